@@ -1,0 +1,95 @@
+"""Running a pipeline's CPU stages over one capture: forwards as a stream with bounded memory, and backwards.
+
+One codec serves one thread. Encoding and compression overlap in two threads once a capture has shown itself to be
+large; for small ones a second thread costs more than it brings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from packhorse.errors import ExpansionLimitError
+from packhorse.overlap import ahead
+from packhorse.stages.base import Encoder, Transform
+from packhorse.units import MIB, format_bytes
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+#: Encoded bytes after which the encoder moves to a thread of its own (docs/decisions/0003-overlap.md).
+OVERLAP_AFTER_BYTES = 4 * MIB
+#: Chunks the encoder may be ahead of the compressor: with 256 KiB chunks, at most 1 MiB waits.
+OVERLAP_CHUNKS = 4
+
+
+@dataclass(slots=True)
+class Tally:
+    """What went into the compressor: the plain encoded capture's size and, if wanted, its SHA-256."""
+
+    plain_bytes: int = 0
+    digest: _Hash | None = field(default_factory=sha256)
+
+    def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass ``chunks`` on, counting and hashing."""
+        for chunk in chunks:
+            self.plain_bytes += len(chunk)
+            if self.digest is not None:
+                self.digest.update(chunk)
+            yield chunk
+
+
+@dataclass(slots=True)
+class Codec:
+    """The three CPU stages of a pipeline, made once and used for many captures in one thread."""
+
+    encoder: Encoder
+    compressor: Transform
+    base64: Transform
+
+    def encode(self, capture: Any, *, tally: Tally | None = None, overlap: bool = True) -> Iterator[bytes]:
+        """Yield the capture's stored form in chunks.
+
+        Args:
+            capture: Any JSON-able object or an ``EntryStream``.
+            tally: Filled while the stream is read; complete at its end.
+            overlap: Let a large capture be encoded in a second thread. That thread ends with the stream, also when the
+                stream is closed early.
+
+        Raises:
+            CaptureError: The capture cannot be expressed in the wire format.
+        """
+        plain: Iterator[bytes] = self.encoder.encode(capture)
+        if overlap:
+            plain = ahead(plain, after_bytes=OVERLAP_AFTER_BYTES, depth=OVERLAP_CHUNKS)
+        if tally is not None:
+            plain = tally.watch(plain)
+        return self.base64.forward(self.compressor.forward(plain))
+
+    def plain(self, chunks: Iterable[bytes], *, limit_bytes: int | None = None) -> Iterator[bytes]:
+        """Undo base64 and compression, yielding the plain encoded capture.
+
+        Raises:
+            ExpansionLimitError: More than ``limit_bytes`` would come out. At most one chunk beyond it was made.
+            CorruptObjectError: The bytes are damaged.
+        """
+        decoded = self.compressor.backward(self.base64.backward(chunks))
+        return decoded if limit_bytes is None else limited(decoded, limit_bytes)
+
+    def decode(self, chunks: Iterable[bytes], *, limit_bytes: int | None = None) -> Any:
+        """Undo :meth:`encode`. Raises as :meth:`plain`, and CorruptObjectError for what is not the wire format."""
+        return self.encoder.decode(self.plain(chunks, limit_bytes=limit_bytes))
+
+
+def limited(chunks: Iterable[bytes], limit_bytes: int) -> Iterator[bytes]:
+    """Pass ``chunks`` on until they exceed ``limit_bytes``, then raise ExpansionLimitError."""
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > limit_bytes:
+            raise ExpansionLimitError(
+                f"the object expands past {format_bytes(limit_bytes)}; raise the limit if it is known to be good"
+            )
+        yield chunk

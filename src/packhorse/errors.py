@@ -1,0 +1,116 @@
+"""Every error packhorse raises, under one root.
+
+Rule: an error names the file, field or option it is about and says what to do. It never carries a credential or the
+content of a capture.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class PackhorseError(Exception):
+    """Root of every error raised by packhorse itself."""
+
+
+class InputError(PackhorseError):
+    """Something given by the user cannot be used. The command line turns it into exit status 2 and one line."""
+
+
+class CaptureError(InputError):
+    """A capture cannot be read or encoded.
+
+    Attributes:
+        source: File name or description of the object, as given by the user.
+        position: Where in it, in words (``byte 1234``, ``entry 7``), or None when that is not known.
+    """
+
+    def __init__(self, reason: str, *, source: str = "capture", position: str | None = None) -> None:
+        self.source = source
+        self.position = position
+        self.reason = reason
+        where = f"{source}, {position}" if position else source
+        super().__init__(f"{where}: {reason}")
+
+
+class PipelineError(InputError):
+    """A pipeline's text, a candidate's name or a setting is not valid."""
+
+
+class ProfileError(InputError):
+    """A profile file is missing, unreadable or does not follow the schema."""
+
+
+class RecordError(InputError):
+    """A race record is missing, unreadable or does not follow the schema."""
+
+
+class UnavailableError(InputError):
+    """A candidate's library is not installed or does not work here. The message names the extra that brings it."""
+
+
+class ExpansionLimitError(PackhorseError):
+    """An object grows past the allowed size while it is decoded (a decompression bomb, or a limit set too low)."""
+
+
+class CorruptObjectError(PackhorseError):
+    """Stored bytes are truncated, damaged, or not what their metadata says they are."""
+
+
+class StoreErrorKind(StrEnum):
+    """What kind of failure a store met: the uploader decides by this, never by an SDK's own exceptions."""
+
+    THROTTLED = "throttled"  # 429, 503 SlowDown
+    SERVER = "server"  # other 5xx
+    CONNECTION = "connection"  # refused, reset, DNS, TLS
+    TIMEOUT = "timeout"
+    DENIED = "denied"  # 401, 403
+    NOT_FOUND = "not-found"  # 404: key or bucket
+    CONFLICT = "conflict"  # 409, 412
+    INVALID = "invalid"  # other 4xx: the request itself is wrong
+    CONFIG = "config"  # no credentials, bad endpoint: nothing was sent
+
+
+RETRYABLE = frozenset(
+    {StoreErrorKind.THROTTLED, StoreErrorKind.SERVER, StoreErrorKind.CONNECTION, StoreErrorKind.TIMEOUT}
+)
+
+
+class StoreError(PackhorseError):
+    """An S3 client failed. Raised by every module in ``stores/`` in place of the SDK's own exceptions.
+
+    Attributes:
+        kind: The class of failure.
+        status: HTTP status, or None when no answer came.
+        retry_after_s: Seconds the server asked us to wait, or None.
+    """
+
+    def __init__(
+        self, reason: str, *, kind: StoreErrorKind, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        self.kind = kind
+        self.status = status
+        self.retry_after_s = retry_after_s
+        super().__init__(reason)
+
+    @property
+    def retryable(self) -> bool:
+        """True when the same request may succeed later."""
+        return self.kind in RETRYABLE
+
+
+class QueueFull(PackhorseError):
+    """``submit`` waited its whole timeout and there was still no room within the memory budget."""
+
+
+class UploaderClosed(PackhorseError):
+    """A capture was handed to an uploader after ``close``."""
+
+
+class UploadFailed(PackhorseError):
+    """The capture behind a ticket was not stored. ``fate`` and ``reason`` say what happened to it instead."""
+
+    def __init__(self, fate: str, reason: str) -> None:
+        self.fate = fate
+        self.reason = reason
+        super().__init__(f"{fate}: {reason}")

@@ -1,0 +1,124 @@
+"""The small protocol behind which every S3 client stands.
+
+A store writes whole objects (:meth:`Store.put`) and objects that are still being encoded (:meth:`Store.put_stream`,
+multipart). It does not retry: SDK retries are off, retries belong to the uploader. Every SDK exception becomes a
+:class:`packhorse.errors.StoreError` here, at the edge, without credentials in its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from packhorse.units import MIB
+
+#: S3 refuses multipart parts under 5 MiB except the last (S3 user guide, "Multipart upload limits").
+MIN_PART_BYTES = 5 * MIB
+DEFAULT_PART_BYTES = 8 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where objects go, and as whom.
+
+    Attributes:
+        bucket: Bucket name.
+        url: Endpoint URL (``http://127.0.0.1:9000``), or None for AWS itself.
+        region: Region name, or None to let the standard AWS chain decide (``us-east-1`` for a custom endpoint).
+        access_key, secret_key, session_token: Explicit credentials, or None for the standard AWS chain. Never shown
+            in ``repr``.
+        ca_file: PEM file that TLS endpoints are verified against, or None for the system's.
+        connect_timeout_s, read_timeout_s: Bounds on each request.
+    """
+
+    bucket: str
+    url: str | None = None
+    region: str | None = None
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What goes into an object's headers beside its body.
+
+    Attributes:
+        content_type: MIME type of the decoded content.
+        content_encoding: HTTP content coding, or None.
+        metadata: User metadata, ASCII, lower-case keys without the ``x-amz-meta-`` prefix.
+    """
+
+    content_type: str = "application/octet-stream"
+    content_encoding: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """What the server said: the entity tag without quotes, and the bytes sent as body."""
+
+    etag: str
+    bytes_sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object being read: its headers, and its body as chunks of at most 1 MiB."""
+
+    info: ObjectInfo
+    chunks: Iterator[bytes]
+
+
+class Store(Protocol):
+    """A synchronous S3 client. Thread-safe: many threads may call :meth:`put` at once. Not fork-safe."""
+
+    def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
+        """Write one object in one request.
+
+        Raises:
+            StoreError: Nothing was stored, or whether it was is not known (kind ``connection`` or ``timeout``).
+        """
+        ...
+
+    def put_stream(self, key: str, chunks: Iterator[bytes], info: ObjectInfo) -> PutResult:
+        """Write one object as multipart while ``chunks`` is still being produced.
+
+        Memory is bounded by a few parts of :data:`DEFAULT_PART_BYTES`. When ``chunks`` raises, that exception passes
+        through unchanged. After any failure the multipart upload has been aborted, so no object and no paid-for parts
+        are left (where the abort itself fails, the StoreError says so).
+        """
+        ...
+
+    def open(self, key: str) -> AbstractContextManager[StoredObject]:
+        """Open an object for reading, streaming; leaving the context frees the connection.
+
+        Raises:
+            StoreError: kind ``not-found`` when there is no such key.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close all connections. Idempotent; no background thread outlives it."""
+        ...
+
+
+class AsyncStore(Protocol):
+    """An asyncio S3 client, used on one event loop. Same promises as :class:`Store`; cancellation is honoured."""
+
+    async def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
+        """As :meth:`Store.put`."""
+        ...
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes], info: ObjectInfo) -> PutResult:
+        """As :meth:`Store.put_stream`."""
+        ...
+
+    async def close(self) -> None:
+        """As :meth:`Store.close`."""
+        ...
