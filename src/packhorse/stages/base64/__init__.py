@@ -1,1 +1,1 @@
-"""stages/base64"""
+"""Base64, or none: one small module per library, each with ``make()`` and ``core_version()``."""

@@ -1,1 +1,1 @@
-"""stages/compress"""
+"""Compressors: one small module per library, each with ``make(**settings)`` and ``core_version()``."""

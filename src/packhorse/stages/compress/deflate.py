@@ -1,0 +1,42 @@
+"""What zlib and the libraries with zlib's interface (isal, zlib-ng) share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+#: ``wbits`` of a zlib stream with a 32 KiB window, and of the same in a gzip member (zlib manual, deflateInit2). The
+#: header is then written by the library: no name, mtime 0, so that equal input gives equal bytes.
+ZLIB_WBITS = 15
+GZIP_WBITS = 31
+
+
+class BoundedReader:
+    """A zlib-like ``decompressobj`` with the interface of ``bz2.BZ2Decompressor``."""
+
+    def __init__(self, decompressobj: Callable[[int], Any], wbits: int) -> None:
+        self._inner = decompressobj(wbits)
+        self._pending = False
+
+    @property
+    def eof(self) -> bool:
+        """True once the member has ended and its checksum was right."""
+        return bool(self._inner.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        """False while more output may come without more input."""
+        return not self._pending
+
+    @property
+    def unused_data(self) -> bytes:
+        """Bytes given after the member's end."""
+        return bytes(self._inner.unused_data)
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Take ``data`` in; return at most ``max_length`` bytes."""
+        tail = self._inner.unconsumed_tail
+        out: bytes = self._inner.decompress(tail + data if tail else data, max_length)
+        # A full output buffer may hide more output inside the library, even with no input left over.
+        self._pending = not self._inner.eof and (bool(self._inner.unconsumed_tail) or len(out) == max_length)
+        return out
