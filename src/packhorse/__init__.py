@@ -1,3 +1,79 @@
-"""packhorse: the fastest safe way to get recorded network traffic from Python into S3, raced and published."""
+"""packhorse: the fastest safe way to get recorded network traffic from Python into S3, raced and published.
+
+The public surface, loaded on first use so that ``import packhorse`` stays cheap:
+
+* :class:`Uploader`, :class:`AsyncUploader`: hand captures to S3 and forget them.
+* :func:`fetch`: get one back.
+* :class:`Pipeline`, :func:`load_profile`, :class:`Profile`: what the uploader runs, as data.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from packhorse.errors import (
+        CaptureError as CaptureError,
+    )
+    from packhorse.errors import (
+        PackhorseError as PackhorseError,
+    )
+    from packhorse.errors import (
+        QueueFull as QueueFull,
+    )
+    from packhorse.errors import (
+        StoreError as StoreError,
+    )
+    from packhorse.errors import (
+        UploadFailed as UploadFailed,
+    )
+    from packhorse.fetching import fetch as fetch
+    from packhorse.model import EntryStream as EntryStream
+    from packhorse.pipeline import Pipeline as Pipeline
+    from packhorse.profiles.loading import Profile as Profile
+    from packhorse.profiles.loading import load_profile as load_profile
+    from packhorse.stores.base import Endpoint as Endpoint
+    from packhorse.uploader.aio import AsyncUploader as AsyncUploader
+    from packhorse.uploader.options import UploaderOptions as UploaderOptions
+    from packhorse.uploader.sync import Uploader as Uploader
+    from packhorse.uploader.ticket import Fate as Fate
+    from packhorse.uploader.ticket import Receipt as Receipt
+    from packhorse.uploader.ticket import Ticket as Ticket
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "AsyncUploader": "packhorse.uploader.aio",
+    "CaptureError": "packhorse.errors",
+    "Endpoint": "packhorse.stores.base",
+    "EntryStream": "packhorse.model",
+    "Fate": "packhorse.uploader.ticket",
+    "PackhorseError": "packhorse.errors",
+    "Pipeline": "packhorse.pipeline",
+    "Profile": "packhorse.profiles.loading",
+    "QueueFull": "packhorse.errors",
+    "Receipt": "packhorse.uploader.ticket",
+    "StoreError": "packhorse.errors",
+    "Ticket": "packhorse.uploader.ticket",
+    "UploadFailed": "packhorse.errors",
+    "Uploader": "packhorse.uploader.sync",
+    "UploaderOptions": "packhorse.uploader.options",
+    "fetch": "packhorse.fetching",
+    "load_profile": "packhorse.profiles.loading",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604  # names are checked by tests/test_public.py
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'packhorse' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

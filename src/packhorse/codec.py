@@ -40,6 +40,10 @@ class Tally:
                 self.digest.update(chunk)
             yield chunk
 
+    def hexdigest(self) -> str:
+        """Hex SHA-256 of what has passed so far; empty when none was wanted."""
+        return self.digest.hexdigest() if self.digest is not None else ""
+
 
 @dataclass(slots=True)
 class Codec:

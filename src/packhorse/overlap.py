@@ -30,7 +30,7 @@ class _Handover:
                         break
                     self._ready.append(chunk)
                     self._state.notify_all()
-        except BaseException as error:  # handed to the consumer, which raises it
+        except BaseException as error:  # noqa: BLE001  # handed to the consumer, which raises it
             self._error = error
         finally:
             close = getattr(self._source, "close", None)

@@ -2,8 +2,8 @@
 
     orjson-stream | zstd:1 | raw | obstore:pool=64
 
-Grammar: ``encode | compress | base64 [| store]``, each ``name[:value][:key=value[,key=value...]]``. A pipeline without a
-store describes the CPU stages alone. Settings left out take the defaults of the registry. Printing gives back what was
+Grammar: ``encode | compress | base64 [| store]``, each ``name[:value][,key=value...]``. A pipeline without a store
+describes the CPU stages alone. Settings left out take the registry's defaults. Printing gives back what was
 written; equality goes by the values in force, so that ``zlib`` equals ``zlib:6``.
 """
 

@@ -1,1 +1,1 @@
-"""profiles"""
+"""Profiles: published winners, as TOML files with their provenance."""

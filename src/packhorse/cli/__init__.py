@@ -1,0 +1,51 @@
+"""The command line: a thin face over the package. Exit 0 good, 1 a negative verdict, 2 unusable input."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from packhorse import __version__
+from packhorse.cli.captures import synth
+from packhorse.cli.objects import fetch, upload
+from packhorse.cli.race import publish, race, report
+from packhorse.cli.registry import candidates
+from packhorse.errors import InputError, PackhorseError
+
+EXIT_NEGATIVE = 1
+EXIT_INPUT = 2
+#: What shells expect of a program ended by Ctrl-C (128 + SIGINT).
+EXIT_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="packhorse")
+def cli() -> None:
+    """Find the fastest safe way to get a capture into S3 from Python, and use it."""
+
+
+for command in (race, report, publish, upload, fetch, synth, candidates):
+    cli.add_command(command)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line with ``arguments`` (default: ``sys.argv``) and return the exit status."""
+    try:
+        status = cli.main(arguments, prog_name="packhorse", standalone_mode=False)
+    except click.Abort:
+        sys.stderr.write("packhorse: interrupted\n")
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        sys.stderr.write(f"packhorse: {error.format_message()}\n")
+        return EXIT_INPUT
+    except PackhorseError as error:
+        sys.stderr.write(f"packhorse: {error}\n")
+        return EXIT_INPUT if isinstance(error, InputError) else EXIT_NEGATIVE
+    except BrokenPipeError:  # the reader of our output went away, as `packhorse candidates | head` does
+        sys.stderr.close()
+        return EXIT_NEGATIVE
+    except OSError as error:
+        sys.stderr.write(f"packhorse: {error.filename or 'file'}: {error.strerror or error}\n")
+        return EXIT_INPUT
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,85 @@
+"""``packhorse race``, ``report`` and ``publish``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from packhorse.errors import RecordError
+from packhorse.race.options import Objective, RaceOptions
+
+DEFAULT_OUT = Path("packhorse-race")
+
+
+@click.command()
+@click.argument("captures", nargs=-1, metavar="[CAPTURE]...", type=click.Path(path_type=Path))
+@click.option("--target", default="moto", show_default=True, help="moto, rclone, or an S3 endpoint's URL.")
+@click.option("--bucket", default="packhorse-race", show_default=True, help="Bucket at the target.")
+@click.option(
+    "--objective",
+    type=click.Choice([o.value for o in Objective]),
+    default="throughput",
+    show_default=True,
+    help="What decides.",
+)
+@click.option("--quick", is_flag=True, help="About a minute instead of about five.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of orders, captures and resampling.")
+@click.option("--pipeline", "pipelines", multiple=True, help="Race exactly these (repeat); presets: original, common.")
+@click.option("--in-flight", multiple=True, type=int, help="Captures in flight (repeat).")
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT, show_default=True
+)
+def race(output: Path, objective: str, **chosen: object) -> int:
+    """Race pipelines on CAPTUREs (default: synthetic ones) and say which is fastest, and how sure that is."""
+    from packhorse.race.progress import RichObserver
+    from packhorse.race.run import run_race
+    from packhorse.report.terminal import show
+
+    pipelines, in_flight = chosen.pop("pipelines"), chosen.pop("in_flight")
+    options = RaceOptions(
+        objective=Objective(objective),
+        out_dir=output,
+        pipelines=pipelines or None,
+        in_flight=in_flight or None,
+        **chosen,  # type: ignore[arg-type]
+    )
+    with RichObserver(Console(stderr=True)) as observer:
+        record = run_race(options, observer)
+    show(record, Console())
+    click.echo(f"\nrecord and report: {output}/\npublish the winner: packhorse publish {output}")
+    return 0 if (record.get("winner") or {}).get("pipeline") else 1
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+def report(directory: Path) -> None:
+    """Render the reports of a race again from its record."""
+    from packhorse.report import write
+
+    for path in write(directory):
+        click.echo(path)
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--to", "path", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: DIR/profile.toml."
+)
+@click.option("--name", help="The profile's name; default: the file's.")
+def publish(directory: Path, path: Path | None, name: str | None) -> None:
+    """Publish a race's winner as a profile (TOML with its provenance)."""
+    from packhorse.profiles.publish import publish as publish_text, write_profile
+    from packhorse.race.record import read_record
+
+    file = path or directory / "profile.toml"
+    record_file = directory / "record.json"
+    record = read_record(record_file)
+    try:
+        toml = publish_text(record, name=name or file.stem, record_text=record_file.read_bytes())
+    except RecordError as error:
+        raise RecordError(f"{record_file}: {error}") from error
+    profile = write_profile(toml, file)
+    click.echo(f"{file}: {profile.pipeline}, {profile.max_in_flight} in flight")
+    click.echo(f'use it: Uploader("s3://bucket/prefix", profile="{file}")')

@@ -1,0 +1,120 @@
+"""Turning a race record's winner into a profile file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from packhorse.errors import RecordError
+from packhorse.pipeline import Pipeline
+from packhorse.profiles.loading import SCHEMA_VERSION, Profile, parse_profile
+
+#: What a profile keeps of a result, where the record has it.
+_FIGURES = (
+    "captures_per_s",
+    "raw_bytes_per_s",
+    "wall_s",
+    "cpu_s",
+    "bytes_out",
+    "peak_rss_bytes",
+)
+
+
+def publish(record: Mapping[str, Any], *, name: str, record_text: bytes) -> str:
+    """The winner of ``record`` as a profile's TOML text.
+
+    Args:
+        record: A race record (see ``race/record.schema.json``).
+        name: Name of the profile; it goes into every object's metadata.
+        record_text: The record's bytes as stored; their SHA-256 ties the profile to its evidence.
+
+    Raises:
+        RecordError: The record names no winner, or a pipeline that cannot upload.
+    """
+    winner = record.get("winner") or {}
+    text = winner.get("pipeline")
+    if not text:
+        raise RecordError("the record names no winner: nothing was eligible, or the race was stopped too early")
+    pipeline = Pipeline.parse(text)
+    if pipeline.store is None or pipeline.store.candidate.name == "memory":
+        raise RecordError(f"the winner {text!r} has no store that uploads; race against a target")
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "name": name,
+        "about": _about(winner),
+        "pipeline": text,
+        "max_in_flight": int(winner["in_flight"]),
+        "figures": _figures(record, winner),
+        "provenance": _provenance(record, pipeline, record_text),
+    }
+    toml = tomli_w.dumps(_without_none(document), multiline_strings=False)
+    parse_profile(toml, source="published profile")  # what is written can be read
+    return toml
+
+
+def write_profile(toml: str, path: Path) -> Profile:
+    """Write a profile so that it appears whole or not at all, and hand it back as loaded."""
+    profile = parse_profile(toml, source=str(path))
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(toml)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    return profile
+
+
+def _about(winner: Mapping[str, Any]) -> str:
+    others = len(winner.get("set") or []) - 1
+    if winner.get("named"):
+        return "the one fastest pipeline of its race"
+    return f"chosen from {others + 1} pipelines that its race could not tell apart ({winner.get('decided_by')})"
+
+
+def _figures(record: Mapping[str, Any], winner: Mapping[str, Any]) -> dict[str, Any]:
+    same = (
+        row
+        for row in record["results"]
+        if row["pipeline"] == winner["pipeline"] and row.get("in_flight") == winner["in_flight"]
+    )
+    row = next(same, {})
+    figures = {key: row.get(key) for key in _FIGURES}
+    figures["speedup_over_reference"] = winner.get("speedup_over_reference")
+    figures["objective"] = record.get("objective")
+    return figures
+
+
+def _provenance(record: Mapping[str, Any], pipeline: Pipeline, record_text: bytes) -> dict[str, Any]:
+    dists = {dist for choice in pipeline.choices for dist in choice.candidate.dists}
+    versions = record.get("versions") or {}
+    return {
+        "record_sha256": hashlib.sha256(record_text).hexdigest(),
+        "packhorse_version": record.get("packhorse_version"),
+        "command": record.get("command"),
+        "reference": record.get("reference"),
+        "link": record.get("link"),
+        "target": record.get("target"),
+        "machine": record.get("machine"),
+        "versions": {dist: versions[dist] for dist in sorted(dists) if dist in versions},
+        "captures": [{"name": c["name"], "sha256": c["sha256"]} for c in record["captures"]],
+    }
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null: fields without a value are left out."""
+    if isinstance(value, Mapping):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(item) for item in value if item is not None]
+    return value

@@ -1,0 +1,77 @@
+"""The face for asyncio. Encoding and sending happen in the engine's threads, never on the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from packhorse.errors import QueueFull
+from packhorse.uploader.engine import NO_ROOM
+from packhorse.uploader.face import Face
+from packhorse.uploader.ticket import Receipt, Ticket
+
+
+def _wake(loop: asyncio.AbstractEventLoop, room: asyncio.Event) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+        loop.call_soon_threadsafe(room.set)
+
+
+class AsyncUploader(Face):
+    """:class:`packhorse.Uploader` for asyncio: the same engine, account and promises.
+
+    async with AsyncUploader("s3://bucket/prefix") as uploader:
+        ticket = await uploader.submit(capture)
+        receipt = await ticket
+    """
+
+    async def submit(self, capture: Any, *, key: str | None = None, timeout_s: float | None = None) -> Ticket:
+        """As ``Uploader.submit``, without holding the loop. A cancelled wait drops the capture, counted."""
+        engine = self._engine
+        job = engine.job(capture, key)
+        engine.enter(job)
+        loop = asyncio.get_running_loop()
+        reason = NO_ROOM
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    room = asyncio.Event()
+                    refusal = engine.try_submit(job, partial(_wake, loop, room))
+                    if refusal is None:
+                        return job.ticket
+                    if refusal != NO_ROOM:
+                        reason = refusal
+                        break
+                    await room.wait()
+        except TimeoutError:
+            pass
+        except BaseException:
+            engine.give_up(job, "the submitting task was cancelled")
+            raise
+        engine.give_up(job, reason)
+        raise QueueFull(f"{reason} ({engine.ledger.budget_bytes} bytes); {job.ticket.key} was dropped")
+
+    def submit_nowait(self, capture: Any, *, key: str | None = None) -> Ticket:
+        """As ``Uploader.submit_nowait``."""
+        return self._engine.submit(capture, key, wait_s=0)
+
+    async def upload(self, capture: Any, *, key: str | None = None, timeout_s: float | None = None) -> Receipt:
+        """As ``Uploader.upload``: submit and wait for the receipt."""
+        ticket = await self.submit(capture, key=key, timeout_s=timeout_s)
+        async with asyncio.timeout(timeout_s):
+            return await ticket
+
+    async def close(self, deadline_s: float | None = None) -> None:
+        """As ``Uploader.close``; the loop goes on meanwhile."""
+        deadline = self._engine.options.close_deadline_s if deadline_s is None else deadline_s
+        await asyncio.to_thread(self._engine.close, deadline)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,96 @@
+"""The account: ``submitted == uploaded + spooled + dropped + failed + in_flight``, at every instant."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from packhorse.uploader.ticket import Fate
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """One consistent look at an uploader.
+
+    Attributes:
+        submitted, uploaded, spooled, dropped, failed, in_flight: Captures; the identity above holds.
+        reasons: Why captures were dropped or failed: ``"dropped: queue full"`` → count. Sums to dropped + failed.
+        held_bytes: Bytes counted against the memory budget now.
+        peak_held_bytes: The most there ever were.
+        plain_bytes: Encoded bytes of uploaded captures before compression.
+        stored_bytes: Bytes of their objects.
+        attempts: PUTs and multipart uploads begun.
+        redacted: Values removed by redaction, by rule. Counts only.
+    """
+
+    submitted: int
+    uploaded: int
+    spooled: int
+    dropped: int
+    failed: int
+    in_flight: int
+    reasons: Mapping[str, int]
+    held_bytes: int
+    peak_held_bytes: int
+    plain_bytes: int
+    stored_bytes: int
+    attempts: int
+    redacted: Mapping[str, int] = field(default_factory=dict)
+
+
+class Ledger:
+    """Counts and bytes. Not thread-safe: every call is made under the engine's lock, so that a look is consistent."""
+
+    def __init__(self, budget_bytes: int) -> None:
+        self.budget_bytes = budget_bytes
+        self.held_bytes = 0
+        self.peak_held_bytes = 0
+        self.attempts = 0
+        self.plain_bytes = 0
+        self.stored_bytes = 0
+        self._submitted = 0
+        self._fates: Counter[Fate] = Counter()
+        self._reasons: Counter[str] = Counter()
+
+    def has_room(self, count_bytes: int) -> bool:
+        """True when so many more bytes fit."""
+        return self.held_bytes + count_bytes <= self.budget_bytes
+
+    def submit(self) -> None:
+        """A capture was handed in."""
+        self._submitted += 1
+
+    def hold(self, count_bytes: int) -> None:
+        """Count bytes as held; negative when they are let go."""
+        self.held_bytes += count_bytes
+        self.peak_held_bytes = max(self.peak_held_bytes, self.held_bytes)
+
+    def settle(self, fate: Fate, reason: str) -> None:
+        """A capture met its final fate."""
+        self._fates[fate] += 1
+        if reason:
+            self._reasons[f"{fate.value}: {reason}"] += 1
+
+    @property
+    def in_flight(self) -> int:
+        """Captures without a final fate."""
+        return self._submitted - self._fates.total()
+
+    def look(self, redacted: Mapping[str, int]) -> Stats:
+        """An immutable copy of the account."""
+        return Stats(
+            submitted=self._submitted,
+            uploaded=self._fates[Fate.UPLOADED],
+            spooled=self._fates[Fate.SPOOLED],
+            dropped=self._fates[Fate.DROPPED],
+            failed=self._fates[Fate.FAILED],
+            in_flight=self.in_flight,
+            reasons=dict(self._reasons),
+            held_bytes=self.held_bytes,
+            peak_held_bytes=self.peak_held_bytes,
+            plain_bytes=self.plain_bytes,
+            stored_bytes=self.stored_bytes,
+            attempts=self.attempts,
+            redacted=dict(redacted),
+        )
