@@ -1,0 +1,87 @@
+"""JSON bodies: lists of records whose objects come back in other answers, as users and items of an API do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from packhorse.captures.synth.draws import Draws
+from packhorse.captures.synth.forms import Language
+from packhorse.captures.synth.words import COMMON
+
+_FIELDS = (
+    "id name title url status type created_at updated_at owner count score kind state description flags size".split()
+)
+
+
+class Records:
+    """The objects behind one API: some kinds of them, each with a fixed set of fields.
+
+    Args:
+        draws: Where the randomness comes from.
+        words: Vocabulary of names and texts.
+        prose: The language of descriptions.
+    """
+
+    def __init__(self, draws: Draws, words: list[str], prose: Language) -> None:
+        self._words = words
+        self._prose = prose
+        self._host = f"https://api.{draws.pick(words)}.example"
+        self._schemas = [self._schema(draws) for _ in range(8)]
+        self._users = [self._user(draws, index) for index in range(40)]
+
+    def body(self, draws: Draws, chars: int) -> str:
+        """A JSON document of about ``chars`` characters (one record at least)."""
+        kind = draws.below(len(self._schemas))
+        if chars < 60:
+            return json.dumps({"ok": draws.chance(0.9), "id": draws.below(10**6)})[: max(chars, 11)]
+        parts: list[str] = []
+        left = chars - 40
+        while left > 0 or not parts:
+            part = self.record(draws, kind, small=chars < 600)
+            parts.append(part)
+            left -= len(part) + 1
+        listing = ",".join(parts)
+        if len(parts) == 1:
+            return listing
+        return f'{{"total_count":{draws.below(5000)},"next":"{self._host}/{draws.hex(8)}","items":[{listing}]}}'
+
+    def record(self, draws: Draws, kind: int, *, small: bool) -> str:
+        """One record as JSON text; about one in four names a user whose object is the same everywhere."""
+        fields = self._schemas[kind]
+        values = [self._value(draws, name, shape) for name, shape in fields[: 5 if small else len(fields)]]
+        return "{" + ",".join(values) + "}"
+
+    def _schema(self, draws: Draws) -> list[tuple[str, str]]:
+        names = _FIELDS[: draws.between(5, 9)] + [
+            f"{draws.zipf(self._words)}_{draws.pick(COMMON)}" for _ in range(draws.between(6, 18))
+        ]
+        shapes = ("int", "word", "url", "flag", "null", "flag", "int", "date", "hash", "user", "text", "url", "null")
+        return [(name, shapes[index % 13] if index else "int") for index, name in enumerate(names)]
+
+    def _user(self, draws: Draws, index: int) -> str:
+        login = draws.pick(self._words) + str(index)
+        links = ",".join([f'"{word}_url":"{self._host}/users/{login}/{word}"' for word in self._words[5:14]])
+        return f'{{"login":"{login}","id":{draws.below(10**7)},{links},"type":"user","site_admin":false}}'
+
+    def _value(self, draws: Draws, name: str, shape: str) -> str:
+        value: Any
+        if shape == "user":
+            return f'"{name}":{draws.zipf(self._users)}'
+        if shape == "int":
+            value = str(draws.below(10**4))
+        elif shape == "flag":
+            value = draws.pick(("true", "false", "false"))
+        elif shape == "null":
+            value = "null"
+        elif shape == "word":
+            value = f'"{draws.zipf(self._words)}"'
+        elif shape == "url":
+            value = f'"{self._host}/{name}/{draws.zipf(self._words)}/{draws.below(900)}"'
+        elif shape == "date":
+            value = f'"2024-0{draws.between(1, 9)}-{draws.between(10, 28)}T{draws.between(10, 23)}:14:{draws.between(10, 59)}Z"'
+        elif shape == "hash":
+            value = f'"{draws.hex(20)}"'
+        else:
+            value = json.dumps(self._prose.section(draws, 90), ensure_ascii=False)
+        return f'"{name}":{value}'

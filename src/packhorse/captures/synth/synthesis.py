@@ -1,0 +1,132 @@
+"""Whole captures: as many entries as asked for, or as many as a size needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from packhorse.captures.synth.bodies import Library
+from packhorse.captures.synth.draws import Draws
+from packhorse.captures.synth.entries import timestamp
+from packhorse.captures.synth.populations import POPULATIONS, Population
+from packhorse.captures.synth.visit import Visit, visit_lengths
+from packhorse.errors import InputError
+from packhorse.model import HAR_ENTRIES, EntryStream
+
+KINDS = tuple(POPULATIONS)
+
+_START_MS = 1_704_103_200_000
+_NO_LIMIT_CHARS = 1 << 40
+#: A sized capture gives no body more than this share of it, which is what the largest entry has at the 75th percentile.
+_LARGEST_SHARE = 0.45
+#: Without its body an entry of any kind has about this many bytes; a sized capture ends on an entry that fits.
+_BARE_ENTRY_BYTES = 2_200
+
+
+def synthesize(entries: int, seed: int, kind: str = "browser") -> EntryStream:
+    """A seeded capture of ``entries`` entries, generated one by one as they are consumed.
+
+    Equal arguments give equal bytes on every supported Python.
+
+    Args:
+        entries: How many entries, at least 0.
+        seed: Chooses the capture.
+        kind: The population, one of :data:`KINDS`.
+
+    Raises:
+        InputError: ``kind`` is unknown or ``entries`` negative.
+    """
+    population = _population(kind)
+    if entries < 0:
+        raise InputError(f"a capture cannot have {entries} entries; give 0 or more")
+    plan = Draws(f"packhorse-synth/{seed}/{kind}/visits")
+    lengths: list[int] = []
+    left = entries
+    for length in visit_lengths(plan, population, entries):
+        if left <= 0:
+            break
+        lengths.append(min(length, left))
+        left -= length
+    maker = _Maker(seed, kind, population)
+    return _stream(population, len(lengths), maker.entries(iter(lengths)))
+
+
+def sized(target_bytes: int, seed: int, kind: str = "browser") -> EntryStream:
+    """A seeded capture of about ``target_bytes`` as compact JSON, heavy tail and all.
+
+    No body takes more than 45 % of the capture, and the last bodies are cut to what is left, so that the result is
+    within 10 % of the target.
+
+    Args:
+        target_bytes: The size wanted, at least 10,000.
+        seed: Chooses the capture.
+        kind: The population, one of :data:`KINDS`.
+
+    Raises:
+        InputError: ``kind`` is unknown or ``target_bytes`` too small for a capture.
+    """
+    population = _population(kind)
+    if target_bytes < 10_000:
+        raise InputError(f"a capture of {target_bytes} bytes is too small to be realistic; ask for 10 kB or more")
+    plan = Draws(f"packhorse-synth/{seed}/{kind}/visits")
+    visits = 1 + target_bytes // 1_000_000
+    lengths = islice(visit_lengths(plan, population, 1), visits - 1)
+    maker = _Maker(seed, kind, population)
+    return _stream(population, visits, maker.fitting(lengths, target_bytes - 250 * visits))
+
+
+def _population(kind: str) -> Population:
+    try:
+        return POPULATIONS[kind]
+    except KeyError:
+        raise InputError(f"no population {kind!r}; choose one of {', '.join(KINDS)}") from None
+
+
+def _stream(population: Population, visits: int, entries: Iterator[dict[str, Any]]) -> EntryStream:
+    log: dict[str, Any] = {"version": "1.2", "creator": {"name": "packhorse synth", "version": "1"}}
+    log["pages"] = [_page(index) for index in range(visits)] if population.browser else []
+    return EntryStream({"log": {**log, "entries": []}}, HAR_ENTRIES, entries)
+
+
+def _page(index: int) -> dict[str, Any]:
+    return {
+        "startedDateTime": timestamp(_START_MS + index * 60_000),
+        "id": f"page_{index + 1}",
+        "title": f"https://www.example/{index + 1}",
+        "pageTimings": {"onContentLoad": 300 + index * 7919 % 900, "onLoad": 1300 + index * 7919 % 2900},
+    }
+
+
+class _Maker:
+    def __init__(self, seed: int, kind: str, population: Population) -> None:
+        self._name = f"packhorse-synth/{seed}/{kind}"
+        self._population = population
+        self._library = Library(seed, population.foreign)
+
+    def entries(self, lengths: Iterator[int]) -> Iterator[dict[str, Any]]:
+        for index, length in enumerate(lengths):
+            visit = self._visit(index)
+            for position in range(length):
+                yield visit.entry(_NO_LIMIT_CHARS, _START_MS + index * 60_000 + position * 37)
+
+    def fitting(self, lengths: Iterator[int], target_bytes: int) -> Iterator[dict[str, Any]]:
+        largest = int(target_bytes * _LARGEST_SHARE)
+        made_bytes = 0
+        index = 0
+        visit, left, position = self._visit(0), next(lengths, 1 << 40), 0
+        while made_bytes < target_bytes * 0.97:
+            if position >= left:
+                index += 1
+                visit, left, position = self._visit(index), next(lengths, 1 << 40), 0
+            limit = min(largest, int((target_bytes - made_bytes - _BARE_ENTRY_BYTES) / 1.08))
+            entry = visit.entry(max(limit, 0), _START_MS + index * 60_000 + position * 37)
+            size = len(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()) + 1
+            made_bytes += size
+            position += 1
+            yield entry
+
+    def _visit(self, index: int) -> Visit:
+        draws = Draws(f"{self._name}/visit/{index}")
+        return Visit(draws, self._population, self._library, f"page_{index + 1}")

@@ -1,0 +1,83 @@
+"""A visit: one page with what it loads, or one session with an API. All that its entries share is drawn once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from packhorse.captures.synth.bodies import Body, Library
+from packhorse.captures.synth.draws import Draws
+from packhorse.captures.synth.entries import Exchange, entry
+from packhorse.captures.synth.headers import Client, Host
+from packhorse.captures.synth.populations import Population
+from packhorse.captures.synth.words import dashed
+
+_MEDIA = ("image", "font")
+_EXTENSIONS = {"script": ".js", "image": ".png", "style": ".css", "font": ".woff2", "drawing": ".svg", "page": ""}
+
+
+class Visit:
+    """The shared state of one visit.
+
+    Args:
+        draws: Where the randomness comes from.
+        population: What the capture is like.
+        library: What bodies are written with.
+        page: Id of the page that entries refer to.
+    """
+
+    def __init__(self, draws: Draws, population: Population, library: Library, page: str) -> None:
+        self._draws = draws
+        self._population = population
+        self._library = library
+        self._page = page
+        self._bodied = draws.quantile(population.bodied)
+        self._repeated = draws.quantile(population.repeated)
+        self._foreign = draws.chance(population.foreign)
+        media = draws.quantile(population.media_weight)
+        self._kinds = tuple([(kind, w * media if kind in _MEDIA else w) for kind, w in population.kinds])
+        self._client = Client.draw(draws, browser=population.browser, count=draws.between(7, 12))
+        self._hosts = [self._host(index) for index in range(max(1, int(draws.quantile(population.hosts))))]
+        self._referer = f"https://{self._hosts[0].name}/{draws.zipf(library.words)}/"
+
+    def _host(self, index: int) -> Host:
+        draws = self._draws
+        prefix = "api" if not self._population.browser else draws.pick(("www", "cdn", "static", "img", "ads", "t"))
+        name = f"{prefix if index else 'www'}.{dashed(draws, self._library.words)[:24]}.example"
+        browser = self._population.browser
+        count = draws.between(7, 14) if browser else draws.between(12, 19)
+        return Host.draw(draws, name, count=count, cookies=int(draws.quantile(self._population.cookies)))
+
+    def entry(self, limit_chars: int, started_ms: int) -> dict[str, Any]:
+        """The visit's next entry; its body has at most about ``limit_chars`` characters."""
+        draws = self._draws
+        host = draws.zipf(self._hosts)
+        kind = draws.weighted(self._kinds)
+        chars = int(draws.quantile(self._population.body_chars[kind]))
+        body: Body | None = None
+        if draws.chance(self._bodied):
+            if draws.chance(self._repeated):
+                body = self._library.repeated(draws, limit_chars)
+            if body is None:
+                body = self._library.body(draws, kind, max(min(chars, limit_chars), 2), foreign=self._foreign)
+            kind = body.kind
+        exchange = Exchange(self._client, host, kind, self._url(host, kind), self._referer, body)
+        return entry(draws, exchange, self._population, page=self._page, started_ms=started_ms, size=chars)
+
+    def _url(self, host: Host, kind: str) -> str:
+        draws, words = self._draws, self._library.words
+        path = "/".join([dashed(draws, words)[:30] for _ in range(draws.between(1, 3))])
+        stamp = (
+            draws.pick(("", f"-{draws.hex(8)}", f".{draws.hex(20)}"))
+            if kind in _EXTENSIONS
+            else f"/{draws.below(10**5)}"
+        )
+        return f"https://{host.name}/{path}{stamp}{_EXTENSIONS.get(kind, '')}"
+
+
+def visit_lengths(draws: Draws, population: Population, entries: int) -> Iterator[int]:
+    """Entries of each visit, without end; the first is long enough to hold a small capture whole."""
+    first = min(entries, int(population.visit_entries[4]))
+    yield max(first, int(draws.quantile(population.visit_entries)))
+    while True:
+        yield max(1, int(draws.quantile(population.visit_entries)))
