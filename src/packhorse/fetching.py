@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 from packhorse import wire
 from packhorse.codec import Codec
 from packhorse.errors import CorruptObjectError, InputError, UnavailableError
+from packhorse.files import appearing
 from packhorse.stages import registry
 from packhorse.stages.base import Stage
 from packhorse.stores.base import Endpoint, Store
@@ -71,7 +70,7 @@ def fetch_to_file(
     Raises:
         As :func:`fetch`, and OSError when the file cannot be written.
     """
-    with _opened(url, endpoint_url, endpoint) as (codec, source, formats), _appearing(path) as target:
+    with _opened(url, endpoint_url, endpoint) as (codec, source, formats), appearing(path) as target:
         plain = _verified(codec, source, max_bytes)
         if formats[0] != "json":
             capture = codec.encoder.decode(plain)
@@ -123,17 +122,3 @@ def _verified(codec: Codec, source: _Source, max_bytes: int) -> Iterator[bytes]:
         raise CorruptObjectError(f"{url}: {total} bytes came out where its metadata says {expected}")
     if metadata.get(wire.META_PLAIN_SHA256, digest.hexdigest()) != digest.hexdigest():
         raise CorruptObjectError(f"{url}: its content does not match the SHA-256 in its metadata")
-
-
-@contextlib.contextmanager
-def _appearing(path: Path) -> Iterator[Any]:
-    """A file being written beside ``path`` that takes its name only when the block ends well."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

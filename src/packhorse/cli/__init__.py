@@ -11,6 +11,7 @@ from packhorse.cli.captures import synth
 from packhorse.cli.objects import fetch, upload
 from packhorse.cli.race import publish, race, report
 from packhorse.cli.registry import candidates
+from packhorse.cli.study import study
 from packhorse.errors import InputError, PackhorseError
 
 EXIT_NEGATIVE = 1
@@ -25,7 +26,7 @@ def cli() -> None:
     """Find the fastest safe way to get a capture into S3 from Python, and use it."""
 
 
-for command in (race, report, publish, upload, fetch, synth, candidates):
+for command in (race, report, publish, upload, fetch, synth, candidates, study):
     cli.add_command(command)
 
 

@@ -70,7 +70,8 @@ def report(directory: Path) -> None:
 @click.option("--name", help="The profile's name; default: the file's.")
 def publish(directory: Path, path: Path | None, name: str | None) -> None:
     """Publish a race's winner as a profile (TOML with its provenance)."""
-    from packhorse.profiles.publish import publish as publish_text, write_profile
+    from packhorse.profiles.publish import publish as publish_text
+    from packhorse.profiles.publish import write_profile
     from packhorse.race.record import read_record
 
     file = path or directory / "profile.toml"

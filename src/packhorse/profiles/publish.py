@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import tomli_w
 
 from packhorse.errors import RecordError
+from packhorse.files import appearing
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import SCHEMA_VERSION, Profile, parse_profile
 
@@ -62,16 +60,8 @@ def publish(record: Mapping[str, Any], *, name: str, record_text: bytes) -> str:
 def write_profile(toml: str, path: Path) -> Profile:
     """Write a profile so that it appears whole or not at all, and hand it back as loaded."""
     profile = parse_profile(toml, source=str(path))
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(toml)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    with appearing(path) as file:
+        file.write(toml.encode())
     return profile
 
 

@@ -249,6 +249,8 @@ class Engine:
     def store(self) -> Store:
         """The store client, made once, when it is first needed, outside the engine's lock."""
         with self._store_lock:
+            if self.options.store is not None:
+                return self.options.store
             if self._store is None:
                 choice = self.profile.pipeline.store
                 assert choice is not None  # checked when the profile was loaded
@@ -309,7 +311,7 @@ class Engine:
         if max_in_flight < 1:
             raise InputError(f"max_in_flight is {max_in_flight}; it must be at least 1")
         choice = self.profile.pipeline.store
-        pool = dict(choice.settings).get("pool") if choice else None
+        pool = dict(choice.settings).get("pool") if choice and self.options.store is None else None
         if pool is not None and int(pool) < max_in_flight:
             raise InputError(
                 f"max_in_flight is {max_in_flight} but the pool of {choice} holds {pool} connections; "

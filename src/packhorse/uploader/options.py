@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from packhorse.errors import InputError
-from packhorse.stores.base import Endpoint
+from packhorse.stores.base import Endpoint, Store
 from packhorse.units import MIB
 
 DEFAULT_MEMORY_BUDGET_BYTES = 256 * MIB
@@ -18,6 +18,7 @@ class UploaderOptions:
     Attributes:
         endpoint: Full endpoint with credentials; its bucket is taken from the URL. None: ``endpoint_url`` and the
             standard AWS chain.
+        store: A client to use in place of the profile's; it stays the caller's to close.
         max_in_flight: Uploads at once; None takes the profile's measured value. The store's pool is never smaller:
             a profile's smaller pool is refused.
         encode_threads: Threads that encode and compress; 2 keeps two cores busy while uploads wait, and orjson holds
@@ -30,6 +31,7 @@ class UploaderOptions:
     """
 
     endpoint: Endpoint | None = None
+    store: Store | None = None
     max_in_flight: int | None = None
     encode_threads: int = 2
     stream_above_bytes: int = 8 * MIB

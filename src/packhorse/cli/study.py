@@ -1,0 +1,68 @@
+"""``packhorse study NAME``: the experiments behind the promises."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from packhorse import __version__
+from packhorse.files import appearing
+from packhorse.race.machine import describe_machine
+
+#: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
+STUDIES = ("throughput", "streaming", "startup")
+SCHEMA_VERSION = 1
+
+
+@click.command()
+@click.argument("name", type=click.Choice(STUDIES))
+@click.option("--quick", is_flag=True, help="Fewer blocks: to see that it works, not to believe the figures.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of captures and orders.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Result file; default: stdout only."
+)
+def study(name: str, *, quick: bool, seed: int, output: Path | None) -> None:
+    """Run one experiment and print its figures; with -o, also write its record, raw samples included."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"study {name}", total=1.0)
+        module = importlib.import_module(f"packhorse.study.{name}")
+        result = module.study(quick=quick, seed=seed, progress=lambda done: progress.update(task, completed=done))
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "study",
+        "name": name,
+        "packhorse_version": __version__,
+        "command": ["packhorse", "study", name, *(["--quick"] if quick else []), "--seed", str(seed)],
+        "quick": quick,
+        "machine": describe_machine(),
+        **result,
+    }
+    figures = {key: value for key, value in result.items() if key not in {"samples", "settings"}}
+    click.echo(json.dumps(_rounded(figures), indent=2))
+    if output is not None:
+        with appearing(output) as file:
+            file.write(json.dumps(document, indent=1).encode() + b"\n")
+        sys.stderr.write(f"{output}\n")
+
+
+def _rounded(value: Any) -> Any:
+    """Four significant digits, for people; the record keeps them all."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,121 @@
+"""``packhorse study streaming``: what encoding a very large capture in a thread does to an event loop and to memory.
+
+Arms: the whole capture dumped and then compressed; entry by entry into one compressor; the same with encoder and
+compressor overlapped in two threads; and nothing at all, for the loop's lag that the machine itself causes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packhorse.captures.synth import sized
+from packhorse.model import materialized
+from packhorse.pipeline import Pipeline
+from packhorse.study.blocks import fresh, median_ratio, orders
+
+ARMS = ("nothing", "whole", "stream", "overlapped")
+WHOLE = Pipeline.parse("orjson:chunk=64MiB | zstd:1 | raw")
+STREAM = Pipeline.parse("orjson-stream | zstd:1 | raw")
+#: How often the watched loop wakes up, in seconds.
+TICK_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One block: the capture and the order of the arms."""
+
+    order: tuple[str, ...]
+    capture_bytes: int
+    kind: str
+    seed: int
+    repeats: int
+
+
+def run_block(spec: Spec) -> list[dict[str, Any]]:
+    """Run every arm in this process on one capture."""
+    capture = materialized(sized(spec.capture_bytes, spec.seed, spec.kind))
+    gc.collect()
+    gc.freeze()
+    return [_run(arm, capture) for _ in range(spec.repeats) for arm in spec.order]
+
+
+def _run(arm: str, capture: Any) -> dict[str, Any]:
+    work = {
+        "nothing": lambda: time.sleep(0.2),
+        "whole": lambda: _consume(WHOLE, capture, overlap=False),
+        "stream": lambda: _consume(STREAM, capture, overlap=False),
+        "overlapped": lambda: _consume(STREAM, capture, overlap=True),
+    }[arm]
+    before = _reset_peak()
+    wall_s, lag_s = asyncio.run(_watched(work))
+    return {"arm": arm, "wall_s": wall_s, "lag_max_s": lag_s, "peak_bytes": _peak() - before}
+
+
+def _consume(pipeline: Pipeline, capture: Any, *, overlap: bool) -> int:
+    """Encode and hand each chunk on, as a multipart upload would: nothing is kept."""
+    return sum(len(chunk) for chunk in pipeline.codec().encode(capture, overlap=overlap))
+
+
+async def _watched(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds that ``work`` took in a thread, and by how much the loop was late at worst meanwhile."""
+    worst = 0.0
+    task = asyncio.create_task(asyncio.to_thread(work))
+    start = time.perf_counter()
+    while not task.done():
+        asked = time.perf_counter()
+        await asyncio.sleep(TICK_S)
+        worst = max(worst, time.perf_counter() - asked - TICK_S)
+    await task
+    return time.perf_counter() - start, worst
+
+
+def _reset_peak() -> int:
+    """Reset this process's high-water mark (Linux: proc(5), clear_refs 5) and return its resident bytes."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return _status("VmRSS")
+
+
+def _peak() -> int:
+    return _status("VmHWM")
+
+
+def _status(field: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":"))
+
+
+def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[str, Any]:
+    """Run the whole study and return its result document."""
+    blocks = 2 if quick else 8
+    settings = {"capture_bytes": 57_000_000, "kind": "browser", "seed": seed, "repeats": 2 if quick else 3}
+    measured: list[list[dict[str, Any]]] = []
+    for number, order in enumerate(orders(ARMS, blocks, seed)):
+        measured.append(fresh(run_block, Spec(order, **settings)))  # type: ignore[arg-type]
+        progress((number + 1) / blocks)
+    rows = [row for block in measured for row in block]
+    walls = {
+        arm: [statistics.median(r["wall_s"] for r in block if r["arm"] == arm) for block in measured] for arm in ARMS
+    }
+    return {
+        "settings": {**settings, "blocks": blocks, "whole": str(WHOLE), "stream": str(STREAM)},
+        "arms": {arm: _summary([row for row in rows if row["arm"] == arm]) for arm in ARMS},
+        "whole_over_overlapped": median_ratio(walls["whole"], walls["overlapped"]),
+        "whole_over_stream": median_ratio(walls["whole"], walls["stream"]),
+        "samples": [{"block": n, **row} for n, block in enumerate(measured) for row in block],
+    }
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, float]:
+    return {
+        "wall_s": statistics.median(row["wall_s"] for row in rows),
+        "lag_max_s": max(row["lag_max_s"] for row in rows),
+        "lag_median_of_max_s": statistics.median(row["lag_max_s"] for row in rows),
+        "peak_bytes": max(row["peak_bytes"] for row in rows),
+    }

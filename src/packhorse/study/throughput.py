@@ -1,0 +1,202 @@
+"""``packhorse study throughput``: the published uploader against the designs it replaces, and against its own parts.
+
+One run, one capture, one server; every block is a fresh process that runs every arm. The figures are ratios within
+blocks. Each arm reads back one of its objects before it is timed.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from packhorse.captures.synth import sized
+from packhorse.fetching import fetch
+from packhorse.lab.targets import start_target
+from packhorse.model import materialized
+from packhorse.pipeline import Pipeline
+from packhorse.profiles.loading import load_profile
+from packhorse.stores.base import Endpoint
+from packhorse.study.blocks import fresh, median_ratio, orders
+from packhorse.uploader.options import UploaderOptions
+from packhorse.uploader.sync import Uploader
+from packhorse.wire import describe
+
+ARMS = ("uploader", "uploader, redacting", "same parts, hand-written", "common", "original")
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One block: what to run, in which order, where.
+
+    Attributes:
+        endpoint: The running target.
+        order: Arms in the order to run them.
+        capture_bytes, kind, seed: The synthetic capture.
+        in_flight: Captures in flight.
+        sample_s: Seconds that a sample should last at least.
+    """
+
+    endpoint: Endpoint
+    order: tuple[str, ...]
+    capture_bytes: int
+    kind: str
+    seed: int
+    in_flight: int
+    sample_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One arm in one block: captures uploaded, wall and CPU seconds of this process."""
+
+    arm: str
+    captures: int
+    wall_s: float
+    cpu_s: float
+
+    @property
+    def captures_per_s(self) -> float:
+        """The rate."""
+        return self.captures / self.wall_s
+
+
+def run_block(spec: Spec) -> tuple[list[Sample], dict[str, float]]:
+    """Run every arm once; also the CPU seconds of the published pipeline's parts measured alone."""
+    capture = materialized(sized(spec.capture_bytes, spec.seed, spec.kind))
+    samples = []
+    for arm in spec.order:
+        with _arm(arm, spec, capture) as (send, key):
+            send(spec.in_flight)
+            stored = fetch(f"s3://{spec.endpoint.bucket}/{key()}", endpoint=spec.endpoint)
+            if "redacting" not in arm and stored != capture:
+                raise AssertionError(f"{arm} stored something else than it was given")
+            samples.append(_sample(arm, send, spec))
+    return samples, _parts_cpu_s(spec, capture)
+
+
+def _sample(arm: str, send: Callable[[int], object], spec: Spec) -> Sample:
+    """Time batches until ``sample_s`` have passed."""
+    captures = 0
+    cpu, wall = time.process_time(), time.perf_counter()
+    while (elapsed := time.perf_counter() - wall) < spec.sample_s:
+        rate = captures / elapsed if captures else 0.0
+        batch = max(2 * spec.in_flight, int(rate * spec.sample_s / 2))
+        send(batch)
+        captures += batch
+    return Sample(arm, captures, time.perf_counter() - wall, time.process_time() - cpu)
+
+
+@contextmanager
+def _arm(arm: str, spec: Spec, capture: Any) -> Iterator[tuple[Callable[[int], object], Callable[[], str]]]:
+    """A function that uploads the capture so many times, and one that names an object it wrote."""
+    if arm.startswith("uploader"):
+        options = UploaderOptions(endpoint=spec.endpoint, max_in_flight=spec.in_flight)
+        url = f"s3://{spec.endpoint.bucket}/study"
+        with Uploader(url, options=options, redact="redacting" in arm) as uploader:
+            keys: list[str] = []
+
+            def send(count: int) -> None:
+                tickets = [uploader.submit(capture) for _ in range(count)]
+                keys[:] = [ticket.result(120).key for ticket in tickets]
+
+            yield send, lambda: keys[-1]
+        return
+    published = load_profile().pipeline
+    pipeline = published if arm.startswith("same") else Pipeline.parse(arm)
+    yield from _hand_written(pipeline, spec, capture)
+
+
+def _hand_written(
+    pipeline: Pipeline, spec: Spec, capture: Any
+) -> Iterator[tuple[Callable[[int], object], Callable[[], str]]]:
+    """What one would write without packhorse: a thread pool, each task encodes and puts."""
+    assert pipeline.store is not None
+    store = pipeline.store.make(endpoint=spec.endpoint)
+    info = describe(pipeline, "study")
+
+    mine = threading.local()
+
+    def task(number: int) -> None:
+        if not hasattr(mine, "codec"):
+            mine.codec = pipeline.codec()
+        store.put(f"hand/{number}", b"".join(mine.codec.encode(capture)), info)
+
+    with ThreadPoolExecutor(spec.in_flight) as pool:
+        yield lambda count: deque(pool.map(task, range(count)), 0), lambda: "hand/0"
+    store.close()
+
+
+def _parts_cpu_s(spec: Spec, capture: Any) -> dict[str, float]:
+    """CPU seconds of each part of the published pipeline alone, in one thread: medians of several runs."""
+    pipeline = load_profile().pipeline
+    assert pipeline.store is not None
+    codec = pipeline.codec()
+    plain = list(codec.encoder.encode(capture))
+    body = b"".join(codec.base64.forward(codec.compressor.forward(plain)))
+    store = pipeline.store.make(endpoint=spec.endpoint)
+    info = describe(pipeline, "study")
+    try:
+        return {
+            "encode": _cpu_s(lambda: list(codec.encoder.encode(capture))),
+            "compress": _cpu_s(lambda: list(codec.base64.forward(codec.compressor.forward(plain)))),
+            "put": _cpu_s(lambda: store.put("part", body, info)),
+        }
+    finally:
+        store.close()
+
+
+def _cpu_s(work: Callable[[], object], runs: int = 20, repeats: int = 5) -> float:
+    work()
+    seconds = []
+    for _ in range(repeats):
+        start = time.process_time()
+        for _ in range(runs):
+            work()
+        seconds.append((time.process_time() - start) / runs)
+    return statistics.median(seconds)
+
+
+def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[str, Any]:
+    """Run the whole study against ``rclone`` and return its result document."""
+    blocks = 2 if quick else 8
+    settings = {"capture_bytes": 1_000_000, "kind": "browser", "seed": seed, "in_flight": 8}
+    samples: list[list[Sample]] = []
+    parts: list[dict[str, float]] = []
+    with start_target("rclone") as target:
+        for number, order in enumerate(orders(ARMS, blocks, seed)):
+            spec = Spec(target.endpoint, order, sample_s=0.7 if quick else 2.0, **settings)  # type: ignore[arg-type]
+            measured, alone = fresh(run_block, spec)
+            samples.append(measured)
+            parts.append(alone)
+            progress((number + 1) / blocks)
+    return {"settings": {**settings, "blocks": blocks, "cores": os.cpu_count()}, **_figures(samples, parts)}
+
+
+def _figures(blocks: list[list[Sample]], parts: list[dict[str, float]]) -> dict[str, Any]:
+    by_arm = {arm: [next(s for s in block if s.arm == arm) for block in blocks] for arm in ARMS}
+    rates = {arm: [sample.captures_per_s for sample in by_arm[arm]] for arm in ARMS}
+    cpu_s = {arm: [sample.cpu_s / sample.captures for sample in by_arm[arm]] for arm in ARMS}
+    sums = [sum(part.values()) for part in parts]
+    return {
+        "captures_per_s": {arm: statistics.median(rates[arm]) for arm in ARMS},
+        "cpu_s_per_capture": {arm: statistics.median(cpu_s[arm]) for arm in ARMS},
+        "parts_cpu_s": {name: statistics.median(part[name] for part in parts) for name in parts[0]},
+        "uploader_over_original": median_ratio(rates["uploader"], rates["original"]),
+        "uploader_over_common": median_ratio(rates["uploader"], rates["common"]),
+        "uploader_over_hand_written": median_ratio(rates["uploader"], rates["same parts, hand-written"]),
+        "redacting_over_not": median_ratio(rates["uploader, redacting"], rates["uploader"]),
+        "uploader_cpu_over_parts": median_ratio(cpu_s["uploader"], sums),
+        "samples": [
+            {"block": n, "arm": s.arm, "captures": s.captures, "wall_s": s.wall_s, "cpu_s": s.cpu_s}
+            for n, block in enumerate(blocks)
+            for s in block
+        ],
+    }

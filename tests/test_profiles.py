@@ -1,0 +1,86 @@
+"""Profiles: data that is checked, and published from a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packhorse.errors import ProfileError, RecordError
+from packhorse.pipeline import Pipeline
+from packhorse.profiles.loading import Profile, load_profile, packaged_profiles, parse_profile
+from packhorse.profiles.publish import publish, write_profile
+
+GOOD = 'schema_version = 1\nname = "mine"\npipeline = "json | gzip:6 | raw | boto3:pool=8"\nmax_in_flight = 8\n'
+
+
+def record(**winner: Any) -> dict[str, Any]:
+    text = "orjson | zstd:3 | raw | obstore:pool=16"
+    return {
+        "winner": {"pipeline": text, "in_flight": 16, "set": [text], "named": True, **winner},
+        "results": [{"pipeline": text, "in_flight": 16, "captures_per_s": 123.5, "wall_s": None}],
+        "captures": [{"name": "a.har", "sha256": "00"}],
+        "versions": {"orjson": {"dist": "3.0"}},
+        "machine": {"cores": 2, "governor": None},
+        "command": ["packhorse", "race"],
+    }
+
+
+def test_the_packaged_profiles_load() -> None:
+    assert "default" in packaged_profiles()
+    for name in packaged_profiles():
+        assert load_profile(name).pipeline.store is not None
+    assert load_profile() == load_profile("default")
+
+
+def test_a_profile_from_a_file_or_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    profile = load_profile(path)
+    assert profile.pipeline == Pipeline.parse("json | gzip:6 | raw | boto3:pool=8")
+    assert load_profile(str(path)) == profile
+    assert load_profile(profile) is profile
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("schema_version = 1", "schema_version = 9"), "schema_version is 9"),
+        (("max_in_flight = 8", "max_in_flight = 0"), "max_in_flight is 0"),
+        (("max_in_flight = 8", 'max_in_flight = "8"'), "max_in_flight must be a int"),
+        (("max_in_flight = 8", "maximum = 8"), "unknown field 'maximum'"),
+        (("gzip:6", "gzip:60"), "out of bounds"),
+        ((" | boto3:pool=8", ""), "no store stage"),
+        (('name = "mine"', "name = "), "not valid TOML"),
+    ],
+)
+def test_bad_profiles_name_file_and_field(change: tuple[str, str], message: str) -> None:
+    with pytest.raises(ProfileError, match=message) as caught:
+        parse_profile(GOOD.replace(*change), source="some.toml")
+    assert "some.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["nope", "no/such/file.toml", "nope.toml"])
+def test_missing_profiles(name: str) -> None:
+    with pytest.raises(ProfileError, match=r"nope|no/such"):
+        load_profile(name)
+
+
+def test_publishing_and_loading_again(tmp_path: Path) -> None:
+    toml = publish(record(speedup_over_reference=31.5), name="fast", record_text=b"{}")
+    profile = write_profile(toml, tmp_path / "fast.toml")
+    assert profile == load_profile(tmp_path / "fast.toml")
+    assert isinstance(profile, Profile)
+    assert profile.max_in_flight == 16
+    assert profile.figures["captures_per_s"] == 123.5
+    assert profile.figures["speedup_over_reference"] == 31.5
+    assert profile.provenance["captures"] == [{"name": "a.har", "sha256": "00"}]
+    assert [path.name for path in tmp_path.iterdir()] == ["fast.toml"]
+
+
+def test_a_record_without_a_winner_cannot_be_published() -> None:
+    with pytest.raises(RecordError, match="no winner"):
+        publish(record(pipeline=None), name="x", record_text=b"{}")
+    with pytest.raises(RecordError, match="no store"):
+        publish(record(pipeline="orjson | zstd | raw"), name="x", record_text=b"{}")
