@@ -1,0 +1,13 @@
+"""orjson, entry by entry."""
+
+from __future__ import annotations
+
+from packhorse.stages.encode.entries import JsonEntryEncoder
+from packhorse.stages.encode.orjson_dumps import core_version, dumps
+
+__all__ = ["core_version", "make"]
+
+
+def make(*, chunk: int) -> JsonEntryEncoder:
+    """Make the encoder."""
+    return JsonEntryEncoder(dumps, chunk)

@@ -1,0 +1,294 @@
+"""Encoding entry by entry: long lists and giant strings anywhere in a capture, in calls that stay short.
+
+The capture is walked from its root. Objects near the root are always taken apart (they are few and small), lists are
+written element by element, and whatever is heavy (:mod:`.weight`) is taken apart again, down to slices of strings. All
+else is encoded in one call each. Runs of small elements go in batches that grow to a few KiB, since a call per number
+would cost many times the number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from dataclasses import dataclass
+from typing import Any
+
+from packhorse.errors import CaptureError
+from packhorse.model import EntryStream
+from packhorse.stages.encode.plain import Path, classified, show
+from packhorse.stages.encode.sinks import Sink
+from packhorse.stages.encode.syntax import Syntax
+from packhorse.stages.encode.weight import HEAVY_WEIGHT, entry_weight, is_heavy, weight
+
+#: Objects down to this depth are taken apart without being weighed: a HAR's long list is at depth 2.
+_SPINE_DEPTH = 3
+#: Below this depth nothing is taken apart: what is long there is still encoded, only in one call.
+_MAX_DEPTH = 32
+#: Elements that are encoded in one call: about this much at once, so that one call stays short.
+_BATCH_BYTES = 256 * 1024
+#: A batch that came out this much larger than it weighed was not what it seemed: from then on all is weighed in full.
+_SURPRISE_BYTES = 1024 * 1024
+
+_Object = dict[Any, Any]
+_List = list[Any] | tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What stands before, between and after the elements of a list."""
+
+    opened: bytes
+    separator: bytes
+    closed: bytes
+
+
+class Splitter:
+    """Walks one capture, writing into a sink; every method yields the chunks that became full on its way.
+
+    Args:
+        sink: Where encoded values gather.
+        syntax: The wire format.
+        chunk: Bytes to gather before they are handed on.
+    """
+
+    def __init__(self, sink: Sink, syntax: Syntax, chunk: int) -> None:
+        self._sink = sink
+        self._syntax = syntax
+        # Three quarters are enough, so that a batch of about the right size is handed on without being copied again.
+        self._full = chunk - chunk // 4
+        self._batch_bytes = min(chunk, _BATCH_BYTES)
+        self._weigh: Callable[[Any], int] = entry_weight
+
+    def run(self, capture: Any) -> Iterator[bytes]:
+        """Encode a capture. Raises CaptureError."""
+        if isinstance(capture, EntryStream):
+            yield from self.stream(capture.outline, capture.path, capture.entries)
+        else:
+            yield from self.value(capture, (), spine=True)
+        yield from self.rest()
+
+    def rest(self) -> Iterator[bytes]:
+        """Hand on what has gathered."""
+        if self._sink.size:
+            yield self._sink.take()
+
+    def raw(self, data: bytes) -> Iterator[bytes]:
+        """Add encoded bytes."""
+        if data:
+            self._sink.raw(data)
+        if self._sink.size >= self._full:
+            yield self._sink.take()
+
+    def stream(self, outline: Any, path: tuple[str, ...], entries: Iterable[Any], at: Path = ()) -> Iterator[bytes]:
+        """The outline, with ``entries`` in place of the list at ``path``."""
+        if not path:
+            yield from self._listed(entries, at)
+            return
+        if not isinstance(outline, dict) or path[0] not in outline:
+            raise CaptureError(f"the outline has no {path[0]!r} on the path to its entries", position=None)
+        sink, syntax = self._sink, self._syntax
+        lead = syntax.open_object(len(outline))
+        for key, value in list(outline.items()):
+            sink.raw(lead + syntax.key(key, at))
+            if key == path[0]:
+                yield from self.stream(value, path[1:], entries, (*at, key))
+            else:
+                yield from self.value(value, (*at, str(key)), spine=True)
+            lead = syntax.separator
+        yield from self.raw(syntax.close_object)
+
+    def _listed(self, entries: Iterable[Any], at: Path) -> Iterator[bytes]:
+        """Entries as a list of the wire format; where that must be headed by their number, they are gathered first."""
+        syntax = self._syntax
+        count = 0
+        if isinstance(entries, Sized):
+            count = len(entries)
+        elif syntax.counted:
+            yield from self._gathered(entries, at)
+            return
+        row = Row(syntax.open_list(count), syntax.separator, syntax.close_list)
+        if isinstance(entries, list):
+            yield from self.elements(entries, at, row)
+            return
+        written = yield from self.lazily(entries, at, row)
+        if syntax.counted and written != count:
+            raise CaptureError("its number of entries changed while it was being encoded")
+
+    def _gathered(self, entries: Iterable[Any], at: Path) -> Iterator[bytes]:
+        """Encode all entries, one at a time, before the head that needs their number: all of them wait, encoded."""
+        sink, syntax = self._sink, self._syntax
+        yield from self.rest()
+        encoded: list[bytes] = []
+        count = 0
+        for entry in self.read(entries, at):
+            encoded.extend(self.value(entry, (*at, count)))
+            encoded.extend(self.rest())
+            count += 1
+        sink.raw(syntax.open_list(count))
+        for data in encoded:
+            yield from self.raw(data)
+
+    def read(self, entries: Iterable[Any], at: Path) -> Iterator[Any]:
+        """The entries, any error of their source as a CaptureError that says which entry could not be had."""
+        index = 0
+        try:
+            for entry in entries:
+                yield entry
+                index += 1
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise classified(error, (*at, index)) from error
+
+    def lazily(self, entries: Iterable[Any], at: Path, row: Row) -> Generator[bytes, None, int]:
+        """Write entries one at a time, as they come; returns their number."""
+        sink, full = self._sink, self._full
+        sink.raw(row.opened)
+        count = 0
+        for entry in self.read(entries, at):
+            if count:
+                sink.raw(row.separator)
+            if self._weigh(entry) > HEAVY_WEIGHT:
+                yield from self.value(entry, (*at, count), heavy=True)
+            else:
+                before = sink.size
+                self._one(entry, (*at, count))
+                self._note(sink.size - before)
+            if sink.size >= full:
+                yield sink.take()
+            count += 1
+        yield from self.raw(row.closed)
+        return count
+
+    def value(self, value: Any, path: Path, *, spine: bool = False, heavy: bool = False) -> Iterator[bytes]:
+        """Write one value, taken apart if it is heavy."""
+        deep = len(path)
+        if isinstance(value, dict) and (heavy or (spine and deep < _SPINE_DEPTH) or is_heavy(value)):
+            if deep < _MAX_DEPTH:
+                yield from self._items(value, path, spine=spine and deep < _SPINE_DEPTH)
+                return
+        elif isinstance(value, list | tuple) and (heavy or spine or is_heavy(value)):
+            if deep < _MAX_DEPTH:
+                syntax = self._syntax
+                row = Row(syntax.open_list(len(value)), syntax.separator, syntax.close_list)
+                yield from self.elements(value, path, row)
+                return
+        elif type(value) is str and (heavy or is_heavy(value)):
+            for piece in self._syntax.text(value):
+                yield from self.raw(piece)
+            return
+        self._one(value, path)
+        yield from self.raw(b"")
+
+    def elements(self, elements: _List, path: Path, row: Row) -> Iterator[bytes]:
+        """Write the elements of a list that is in memory, in batches where they are small."""
+        sink, full = self._sink, self._full
+        sink.raw(row.opened)
+        index, total = 0, len(elements)
+        while index < total:
+            count, weighed = self._light(elements, index, path)
+            if weighed >= full and sink.size:
+                yield sink.take()  # a batch that makes a chunk by itself need not be copied behind what waits
+            if count:
+                before = sink.size
+                self._batch(elements[index : index + count], path, index)
+                self._note(sink.size - before)
+            else:
+                sink.raw(row.separator if index else b"")
+                yield from self.value(elements[index], (*path, index), heavy=True)
+                count = 1
+            index += count
+            if sink.size >= full:
+                yield sink.take()
+        yield from self.raw(row.closed)
+
+    def _light(self, elements: _List, start: int, path: Path) -> tuple[int, int]:
+        """How many elements from ``start`` on go in one call, and what they weigh; 0 when one must be taken apart."""
+        weigh, total, most = self._weigh, 0, self._batch_bytes
+        index = start
+        try:
+            for index in range(start, len(elements)):
+                weight_here = weigh(elements[index])
+                if weight_here > HEAVY_WEIGHT:
+                    return index - start, total
+                total += weight_here
+                if total > most:
+                    return index + 1 - start, total
+        except IndexError:
+            raise CaptureError("it was changed while it was being encoded", position=show(path)) from None
+        if index < start:
+            raise CaptureError("it was changed while it was being encoded", position=show(path))
+        return index + 1 - start, total
+
+    def _items(self, mapping: _Object, path: Path, *, spine: bool) -> Iterator[bytes]:
+        """Write an object key by key, small values in batches."""
+        sink, syntax = self._sink, self._syntax
+        try:
+            items = list(mapping.items())
+        except Exception as error:
+            raise classified(error, path) from error
+        sink.raw(syntax.open_object(len(items)))
+        small: _Object = {}
+        left = self._batch_bytes
+        lead = b""
+        for key, value in items:
+            if spine and isinstance(value, dict | list | tuple):
+                weighed = HEAVY_WEIGHT + 1
+            else:
+                weighed = weight(value)
+                left -= weighed
+            if weighed <= HEAVY_WEIGHT:
+                small[key] = value
+            if small and (left <= 0 or weighed > HEAVY_WEIGHT):
+                sink.raw(lead)
+                self._members(small, path)
+                yield from self.raw(b"")
+                small, left, lead = {}, self._batch_bytes, syntax.separator
+            if weighed > HEAVY_WEIGHT:
+                sink.raw(lead + syntax.key(key, path))
+                yield from self.value(value, (*path, str(key)), spine=spine, heavy=not spine)
+                lead = syntax.separator
+        if small:
+            sink.raw(lead)
+            self._members(small, path)
+        yield from self.raw(syntax.close_object)
+
+    def _note(self, written_bytes: int) -> None:
+        if written_bytes > _SURPRISE_BYTES:
+            self._weigh = weight
+
+    def _batch(self, batch: _List, path: Path, index: int) -> None:
+        """Write elements in one call or, when the library refuses one of them, one by one."""
+        sink, separator = self._sink, self._syntax.separator
+        try:
+            if index:
+                sink.many_more(batch)
+            else:
+                sink.many(batch)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - the elements are tried one by one below, and the culprit is named there
+            for at, value in enumerate(batch, index):
+                sink.raw(separator if at else b"")
+                self._one(value, (*path, at))
+
+    def _members(self, batch: _Object, path: Path) -> None:
+        """The same for keys and values of an object."""
+        sink, syntax = self._sink, self._syntax
+        try:
+            sink.many(batch)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - as above
+            lead = b""
+            for key, value in batch.items():
+                sink.raw(lead + syntax.key(key, path))
+                self._one(value, (*path, str(key)))
+                lead = syntax.separator
+
+    def _one(self, value: Any, path: Path) -> None:
+        try:
+            self._sink.one(value)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever a library calls it: the slow way decides whether the value has a form
+            self._sink.raw(self._syntax.odd(value, path))

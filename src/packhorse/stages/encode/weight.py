@@ -1,0 +1,58 @@
+"""Is a value small enough to be encoded in one call that holds the interpreter?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Weight above which a value is taken apart: characters, with :data:`_NODE_WEIGHT` for every value. The slowest of the
+#: libraries concerned writes about 500 MB/s of structure, so that one call stays near 1 ms (design goal: 2 ms).
+HEAVY_WEIGHT = 512 * 1024
+_NODE_WEIGHT = 32
+#: What a HAR entry weighs beside its bodies (packhorse's captures have 2 to 6 kB of headers and timings).
+_ENTRY_WEIGHT = 2048
+
+
+def weight(value: Any) -> int:
+    """What ``value`` weighs, up to a little over :data:`HEAVY_WEIGHT`.
+
+    Looks at no more values than that pays for, whatever the size of ``value``, and ends on cycles.
+    """
+    total = 0
+    waiting = [value]
+    while waiting and total <= HEAVY_WEIGHT:
+        item = waiting.pop()
+        total += _NODE_WEIGHT
+        if isinstance(item, str):
+            total += len(item)
+        elif isinstance(item, dict):
+            total += _NODE_WEIGHT * len(item)
+            if total <= HEAVY_WEIGHT:
+                waiting.extend(item.values())
+        elif isinstance(item, list | tuple):
+            total += _NODE_WEIGHT * len(item)
+            if total <= HEAVY_WEIGHT:
+                waiting.extend(item)
+    return total
+
+
+def is_heavy(value: Any) -> bool:
+    """True when ``value`` should be taken apart."""
+    return weight(value) > HEAVY_WEIGHT
+
+
+def entry_weight(entry: Any) -> int:
+    """What a list's element weighs: a few look-ups where it is shaped like a HAR entry, else :func:`weight`.
+
+    Of a HAR entry only the two bodies are looked at. Where something else in it is large, the caller sees that by the
+    size of what came out, and weighs the following entries in full.
+    """
+    if not isinstance(entry, dict):
+        return weight(entry)
+    try:
+        text = entry["response"]["content"].get("text", "")
+        post = entry["request"].get("postData")
+        if post is not None:
+            return _ENTRY_WEIGHT + len(text) + len(post.get("text", ""))
+        return _ENTRY_WEIGHT + len(text)
+    except (KeyError, TypeError, AttributeError):
+        return weight(entry)
