@@ -25,6 +25,13 @@ _MIMES = {
     "media": ("application/octet-stream", "image/png", "audio/mpeg"),
     "stream": ("text/event-stream",),
 }
+_BINARY = ("image", "font", "media")
+_FRAMES = {
+    "page": ("<!DOCTYPE html>\n<html>\n<body>\n", "</body>\n</html>\n"),
+    "drawing": ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">', "</svg>"),
+}
+#: Share of scripts that went through a minifier.
+_MINIFIED = 0.6
 #: Earlier bodies kept for repetition: as many as a visit may well show twice, within this many characters.
 _KEPT_CHARS = 4_000_000
 
@@ -44,14 +51,20 @@ class Library:
 
     Args:
         seed: The capture's seed.
-        foreign: Share of texts with words outside ASCII.
+        recurring: Share of the API's records that were shown before.
     """
 
-    def __init__(self, seed: int, foreign: float) -> None:
+    def __init__(self, seed: int, recurring: float) -> None:
         self._name = f"packhorse-synth/{seed}/library"
-        self._foreign = foreign
+        self._recurring = recurring
+        self._languages: dict[str, Language] = {}
         self._kept: deque[Body] = deque()
         self._kept_chars = 0
+
+    @property
+    def naming(self) -> Draws:
+        """Draws that start again at each use: what is drawn from them is the same throughout the capture."""
+        return self._draws("naming")
 
     def _draws(self, part: str) -> Draws:
         return Draws(f"{self._name}/{part}")
@@ -60,10 +73,6 @@ class Library:
     def words(self) -> list[str]:
         """The vocabulary of all languages."""
         return words.vocabulary(self._draws("words"), 4000)
-
-    @cached_property
-    def _languages(self) -> dict[str, Language]:
-        return {}
 
     def language(self, part: str) -> Language:
         """The language called ``part``, made at its first use."""
@@ -88,7 +97,7 @@ class Library:
     @cached_property
     def records(self) -> records.Records:
         """The objects behind the API."""
-        return records.Records(self._draws("records"), self.words, self.language("prose"))
+        return records.Records(self._draws("records"), self.words, self.language("prose"), self._recurring)
 
     def body(self, draws: Draws, kind: str, chars: int, *, foreign: bool) -> Body:
         """A new body of about ``chars`` characters, kept for :meth:`repeated`."""
@@ -102,7 +111,8 @@ class Library:
         """An earlier body of at most ``limit_chars`` characters, or None when the one drawn is longer."""
         if not self._kept:
             return None
-        body = draws.pick(self._kept)
+        # The product of two uniform draws: pages ask again for what they have just had.
+        body = self._kept[-1 - int(draws.random() * draws.random() * len(self._kept))]
         return body if len(body.text) <= limit_chars else None
 
     def _keep(self, body: Body) -> None:
@@ -112,24 +122,22 @@ class Library:
             self._kept_chars -= len(self._kept.popleft().text)
 
     def _text(self, draws: Draws, kind: str, mime: str, chars: int, *, foreign: bool) -> tuple[str, bool]:
-        match kind:
-            case "image" | "font" | "media":
-                return blob(draws, mime, chars), True
-            case "script":
-                return self.language("minified" if draws.chance(0.75) else "readable").text(draws, chars), False
-            case "page":
-                text = self.language("foreign-page" if foreign else "page").text(draws, chars)
-                return f"<!DOCTYPE html>\n<html>\n<body>\n{text}</body>\n</html>\n", False
-            case "drawing":
-                text = self.language("drawing").text(draws, chars)
-                return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">{text}</svg>', False
-            case "json" | "records":
-                return self.records.body(draws, chars), False
-            case "plain":
-                return self.language("foreign-prose" if foreign else "prose").text(draws, chars)[:chars], False
-            case "stream":
-                return self._events(draws, chars), False
-        return self.language("style").text(draws, chars), False
+        if kind in _BINARY:
+            return blob(draws, mime, chars), True
+        if kind in ("json", "records"):
+            return self.records.body(draws, chars), False
+        if kind == "stream":
+            return self._events(draws, chars), False
+        head, tail = _FRAMES.get(kind, ("", ""))
+        return head + self._language_for(draws, kind, foreign=foreign).text(draws, chars) + tail, False
+
+    def _language_for(self, draws: Draws, kind: str, *, foreign: bool) -> Language:
+        if kind == "script":
+            return self.language("minified" if draws.chance(_MINIFIED) else "readable")
+        if kind in ("page", "plain"):
+            part = "page" if kind == "page" else "prose"
+            return self.language(f"foreign-{part}" if foreign else part)
+        return self.language(kind)
 
     def _events(self, draws: Draws, chars: int) -> str:
         pieces = self.language("prose").text(draws, max(chars // 3, 20)).split(" ")

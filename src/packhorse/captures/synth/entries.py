@@ -32,15 +32,44 @@ _MIMES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """What the entries of a visit share.
+
+    Attributes:
+        ident: The page's id.
+        url: Its address, the referer of all that it loads.
+        client: What sends the requests.
+        frames: The places in scripts that start requests.
+        whole_ms: True when the recorder timed in whole milliseconds.
+    """
+
+    ident: str
+    url: str
+    client: Client
+    frames: tuple[dict[str, Any], ...]
+    whole_ms: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and its answer: who asked whom for what, and the answer's body if it was recorded."""
 
-    client: Client
+    page: Page
     host: Host
     kind: str
     url: str
-    referer: str
     body: Body | None
+
+
+def frame(draws: Draws, url: str) -> dict[str, Any]:
+    """A place in the script at ``url`` that starts requests, as a call stack names it."""
+    return {
+        "functionName": draws.pick(("", "", "e", "t", "load", "send", "n.request")),
+        "scriptId": str(draws.below(200)),
+        "url": url,
+        "lineNumber": draws.below(80),
+        "columnNumber": draws.below(40_000),
+    }
 
 
 def timestamp(milliseconds: int) -> str:
@@ -50,38 +79,49 @@ def timestamp(milliseconds: int) -> str:
     )
 
 
-def entry(
-    draws: Draws, exchange: Exchange, population: Population, *, page: str, started_ms: int, size: int
-) -> dict[str, Any]:
+def entry(draws: Draws, exchange: Exchange, population: Population, *, started_ms: int, size: int) -> dict[str, Any]:
     """One entry; ``size`` is the content's size when its body was not recorded."""
     body = exchange.body
     if body is not None:
         size = len(body.text) * 3 // 4 if body.base64 else len(body.text)
-    timings = _timings(draws)
-    posts = draws.chance(population.posts)
+    timings = _timings(draws, whole_ms=exchange.page.whole_ms)
+    response = _response(draws, exchange, size)
     made: dict[str, Any] = {}
     if population.browser:
-        made["_initiator"] = _initiator(draws, exchange.referer)
-        made["_priority"] = draws.pick(_PRIORITIES)
-        made["_resourceType"] = _TYPES.get(exchange.kind, "other")
-        made["pageref"] = page
+        response |= {"_transferSize": size + draws.between(200, 700), "_error": None}
+        made = {
+            "_initiator": _initiator(draws, exchange.page, population.scripted),
+            "_priority": draws.pick(_PRIORITIES),
+            "_resourceType": _TYPES.get(exchange.kind, "other"),
+            "pageref": exchange.page.ident,
+            "connection": exchange.host.connection,
+            "serverIPAddress": exchange.host.address,
+        }
     return made | {
         "cache": {},
-        "connection": exchange.host.connection,
-        "request": _request(draws, exchange, posts=posts),
-        "response": _response(draws, exchange, size),
-        "serverIPAddress": exchange.host.address,
+        "request": _request(draws, exchange, population),
+        "response": response,
         "startedDateTime": timestamp(started_ms),
         "time": plain_sum([part for part in timings.values() if part > 0]),
         "timings": timings,
     }
 
 
-def _timings(draws: Draws) -> dict[str, float]:
+def _timings(draws: Draws, *, whole_ms: bool) -> dict[str, float]:
     fresh = draws.chance(0.2)
+    if whole_ms:
+        return {
+            "blocked": draws.below(4),
+            "dns": draws.below(9) if fresh else -1,
+            "ssl": draws.below(60) if fresh else -1,
+            "connect": draws.below(90) if fresh else -1,
+            "send": 0,
+            "wait": draws.below(200),
+            "receive": draws.below(30),
+        }
     return {
         "blocked": draws.random() * 20,
-        "dns": draws.random() * 9 if fresh else -1,
+        "dns": draws.below(9000) / 1000 if fresh else -1,
         "ssl": draws.random() * 60 if fresh else -1,
         "connect": draws.random() * 90 if fresh else -1,
         "send": draws.below(400) / 1000,
@@ -91,34 +131,27 @@ def _timings(draws: Draws) -> dict[str, float]:
     }
 
 
-def _initiator(draws: Draws, referer: str) -> dict[str, Any]:
-    if draws.chance(0.75):
-        return {"type": "parser", "url": referer, "lineNumber": draws.below(900)}
-    depth = draws.between(1, 3) if draws.chance(0.95) else draws.between(8, 20)
-    frames = [
-        {
-            "functionName": draws.pick(("", "e", "t", "load", "send", "n.request")),
-            "scriptId": str(draws.below(200)),
-            "url": f"{referer}app.js",
-            "lineNumber": draws.below(80),
-            "columnNumber": draws.below(40_000),
-        }
-        for _ in range(depth)
-    ]
-    return {"type": "script", "stack": {"callFrames": frames}}
+def _initiator(draws: Draws, page: Page, scripted: float) -> dict[str, Any]:
+    if not draws.chance(scripted):
+        return {"type": "parser", "url": page.url, "lineNumber": draws.below(900)}
+    depth = draws.between(1, 6) if draws.chance(0.97) else draws.between(8, 20)
+    start = draws.below(len(page.frames))
+    return {"type": "script", "stack": {"callFrames": [*page.frames[start : start + depth]]}}
 
 
-def _request(draws: Draws, exchange: Exchange, *, posts: bool) -> dict[str, Any]:
+def _request(draws: Draws, exchange: Exchange, population: Population) -> dict[str, Any]:
+    page = exchange.page
+    posts = draws.chance(population.posts)
     query: list[Pair] = []
     url = exchange.url
-    if draws.chance(0.2):
+    if draws.chance(population.queries):
         query = [pair(draws.hex(2), draws.token(draws.between(1, 24))) for _ in range(draws.between(1, 8))]
         url += "?" + "&".join([f"{p['name']}={p['value']}" for p in query])
     request: dict[str, Any] = {
         "method": "POST" if posts else "GET",
         "url": url,
         "httpVersion": exchange.host.version,
-        "headers": request_headers(draws, exchange.client, exchange.host, exchange.kind, exchange.referer),
+        "headers": request_headers(draws, page.client, exchange.host, exchange.kind, page.url),
         "queryString": query,
         "cookies": cookie_list(exchange.host),
         "headersSize": -1,
@@ -149,6 +182,4 @@ def _response(draws: Draws, exchange: Exchange, size: int) -> dict[str, Any]:
         "redirectURL": "",
         "headersSize": -1,
         "bodySize": -1,
-        "_transferSize": size + draws.between(200, 700),
-        "_error": None,
     }

@@ -11,7 +11,6 @@ runs in that order, and each run removes one level of ``%`` escapes: that is why
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -43,7 +42,7 @@ class Form:
 
 
 def form(text: str) -> Form:
-    """Read ``text``, in which ``\\1``, ``\\2`` and ``\\3`` stand for a name, a word and a literal."""
+    r"""Read ``text``, in which ``\1``, ``\2`` and ``\3`` stand for a name, a word and a literal."""
     slots = text.replace("%", "%" * 8).replace("\1", NAME_SLOT).replace("\2", WORD_SLOT).replace("\3", LITERAL_SLOT)
     return Form(slots, text.count("\1"), text.count("\2"), text.count("\3"))
 
@@ -53,13 +52,13 @@ class Language:
     """What one kind of text is written with.
 
     Attributes:
-        forms: The forms; a section uses some neighbours of them.
+        forms: The forms; one text uses some neighbours of them.
         names: Vocabulary of the name slots, frequent first.
         words: Vocabulary of the word slots; the first :attr:`common` ones are used everywhere.
         literals: Ready literals to mix with fresh ones.
-        spread: How many forms a section uses.
-        common: How many words all sections share.
-        local: How many further words a section uses.
+        spread: How many forms one text uses.
+        common: How many words all texts share.
+        local: How many further words a section uses; sections of one text draw them from overlapping ranges.
     """
 
     forms: Sequence[Form]
@@ -67,49 +66,46 @@ class Language:
     words: Sequence[str]
     literals: Sequence[str]
     spread: int = 60
-    common: int = 80
-    local: int = 160
+    common: int = 30
+    local: int = 260
     mean_chars: float = field(init=False)
 
     def __post_init__(self) -> None:
         slots = sum(4 * f.names + 9 * f.words + 6 * f.literals for f in self.forms)
         self.mean_chars = (sum(len(f.text) for f in self.forms) + slots // 4) / len(self.forms)
 
-    def section(self, draws: Draws, chars: int) -> str:
-        """About ``chars`` characters of this language."""
+    def text(self, draws: Draws, chars: int) -> str:
+        """About ``chars`` characters (at most a form or two above it): one author's text, section by section."""
         spread = min(self.spread, len(self.forms))
         start = draws.below(len(self.forms) - spread + 1)
-        local = self.forms[start : start + spread]
-        count = int(chars / self.mean_chars) + 1
-        chosen = [local[rank] for rank in draws.ranks(count, rank_table(spread, 4))]
-        text = "".join([f.text for f in chosen])
-        names, words, literals = (
-            sum([f.names for f in chosen]),
-            sum([f.words for f in chosen]),
-            sum([f.literals for f in chosen]),
-        )
-        text %= tuple(map(self.names.__getitem__, draws.ranks(names, rank_table(len(self.names), 3))))
-        text %= tuple(map(self._local_words(draws).__getitem__, draws.ranks(words, self._word_table())))
-        return text % self._some_literals(draws, literals)
-
-    def text(self, draws: Draws, chars: int) -> str:
-        """About ``chars`` characters (never more than two forms above it), section by section."""
+        forms = self.forms[start : start + spread]
+        home = draws.below(len(self.words))
         sections: list[str] = []
         left = chars
         while left > 0:
-            section = self.section(draws, min(left, SECTION_CHARS))
+            words = self._vocabulary(home + draws.below(self.local))
+            section = self._section(draws, forms, words, min(left, SECTION_CHARS))
             sections.append(section)
             left -= len(section)
         return "".join(sections)
 
-    def _word_table(self) -> array[int]:
-        return rank_table(self.common + self.local, 6)
+    def _section(self, draws: Draws, forms: Sequence[Form], words: Sequence[str], chars: int) -> str:
+        count = int(chars / self.mean_chars) + 1
+        chosen = [forms[rank] for rank in draws.ranks(count, rank_table(len(forms), 9))]
+        text = "".join([f.text for f in chosen])
+        text %= self._filling(draws, self.names, 3, sum([f.names for f in chosen]))
+        text %= self._filling(draws, words, 6, sum([f.words for f in chosen]))
+        return text % self._literals(draws, sum([f.literals for f in chosen]))
 
-    def _local_words(self, draws: Draws) -> list[str]:
-        start = self.common + draws.below(len(self.words) - self.common - self.local)
+    def _filling(self, draws: Draws, items: Sequence[str], shift: int, count: int) -> tuple[str, ...]:
+        return tuple([items[rank] for rank in draws.ranks(count, rank_table(len(items), shift))])
+
+    def _vocabulary(self, start: int) -> list[str]:
+        start %= len(self.words) - self.local
         return [*self.words[: self.common], *self.words[start : start + self.local]]
 
-    def _some_literals(self, draws: Draws, count: int) -> tuple[str, ...]:
-        fresh = draws.randbytes(count)
+    def _literals(self, draws: Draws, count: int) -> tuple[str, ...]:
         ready = self.literals
-        return tuple([ready[value] if value < len(ready) else str(value * 37 % 1000) for value in fresh])
+        return tuple([
+            ready[value] if value < len(ready) else str(value * 37 % 1000) for value in draws.randbytes(count)
+        ])  # fmt: skip

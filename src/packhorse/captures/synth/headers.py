@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,14 +93,15 @@ class Client:
 
     @classmethod
     def draw(cls, draws: Draws, *, browser: bool, count: int) -> Client:
-        """A client that sends about ``count`` headers."""
+        """A client that sends ``count`` headers, cookies not counted."""
         if not browser:
             agent = (
                 f"{draws.pick(('python-client', 'node-fetch', 'okhttp', 'api-sdk'))}/{draws.below(5)}.{draws.below(30)}"
             )
-            return cls(agent, "en", (*_REQUEST[:3], *_REQUEST[5:7]))
+            return cls(agent, "en", (*_REQUEST[:3], *_REQUEST[5 : 2 + count]))
         version = draws.between(90, 130)
-        agent = f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{version}.0.0.0 Safari/537.36"
+        engine = "AppleWebKit/537.36 (KHTML, like Gecko)"
+        agent = f"Mozilla/5.0 (X11; Linux x86_64) {engine} Chrome/{version}.0.0.0 Safari/537.36"
         return cls(agent, draws.pick(("en-US,en;q=0.9", "en-GB,en;q=0.5", "de,en-US;q=0.7,en;q=0.3")), _REQUEST[:count])
 
 
@@ -152,25 +154,22 @@ def response_headers(draws: Draws, host: Host, mime: str, size: int) -> list[Pai
     return [pair(name, _fresh(draws, value, mime, size)) for name, value in host.headers]
 
 
+_FRESH: dict[str, Callable[[Draws], str]] = {
+    ":date": http_date,
+    ":etag": lambda draws: f'"{draws.hex(12)}-{draws.hex(4)}"',
+    ":number": lambda draws: str(draws.below(10**5)),
+    ":id": lambda draws: draws.hex(32),
+    ":node": lambda draws: f"cache-{draws.hex(3)}-{draws.between(1000, 9999)}",
+    ":timer": lambda draws: f"S17{draws.below(10**8):08d}.{draws.below(10**6)},VS0,VE{draws.below(40)}",
+}
+
+
 def _fresh(draws: Draws, value: str, mime: str, size: int) -> str:
-    match value:
-        case ":date":
-            return http_date(draws)
-        case ":mime":
-            return mime
-        case ":length":
-            return str(size)
-        case ":etag":
-            return f'"{draws.hex(12)}-{draws.hex(4)}"'
-        case ":number":
-            return str(draws.below(10**5))
-        case ":id":
-            return draws.hex(32)
-        case ":node":
-            return f"cache-{draws.hex(3)}-{draws.between(1000, 9999)}"
-        case ":timer":
-            return f"S17{draws.below(10**8):08d}.{draws.below(10**6)},VS0,VE{draws.below(40)}"
-    return value
+    if value == ":mime":
+        return mime
+    if value == ":length":
+        return str(size)
+    return _FRESH[value](draws) if value in _FRESH else value
 
 
 def cookie_list(host: Host) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ _SELECTORS = (
     "\1 .\2",
     ".\2-\3",
 )
-_TAGS = tuple("div div div span li a p ul section td tr h3 h2 button label article nav small em".split())
+_TAGS = ("div", "div", "div", "span", "li", "a", "p", "ul", "td", "tr", "h3", "button", "label", "nav", "small", "em")
 
 
 def _rule(draws: Draws) -> str:
@@ -41,10 +41,10 @@ def _rule(draws: Draws) -> str:
 
 
 def _styles(draws: Draws, words: list[str], *, spaced: bool) -> Language:
-    texts = [_rule(draws) for _ in range(500)]
+    texts = [_rule(draws) for _ in range(900)]
     if spaced:
         texts = [text.replace("{", " {\n  ").replace(";", ";\n  ").replace("}", "\n}\n\n") for text in texts]
-    classes = [dashed(draws, words) for _ in range(1200)]
+    classes = [dashed(draws, words) for _ in range(3000)]
     literals = [
         "0",
         "1",
@@ -64,7 +64,7 @@ def _styles(draws: Draws, words: list[str], *, spaced: bool) -> Language:
         "8",
         "2",
     ] * 9
-    return Language([form(text) for text in texts], list(_TAGS), classes, literals, spread=150)
+    return Language([form(text) for text in texts], list(_TAGS), classes, literals, spread=220)
 
 
 def styles(draws: Draws, words: list[str]) -> Language:
@@ -93,17 +93,17 @@ def _element(draws: Draws, depth: int) -> str:
 
 def page(draws: Draws, words: list[str], foreign: list[str]) -> Language:
     """The language of HTML pages; ``foreign`` words are mixed in, and may be none."""
-    forms = [form(_element(draws, draws.between(0, 3))) for _ in range(300)]
-    classes = [dashed(draws, words) for _ in range(900)]
+    forms = [form(_element(draws, draws.between(0, 3))) for _ in range(600)]
+    classes = [dashed(draws, words) for _ in range(3000)]
     names = [*COMMON[:60], *foreign, *COMMON[60:]]
-    return Language(forms, names, classes, ["1", "2", "3", "10", "100"] * 8, spread=60)
+    return Language(forms, names, classes, ["1", "2", "3", "10", "100"] * 8, spread=110)
 
 
 def prose(draws: Draws, words: list[str], foreign: list[str]) -> Language:
     """The language of running text: titles, comments, answers of a model."""
     marks = (". ", ". ", ", ", "? ", ".\n\n")
     forms = [form(_sentence(draws).capitalize() + draws.pick(marks)) for _ in range(400)]
-    return Language(forms, [*COMMON, *foreign], words, ["2", "3", "10"] * 5, spread=200, common=200, local=500)
+    return Language(forms, [*COMMON, *foreign], words, ["2", "3", "10"] * 5, spread=200, common=100, local=500)
 
 
 def drawing(draws: Draws, words: list[str]) -> Language:

@@ -23,7 +23,7 @@ BODY_CHARS: dict[str, Knots] = {
     "json": (20, 60, 500, 2356, 5000, 7000, 7579, 7579, 7579),
 }
 #: Sizes of the answers of recorded JSON APIs.
-API_CHARS: Knots = (2, 15, 150, 1300, 5000, 20000, 90000, 300000, 460000)
+API_CHARS: Knots = (2, 15, 150, 1300, 4600, 16000, 42000, 150000, 460000)
 #: Sizes of the answers in traffic with language models and media, where there is a body at all.
 LLM_CHARS: dict[str, Knots] = {
     "media": (800, 4000, 15000, 40000, 151000, 400000, 1051000, 1051000, 1051000),
@@ -45,6 +45,12 @@ class Population:
         media_weight: Factor on the weight of images and fonts, drawn per visit.
         hosts: Hosts per visit.
         cookies: Cookies per host.
+        request_headers: Fewest and most headers of a client's requests, cookies not counted.
+        response_headers: Fewest and most headers of a host's answers.
+        recurring: Share of an API's records that were shown before.
+        whole_ms: Share of visits whose recorder timed in whole milliseconds.
+        scripted: Share of requests that a script began; their entries carry its call stack.
+        queries: Share of URLs with a query string.
         foreign: Share of visits with text outside ASCII.
         posts: Share of requests that carry data.
         browser: True when the recorder was a browser (initiators, priorities, pages).
@@ -57,8 +63,14 @@ class Population:
     repeated: Knots
     hosts: Knots
     cookies: Knots
+    request_headers: tuple[int, int]
+    response_headers: tuple[int, int]
     foreign: float
     posts: float
+    recurring: float = 0.5
+    whole_ms: float = 0.3
+    scripted: float = 0.25
+    queries: float = 0.2
     browser: bool = True
     media_weight: Knots = field(default=(1, 1, 1, 1, 1, 1, 1, 1, 1))
 
@@ -82,11 +94,13 @@ POPULATIONS: dict[str, Population] = {
         kinds=_BROWSER_KINDS,
         body_chars=BODY_CHARS,
         bodied=(0.2, 0.25, 0.46, 0.78, 1, 1, 1, 1, 1),
-        repeated=(0, 0, 0, 0, 0.03, 0.4, 0.6, 0.65, 0.7),
-        media_weight=(0, 0, 0, 0.35, 1.5, 4, 8, 12, 15),
+        repeated=(0, 0, 0, 0, 0.05, 0.6, 0.75, 0.8, 0.8),
+        media_weight=(0, 0, 0, 0.5, 3, 12, 20, 40, 60),
         hosts=(1, 1, 2, 2.4, 5, 8, 9, 15, 20),
         cookies=(0, 0, 0, 1, 2, 4, 5, 12, 21),
-        foreign=0.15,
+        request_headers=(6, 11),
+        response_headers=(7, 14),
+        foreign=0.3,
         posts=0.04,
     ),
     "headers": Population(
@@ -97,7 +111,12 @@ POPULATIONS: dict[str, Population] = {
         repeated=_NEVER,
         hosts=(1, 1.6, 2.3, 6.5, 33, 67, 86, 140, 150),
         cookies=(0, 0, 0, 0.5, 2, 6, 9, 15, 23),
+        request_headers=(3, 8),
+        response_headers=(9, 18),
         foreign=0.05,
+        whole_ms=0.7,
+        scripted=0.6,
+        queries=0.4,
         posts=0.026,
     ),
     "api": Population(
@@ -108,7 +127,11 @@ POPULATIONS: dict[str, Population] = {
         repeated=(0, 0, 0.003, 0.01, 0.1, 0.2, 0.2, 0.2, 0.2),
         hosts=_ALWAYS,
         cookies=_NEVER,
+        request_headers=(5, 8),
+        response_headers=(12, 19),
         foreign=0.2,
+        recurring=0.66,
+        whole_ms=1.0,
         posts=0.65,
         browser=False,
     ),
@@ -117,10 +140,13 @@ POPULATIONS: dict[str, Population] = {
         kinds=(("media", 0.5), ("stream", 0.489), ("json", 0.011)),
         body_chars=LLM_CHARS,
         bodied=(0.1, 0.1, 0.12, 0.13, 0.14, 0.15, 0.16, 0.2, 0.2),
-        repeated=(0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.8, 0.8, 0.8),
+        repeated=(0.6, 0.65, 0.7, 0.76, 0.8, 0.82, 0.85, 0.85, 0.85),
         hosts=_ALWAYS,
         cookies=_NEVER,
+        request_headers=(6, 6),
+        response_headers=(7, 10),
         foreign=0.0,
+        whole_ms=1.0,
         posts=0.93,
         browser=False,
     ),

@@ -10,8 +10,22 @@ from packhorse.captures.synth.forms import Language
 from packhorse.captures.synth.words import COMMON
 
 _FIELDS = (
-    "id name title url status type created_at updated_at owner count score kind state description flags size".split()
+    "id",
+    "name",
+    "title",
+    "url",
+    "status",
+    "type",
+    "created_at",
+    "owner",
+    "count",
+    "score",
+    "kind",
+    "state",
+    "flags",
 )
+#: Objects of each kind that the API has to show; lists come back to them.
+_KNOWN = 60
 
 
 class Records:
@@ -21,14 +35,17 @@ class Records:
         draws: Where the randomness comes from.
         words: Vocabulary of names and texts.
         prose: The language of descriptions.
+        recurring: Share of records that were shown before.
     """
 
-    def __init__(self, draws: Draws, words: list[str], prose: Language) -> None:
+    def __init__(self, draws: Draws, words: list[str], prose: Language, recurring: float) -> None:
         self._words = words
+        self._recurring = recurring
         self._prose = prose
         self._host = f"https://api.{draws.pick(words)}.example"
         self._schemas = [self._schema(draws) for _ in range(8)]
         self._users = [self._user(draws, index) for index in range(40)]
+        self._known: list[list[str]] = [[] for _ in self._schemas]
 
     def body(self, draws: Draws, chars: int) -> str:
         """A JSON document of about ``chars`` characters (one record at least)."""
@@ -48,20 +65,25 @@ class Records:
 
     def record(self, draws: Draws, kind: int, *, small: bool) -> str:
         """One record as JSON text; about one in four names a user whose object is the same everywhere."""
+        known = self._known[kind]
+        if known and not small and draws.chance(self._recurring):
+            return draws.zipf(known)
         fields = self._schemas[kind]
         values = [self._value(draws, name, shape) for name, shape in fields[: 5 if small else len(fields)]]
-        return "{" + ",".join(values) + "}"
+        made = "{" + ",".join(values) + "}"
+        if not small and len(known) < _KNOWN:
+            known.append(made)
+        return made
 
     def _schema(self, draws: Draws) -> list[tuple[str, str]]:
-        names = _FIELDS[: draws.between(5, 9)] + [
-            f"{draws.zipf(self._words)}_{draws.pick(COMMON)}" for _ in range(draws.between(6, 18))
-        ]
+        extra = [f"{draws.zipf(self._words)}_{draws.pick(COMMON)}" for _ in range(draws.between(6, 18))]
+        names = [*_FIELDS[: draws.between(5, 9)], *extra]
         shapes = ("int", "word", "url", "flag", "null", "flag", "int", "date", "hash", "user", "text", "url", "null")
         return [(name, shapes[index % 13] if index else "int") for index, name in enumerate(names)]
 
     def _user(self, draws: Draws, index: int) -> str:
         login = draws.pick(self._words) + str(index)
-        links = ",".join([f'"{word}_url":"{self._host}/users/{login}/{word}"' for word in self._words[5:14]])
+        links = ",".join([f'"{word}_url":"{self._host}/users/{login}/{word}"' for word in self._words[5:10]])
         return f'{{"login":"{login}","id":{draws.below(10**7)},{links},"type":"user","site_admin":false}}'
 
     def _value(self, draws: Draws, name: str, shape: str) -> str:
@@ -79,9 +101,10 @@ class Records:
         elif shape == "url":
             value = f'"{self._host}/{name}/{draws.zipf(self._words)}/{draws.below(900)}"'
         elif shape == "date":
-            value = f'"2024-0{draws.between(1, 9)}-{draws.between(10, 28)}T{draws.between(10, 23)}:14:{draws.between(10, 59)}Z"'
+            day = f"2024-0{draws.between(1, 9)}-{draws.between(10, 28)}"
+            value = f'"{day}T{draws.between(10, 23)}:14:{draws.between(10, 59)}Z"'
         elif shape == "hash":
             value = f'"{draws.hex(20)}"'
         else:
-            value = json.dumps(self._prose.section(draws, 90), ensure_ascii=False)
+            value = json.dumps(self._prose.text(draws, 50), ensure_ascii=False)
         return f'"{name}":{value}'

@@ -103,7 +103,7 @@ class _Maker:
     def __init__(self, seed: int, kind: str, population: Population) -> None:
         self._name = f"packhorse-synth/{seed}/{kind}"
         self._population = population
-        self._library = Library(seed, population.foreign)
+        self._library = Library(seed, population.recurring)
 
     def entries(self, lengths: Iterator[int]) -> Iterator[dict[str, Any]]:
         for index, length in enumerate(lengths):

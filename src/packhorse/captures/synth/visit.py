@@ -7,7 +7,7 @@ from typing import Any
 
 from packhorse.captures.synth.bodies import Body, Library
 from packhorse.captures.synth.draws import Draws
-from packhorse.captures.synth.entries import Exchange, entry
+from packhorse.captures.synth.entries import Exchange, Page, entry, frame
 from packhorse.captures.synth.headers import Client, Host
 from packhorse.captures.synth.populations import Population
 from packhorse.captures.synth.words import dashed
@@ -30,22 +30,23 @@ class Visit:
         self._draws = draws
         self._population = population
         self._library = library
-        self._page = page
         self._bodied = draws.quantile(population.bodied)
         self._repeated = draws.quantile(population.repeated)
         self._foreign = draws.chance(population.foreign)
         media = draws.quantile(population.media_weight)
         self._kinds = tuple([(kind, w * media if kind in _MEDIA else w) for kind, w in population.kinds])
-        self._client = Client.draw(draws, browser=population.browser, count=draws.between(7, 12))
-        self._hosts = [self._host(index) for index in range(max(1, int(draws.quantile(population.hosts))))]
-        self._referer = f"https://{self._hosts[0].name}/{draws.zipf(library.words)}/"
+        client = Client.draw(draws, browser=population.browser, count=draws.between(*population.request_headers))
+        # An API has one address throughout the capture; a page brings its own hosts.
+        naming = draws if population.browser else library.naming
+        self._hosts = [self._host(naming, index) for index in range(max(1, int(draws.quantile(population.hosts))))]
+        url = f"https://{self._hosts[0].name}/{draws.zipf(library.words)}/"
+        frames = tuple([frame(draws, f"{url}{draws.pick(library.words)}.js") for _ in range(draws.between(4, 20))])
+        self._page = Page(page, url, client, frames, draws.chance(population.whole_ms))
 
-    def _host(self, index: int) -> Host:
-        draws = self._draws
-        prefix = "api" if not self._population.browser else draws.pick(("www", "cdn", "static", "img", "ads", "t"))
-        name = f"{prefix if index else 'www'}.{dashed(draws, self._library.words)[:24]}.example"
-        browser = self._population.browser
-        count = draws.between(7, 14) if browser else draws.between(12, 19)
+    def _host(self, draws: Draws, index: int) -> Host:
+        prefix = draws.pick(("cdn", "static", "img", "ads", "t")) if self._population.browser and index else "www"
+        name = f"{prefix}.{dashed(draws, self._library.words)[:12]}.example"
+        count = draws.between(*self._population.response_headers)
         return Host.draw(draws, name, count=count, cookies=int(draws.quantile(self._population.cookies)))
 
     def entry(self, limit_chars: int, started_ms: int) -> dict[str, Any]:
@@ -61,17 +62,16 @@ class Visit:
             if body is None:
                 body = self._library.body(draws, kind, max(min(chars, limit_chars), 2), foreign=self._foreign)
             kind = body.kind
-        exchange = Exchange(self._client, host, kind, self._url(host, kind), self._referer, body)
-        return entry(draws, exchange, self._population, page=self._page, started_ms=started_ms, size=chars)
+        exchange = Exchange(self._page, host, kind, self._url(host, kind), body)
+        return entry(draws, exchange, self._population, started_ms=started_ms, size=chars)
 
     def _url(self, host: Host, kind: str) -> str:
         draws, words = self._draws, self._library.words
-        path = "/".join([dashed(draws, words)[:30] for _ in range(draws.between(1, 3))])
-        stamp = (
-            draws.pick(("", f"-{draws.hex(8)}", f".{draws.hex(20)}"))
-            if kind in _EXTENSIONS
-            else f"/{draws.below(10**5)}"
-        )
+        path = "/".join([dashed(draws, words)[:24] for _ in range(draws.between(1, 2))])
+        if kind in _EXTENSIONS:
+            stamp = draws.pick(("", f"-{draws.hex(8)}", f".{draws.hex(20)}"))
+        else:
+            stamp = f"/{draws.below(10**5)}"
         return f"https://{host.name}/{path}{stamp}{_EXTENSIONS.get(kind, '')}"
 
 
