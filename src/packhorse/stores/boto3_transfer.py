@@ -1,0 +1,147 @@
+"""boto3's transfer manager (``upload_fileobj``, s3transfer), for small bodies too; one manager serves all threads.
+
+``pool`` is both ``max_pool_connections`` and the manager's ``max_request_concurrency``, so it does cap the requests in
+flight. Bodies from 8 MiB on are sent as multipart also by ``put``: that is what the manager is for. Streams are read in
+a thread of the manager while the caller waits.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import AbstractContextManager
+from typing import Any
+
+import boto3
+import s3transfer
+from s3transfer.manager import TransferConfig, TransferManager
+
+from packhorse.errors import StoreError
+from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo, PutResult, Store, StoredObject
+from packhorse.stores.botocore_client import BotocoreClient, headers_of
+from packhorse.stores.botocore_errors import SDK_ERRORS, translated
+from packhorse.stores.chunk_reader import ChunkReader
+from packhorse.stores.failure import check_request, closed
+from packhorse.stores.multipart import raise_unaborted
+
+#: Parts of streams in memory at once, over all streams of the store: 32 MiB.
+PARTS_IN_MEMORY = 4
+
+
+def make(*, endpoint: Endpoint, pool: int) -> Store:
+    """A store on one boto3 transfer manager.
+
+    Raises:
+        StoreError: kind ``config``.
+    """
+    return Boto3Transfer(endpoint, pool)
+
+
+def core_version() -> str:
+    """The version of s3transfer, which does the work."""
+    return f"s3transfer {s3transfer.__version__} (boto3 {boto3.__version__})"
+
+
+class Boto3Transfer:
+    """See the module."""
+
+    def __init__(self, endpoint: Endpoint, pool: int) -> None:
+        self._client = BotocoreClient(endpoint, pool)
+        config = TransferConfig(
+            multipart_threshold=DEFAULT_PART_BYTES,
+            multipart_chunksize=DEFAULT_PART_BYTES,
+            max_request_concurrency=pool,
+            max_submission_concurrency=pool,  # a stream holds a submission thread while it is being produced
+            max_in_memory_upload_chunks=PARTS_IN_MEMORY,
+        )
+        self._manager = TransferManager(_Recording(self._client.sdk), config)
+        self._closing = threading.Lock()
+
+    def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
+        """As :meth:`packhorse.stores.base.Store.put`, except for large bodies: see the module."""
+        return self._upload(key, io.BytesIO(body), info, len(body))
+
+    def put_stream(self, key: str, chunks: Iterator[bytes], info: ObjectInfo) -> PutResult:
+        """As :meth:`packhorse.stores.base.Store.put_stream`."""
+        reader = ChunkReader(chunks)
+        try:
+            result = self._upload(key, reader, info, None)
+        except StoreError:
+            if reader.error is None:
+                raise
+            raise reader.error from None
+        return PutResult(result.etag, reader.bytes_read)
+
+    def _upload(self, key: str, file: Any, info: ObjectInfo, size: int | None) -> PutResult:
+        self._client.check_open()
+        check_request(key, info)
+        endpoint = self._client.endpoint
+        headers = headers_of(info)
+        slot = headers["Metadata"] = _Slot(info.metadata)
+        error: Any
+        try:
+            self._manager.upload(file, endpoint.bucket, key, extra_args=headers).result()
+            return PutResult(slot.etag.strip('"'), size or 0)
+        except CancelledError:
+            error = closed(endpoint)
+        except SDK_ERRORS as sdk_error:
+            if sdk_error is getattr(file, "error", None):
+                error = sdk_error  # the chunks' own exception may be of the same class as one of the SDK's
+            else:
+                error = translated(sdk_error, "put", key, endpoint)
+        if slot.abort_error is not None:
+            raise_unaborted(error, translated(slot.abort_error, "aborting the upload of", key, endpoint))
+        raise error from None
+
+    def open(self, key: str) -> AbstractContextManager[StoredObject]:
+        """As :meth:`packhorse.stores.base.Store.open`."""
+        return self._client.open(key)
+
+    def close(self) -> None:
+        """As :meth:`packhorse.stores.base.Store.close`; waits for the manager's threads."""
+        with self._closing:
+            self._client.close()
+            self._manager.shutdown(cancel=True)
+
+
+class _Slot(dict[str, str]):
+    """The metadata of one upload, which s3transfer hands through unchanged; answers are noted on it."""
+
+    etag: str = ""
+    abort_error: Exception | None = None
+
+
+class _Recording:
+    """A botocore client that notes entity tags and failed aborts, which s3transfer throws away."""
+
+    def __init__(self, sdk: Any) -> None:
+        self._sdk = sdk
+        self._slots: dict[str, _Slot] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sdk, name)
+
+    def put_object(self, **arguments: Any) -> Any:
+        answer = self._sdk.put_object(**arguments)
+        arguments["Metadata"].etag = str(answer.get("ETag", ""))
+        return answer
+
+    def create_multipart_upload(self, **arguments: Any) -> Any:
+        answer = self._sdk.create_multipart_upload(**arguments)
+        self._slots[answer["UploadId"]] = arguments["Metadata"]
+        return answer
+
+    def complete_multipart_upload(self, **arguments: Any) -> Any:
+        answer = self._sdk.complete_multipart_upload(**arguments)
+        self._slots.pop(arguments["UploadId"]).etag = str(answer.get("ETag", ""))
+        return answer
+
+    def abort_multipart_upload(self, **arguments: Any) -> Any:
+        slot = self._slots.pop(arguments["UploadId"])
+        try:
+            return self._sdk.abort_multipart_upload(**arguments)
+        except SDK_ERRORS as error:
+            slot.abort_error = error
+            raise

@@ -1,0 +1,191 @@
+"""One upload through s3transfer's CRT manager: watching it, feeding it, ending it in time.
+
+s3transfer throws away the answer's headers, cannot time out and cannot be cancelled after a wait; all three are added
+here, around the client that it drives.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, wait
+from queue import Empty, Full, Queue
+from typing import Any
+
+from awscrt.exceptions import AwsCrtError
+from awscrt.s3 import S3Client
+
+from packhorse.errors import StoreError, StoreErrorKind
+from packhorse.stores.base import Endpoint, PutResult
+from packhorse.stores.botocore_errors import SDK_ERRORS, translated
+from packhorse.stores.failure import failure, kind_of
+
+#: Seconds between looks at an upload that may have stalled.
+LOOK_S = 0.05
+#: Seconds given to a cancelled upload for its abort request.
+SETTLE_S = 10.0
+
+
+class Watch:
+    """What is seen of one upload.
+
+    Attributes:
+        touched_s: When bytes last moved, on the monotonic clock.
+        sent_bytes: Body bytes that the server has.
+        etag: Entity tag as the server wrote it.
+        request: The CRT's request, or None while or because it could not be made.
+    """
+
+    def __init__(self) -> None:
+        self.touched_s = time.monotonic()
+        self.sent_bytes = 0
+        self.etag = ""
+        self.request: Any = None
+
+    def on_headers(self, headers: list[tuple[str, str]], **_: Any) -> None:
+        """Called in a CRT thread with the answer's headers."""
+        self.etag = next((value for name, value in headers if name.lower() == "etag"), "")
+
+
+class HookedClient:
+    """A CRT client as s3transfer sees it; every request it makes is watched."""
+
+    def __init__(self, crt: S3Client, *, trailers: bool) -> None:
+        self._crt: S3Client | None = crt
+        self._trailers = trailers
+        self._expected = threading.local()
+
+    def expect(self) -> Watch:
+        """The watch on the next request that this thread makes."""
+        self._expected.watch = Watch()
+        return self._expected.watch  # type: ignore[no-any-return]
+
+    def make_request(self, **arguments: Any) -> Any:
+        """As ``awscrt.s3.S3Client.make_request``."""
+        watch: Watch = self._expected.watch
+        report = arguments.pop("on_progress")
+
+        def on_progress(progress: int, **_: Any) -> None:
+            watch.touched_s = time.monotonic()
+            watch.sent_bytes += progress
+            report(progress)
+
+        if not self._trailers:
+            arguments["checksum_config"] = None
+        if self._crt is None:
+            raise ValueError("the client is closed")
+        del self._expected.watch  # it would keep the request, and so the client's threads, alive
+        watch.request = self._crt.make_request(on_headers=watch.on_headers, on_progress=on_progress, **arguments)
+        return watch.request
+
+    def release(self) -> threading.Event | None:
+        """Give the client up; the event is set once its threads have ended. None when it was given up before."""
+        crt, self._crt = self._crt, None
+        return None if crt is None else crt.shutdown_event
+
+
+class Feed:
+    """Hands parts from the thread that makes them to the CRT's thread that reads them; one part waits at most."""
+
+    def __init__(self) -> None:
+        self._queue: Queue[bytes] = Queue(1)
+        self._held = memoryview(b"")
+        self._ended = False
+        self.given_bytes = 0
+
+    def give(self, part: bytes, unwanted: Any) -> bool:
+        """Wait until ``part`` is taken over; False when ``unwanted()`` turned true first."""
+        while not unwanted():
+            try:
+                self._queue.put(part, timeout=LOOK_S)
+            except Full:
+                continue
+            self.given_bytes += len(part)
+            return True
+        return False
+
+    def end(self) -> None:
+        """No more parts will come."""
+        self._ended = True
+
+    def read(self, size: int) -> bytes:
+        """Called in a CRT thread: wait for bytes; ``b""`` at the end."""
+        while not len(self._held):
+            ended = self._ended  # looked at before the queue: the last part may be put in between
+            try:
+                self._held = memoryview(self._queue.get(timeout=0 if ended else LOOK_S))
+            except Empty:
+                if ended:
+                    return b""
+        data = bytes(self._held[:size])
+        self._held = self._held[size:]
+        return data
+
+
+class Transfer:
+    """One upload under way."""
+
+    def __init__(self, manager: Any, future: Any, watch: Watch, key: str, endpoint: Endpoint) -> None:
+        self._manager = manager
+        self._future = future
+        self._watch = watch
+        self._request = watch.request
+        self._key = key
+        self._endpoint = endpoint
+
+    def done(self) -> bool:
+        """True when the upload has ended, well or not."""
+        return self._request is None or bool(self._finished.done())
+
+    def cancel(self) -> None:
+        """Ask the CRT to stop; it aborts a multipart upload by itself."""
+        if self._request is not None:
+            self._request.cancel()
+
+    def settle(self) -> bool:
+        """Wait for a cancelled upload's end, ten seconds at most; True when it came."""
+        return self._request is None or bool(wait([self._finished], SETTLE_S).done)
+
+    def result(self) -> PutResult:
+        """Wait for the end of the upload.
+
+        Raises:
+            StoreError: It failed, or nothing moved for ``read_timeout_s``.
+        """
+        while not self.done() and not wait([self._finished], LOOK_S).done:
+            if time.monotonic() - self._watch.touched_s > self._endpoint.read_timeout_s:
+                self.cancel()
+                settled = "" if self.settle() else ", and the upload does not end when cancelled"
+                why = f"no answer within read_timeout_s{settled}"
+                raise failure("put", self._key, self._endpoint, StoreErrorKind.TIMEOUT, why)
+        error: StoreError
+        try:
+            self._future.result()
+            self._manager.shutdown()  # waits for the callbacks, so that no CRT thread is in Python at exit
+            return PutResult(self._watch.etag.strip('"'), self._watch.sent_bytes)
+        except AwsCrtError as crt_error:
+            error = _translated(crt_error, self._key, self._endpoint)
+        except SDK_ERRORS as sdk_error:
+            error = translated(sdk_error, "put", self._key, self._endpoint)
+        self._manager.shutdown()
+        raise error from None
+
+    @property
+    def _finished(self) -> Future[None]:
+        return self._request.finished_future  # type: ignore[no-any-return]
+
+
+def _translated(error: AwsCrtError, key: str, endpoint: Endpoint) -> StoreError:
+    name = str(error.name)
+    status = getattr(error, "status_code", None)
+    if status is not None:
+        return failure("put", key, endpoint, kind_of(status, None), name, status=status)
+    if "TIMEOUT" in name:
+        kind = StoreErrorKind.TIMEOUT
+    elif name.startswith("AWS_AUTH_"):
+        kind = StoreErrorKind.CONFIG
+    elif name.startswith(("AWS_IO_", "AWS_ERROR_HTTP_")):
+        kind = StoreErrorKind.CONNECTION
+    else:
+        kind = StoreErrorKind.INVALID
+    return failure("put", key, endpoint, kind, name)

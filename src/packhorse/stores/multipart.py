@@ -1,0 +1,209 @@
+"""Multipart uploads for clients that leave the parts to us: parts are sent while later ones are still being produced.
+
+Memory is bounded by :data:`PARTS_IN_FLIGHT` parts on their way and one being gathered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from itertools import chain
+from typing import Protocol
+
+from packhorse.errors import StoreError, StoreErrorKind
+from packhorse.stores.base import DEFAULT_PART_BYTES, PutResult
+from packhorse.units import format_bytes
+
+#: Two parts on their way keep the link busy while the next one is gathered; each costs 8 MiB.
+PARTS_IN_FLIGHT = 2
+#: S3 user guide, "Multipart upload limits".
+MAX_PARTS = 10_000
+
+
+class Gatherer:
+    """Collects chunks of any size into parts of exactly ``part_bytes``; the rest is the last part."""
+
+    def __init__(self, part_bytes: int = DEFAULT_PART_BYTES) -> None:
+        self._part_bytes = part_bytes
+        self._held: list[bytes | memoryview] = []
+        self._held_bytes = 0
+
+    def add(self, chunk: bytes) -> Iterator[bytes]:
+        """Take a chunk; yield each part it completes."""
+        view = memoryview(chunk)
+        while self._held_bytes + len(view) >= self._part_bytes:
+            cut = self._part_bytes - self._held_bytes
+            self._held.append(view[:cut])
+            yield self.rest()
+            view = view[cut:]
+        if len(view):
+            self._held.append(view)
+            self._held_bytes += len(view)
+
+    def rest(self) -> bytes:
+        """What is held, as one part; empties the gatherer."""
+        part = b"".join(self._held)
+        self._held.clear()
+        self._held_bytes = 0
+        return part
+
+
+def gather(chunks: Iterator[bytes], part_bytes: int = DEFAULT_PART_BYTES) -> Iterator[bytes]:
+    """Yield ``chunks`` as parts of exactly ``part_bytes``, the last one shorter; nothing for an empty stream."""
+    gatherer = Gatherer(part_bytes)
+    for chunk in chunks:
+        yield from gatherer.add(chunk)
+    if last := gatherer.rest():
+        yield last
+
+
+class Sender(Protocol):
+    """The five requests of an upload, for one key. Each raises StoreError."""
+
+    def whole(self, body: bytes) -> PutResult:
+        """Write the object in one request."""
+        ...
+
+    def begin(self) -> str:
+        """Start a multipart upload and return its id."""
+        ...
+
+    def part(self, upload_id: str, number: int, body: bytes) -> str:
+        """Send one part, numbered from 1, and return its entity tag as the server wrote it."""
+        ...
+
+    def finish(self, upload_id: str, etags: list[str]) -> str:
+        """Put the parts together and return the object's entity tag."""
+        ...
+
+    def abort(self, upload_id: str) -> None:
+        """Throw the parts away."""
+        ...
+
+
+class AsyncSender(Protocol):
+    """As :class:`Sender`, for asyncio."""
+
+    async def whole(self, body: bytes) -> PutResult:
+        """As :meth:`Sender.whole`."""
+        ...
+
+    async def begin(self) -> str:
+        """As :meth:`Sender.begin`."""
+        ...
+
+    async def part(self, upload_id: str, number: int, body: bytes) -> str:
+        """As :meth:`Sender.part`."""
+        ...
+
+    async def finish(self, upload_id: str, etags: list[str]) -> str:
+        """As :meth:`Sender.finish`."""
+        ...
+
+    async def abort(self, upload_id: str) -> None:
+        """As :meth:`Sender.abort`."""
+        ...
+
+
+def send_stream(sender: Sender, chunks: Iterator[bytes]) -> PutResult:
+    """Send ``chunks`` as one object: in one request when shorter than one part, otherwise as multipart.
+
+    Raises:
+        StoreError: A request failed; the upload has been aborted (or the text says that this failed too).
+        Exception: Whatever ``chunks`` raises, unchanged, after the upload was aborted. Where aborting failed, a note
+            on the exception says so.
+    """
+    parts = gather(chunks)
+    first = next(parts, b"")
+    if len(first) < DEFAULT_PART_BYTES:
+        return sender.whole(first)
+    parts = chain((first,), parts)
+    del first  # it would stay in memory for the whole upload
+    upload_id = sender.begin()
+    with ThreadPoolExecutor(PARTS_IN_FLIGHT, thread_name_prefix="packhorse-part") as pool:
+        pending: deque[Future[str]] = deque()
+        etags: list[str] = []
+        sent_bytes = 0
+        try:
+            for number, body in enumerate(parts, 1):
+                _check_number(number)
+                if len(pending) == PARTS_IN_FLIGHT:
+                    etags.append(pending.popleft().result())
+                pending.append(pool.submit(sender.part, upload_id, number, body))
+                sent_bytes += len(body)
+            etags.extend(part.result() for part in pending)
+            return PutResult(sender.finish(upload_id, etags), sent_bytes)
+        except BaseException as error:
+            for part in pending:
+                part.cancel()
+            wait(pending)  # a part that lands after the abort would be stored, and paid for
+            try:
+                sender.abort(upload_id)
+            except StoreError as failed:
+                raise_unaborted(error, failed)
+            raise
+
+
+async def send_stream_async(sender: AsyncSender, chunks: AsyncIterator[bytes]) -> PutResult:
+    """As :func:`send_stream`. When cancelled, the upload is aborted before the cancellation goes on."""
+    parts = _gather_async(chunks)
+    first = await anext(parts, b"")
+    if len(first) < DEFAULT_PART_BYTES:
+        return await sender.whole(first)
+    upload_id = await sender.begin()
+    pending: deque[asyncio.Task[str]] = deque()
+    etags: list[str] = []
+    number, sent_bytes = 0, 0
+    body, first = first, b""
+    try:
+        while body:
+            number += 1
+            _check_number(number)
+            if len(pending) == PARTS_IN_FLIGHT:
+                etags.append(await pending[0])
+                pending.popleft()
+            pending.append(asyncio.create_task(sender.part(upload_id, number, body)))
+            sent_bytes += len(body)
+            body = await anext(parts, b"")
+        etags.extend([await part for part in pending])
+        return PutResult(await sender.finish(upload_id, etags), sent_bytes)
+    except BaseException as error:
+        for part in pending:
+            part.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        try:
+            await sender.abort(upload_id)
+        except StoreError as failed:
+            raise_unaborted(error, failed)
+        raise
+    finally:
+        await parts.aclose()
+
+
+def raise_unaborted(error: BaseException, failed: StoreError) -> None:
+    """Say on ``error`` that the parts are still stored: as a new StoreError, or as a note on a foreign exception."""
+    if failed.kind == StoreErrorKind.NOT_FOUND:  # the upload is gone already, which is what the abort was for
+        return
+    left = f"the multipart upload could not be aborted either, so its parts may still be stored and paid for: {failed}"
+    if isinstance(error, StoreError):
+        raise StoreError(
+            f"{error}; {left}", kind=error.kind, status=error.status, retry_after_s=error.retry_after_s
+        ) from None
+    error.add_note(left)
+
+
+async def _gather_async(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    gatherer = Gatherer()
+    async for chunk in chunks:
+        for part in gatherer.add(chunk):
+            yield part
+    if last := gatherer.rest():
+        yield last
+
+
+def _check_number(number: int) -> None:
+    if number > MAX_PARTS:
+        limit = format_bytes(MAX_PARTS * DEFAULT_PART_BYTES)
+        raise StoreError(f"the object is larger than {limit}, S3's {MAX_PARTS} parts", kind=StoreErrorKind.INVALID)

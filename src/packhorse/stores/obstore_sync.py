@@ -1,0 +1,127 @@
+"""obstore (Rust ``object_store``), sync calls: the GIL is released while a request is on its way.
+
+``pool`` is reqwest's ``pool_max_idle_per_host``: how many idle connections are *kept*. Nothing caps the requests in
+flight: each opens a connection when no idle one is there, and closes it afterwards when ``pool`` are idle already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import obstore
+
+from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo, PutResult, Store, StoredObject
+from packhorse.stores.failure import check_request, closed
+from packhorse.stores.multipart import PARTS_IN_FLIGHT, gather
+from packhorse.stores.obstore_config import attributes_of, client_version, info_of, open_client, translated, translating
+from packhorse.units import KIB, MIB
+
+#: Bytes that obstore gathers per chunk when reading.
+READ_CHUNK_BYTES = 256 * KIB
+
+
+def make(*, endpoint: Endpoint, pool: int) -> Store:
+    """A store on obstore's S3 client.
+
+    Raises:
+        StoreError: kind ``config``.
+    """
+    return ObstoreSync(endpoint, pool)
+
+
+def core_version() -> str:
+    """The version of obstore."""
+    return client_version()
+
+
+class ObstoreSync:
+    """See the module."""
+
+    def __init__(self, endpoint: Endpoint, pool: int) -> None:
+        client, self._endpoint = open_client(endpoint, pool)
+        self._client: Any = client
+
+    def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
+        """As :meth:`packhorse.stores.base.Store.put`."""
+        check_request(key, info)
+        with translating("put", key, self._endpoint):
+            answer = obstore.put(self._open(), key, body, attributes=attributes_of(info), use_multipart=False)
+        return PutResult((answer["e_tag"] or "").strip('"'), len(body))
+
+    def put_stream(self, key: str, chunks: Iterator[bytes], info: ObjectInfo) -> PutResult:
+        """As :meth:`packhorse.stores.base.Store.put_stream`. obstore aborts the upload itself when a part or
+        ``chunks`` fails, and does not tell when that abort fails.
+        """
+        check_request(key, info)
+        client = self._open()
+        parts = gather(chunks)
+        first = next(parts, b"")
+        if len(first) < DEFAULT_PART_BYTES:
+            return self.put(key, first, info)
+        source = Source(chain((first,), parts))
+        del first
+        error: BaseException
+        try:
+            answer = obstore.put(
+                client,
+                key,
+                source,
+                attributes=attributes_of(info),
+                use_multipart=True,
+                chunk_size=DEFAULT_PART_BYTES,
+                max_concurrency=PARTS_IN_FLIGHT,
+            )
+            return PutResult((answer["e_tag"] or "").strip('"'), source.given_bytes)
+        except Exception as sdk_error:  # noqa: BLE001 - the chunks may raise anything, through obstore
+            error = source.error or translated(sdk_error, "put", key, self._endpoint)
+        raise error
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[StoredObject]:
+        """As :meth:`packhorse.stores.base.Store.open`."""
+        check_request(key, ObjectInfo())
+        with translating("get", key, self._endpoint):
+            answer = obstore.get(self._open(), key)
+        yield StoredObject(info_of(answer.attributes), self._chunks(key, answer))
+
+    def _chunks(self, key: str, answer: Any) -> Iterator[bytes]:
+        with translating("reading", key, self._endpoint):
+            for chunk in answer.stream(min_chunk_size=READ_CHUNK_BYTES):
+                for start in range(0, len(chunk), MIB):
+                    yield bytes(chunk[start : start + MIB])
+
+    def close(self) -> None:
+        """As :meth:`packhorse.stores.base.Store.close`: the Rust client closes its connections when it is dropped."""
+        self._client = None
+
+    def _open(self) -> Any:
+        client = self._client
+        if client is None:
+            raise closed(self._endpoint)
+        return client
+
+
+class Source:
+    """An iterator of parts that remembers what it raised, and how much it gave."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+        self.given_bytes = 0
+        self.error: BaseException | None = None
+
+    def __iter__(self) -> Source:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            part = next(self._parts)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
+        self.given_bytes += len(part)
+        return part
