@@ -1,0 +1,177 @@
+"""Driving uploads at a concurrency: n captures under way at once, encoded by the workers, put by one store client."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from packhorse.pipeline import Pipeline
+from packhorse.stores.base import AsyncStore, Endpoint, ObjectInfo, Store
+
+#: Keys are used again after this many uploads of an arm, so that a long race does not fill the target.
+KEYS_PER_ARM = 64
+_INFO = ObjectInfo()
+
+#: Makes the stored form of one capture.
+Encode = Callable[[Any], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """What a run of uploads did: bytes put, and each upload's seconds from capture in hand to the answer."""
+
+    bytes_out: int
+    latencies_s: list[float]
+
+
+class Driver(Protocol):
+    """Uploads captures with a fixed concurrency. Connections and clients are made before the first run's clock."""
+
+    def run(self, captures: Sequence[Any], rounds: int) -> Uploads:
+        """Upload every capture ``rounds`` times. The first StoreError or CaptureError ends the run and is raised."""
+        ...
+
+    def close(self) -> None:
+        """Close the client. Idempotent."""
+        ...
+
+
+def with_pool(pipeline: Pipeline, in_flight: int) -> Pipeline:
+    """``pipeline`` with a pool of at least ``in_flight``, unless its text names a pool itself."""
+    store = pipeline.store
+    if store is None:
+        return pipeline
+    defaults = {setting.name: setting.default for setting in store.candidate.settings}
+    if "pool" not in defaults or "pool" in dict(store.given) or int(defaults["pool"]) >= in_flight:
+        return pipeline
+    return replace(pipeline, store=replace(store, given=(*store.given, ("pool", in_flight))))
+
+
+def encoders(pipeline: Pipeline, count: int) -> list[Encode]:
+    """One encoding function per worker, each with contexts of its own."""
+
+    def encoder() -> Encode:
+        codec = pipeline.codec()
+        return lambda capture: b"".join(codec.encode(capture))
+
+    return [encoder() for _ in range(count)]
+
+
+def make_driver(pipeline: Pipeline, endpoint: Endpoint, encode: list[Encode], prefix: str) -> Driver:
+    """A driver with as many workers as there are encoding functions.
+
+    Raises:
+        UnavailableError: The store's library is missing.
+        ValueError: The pipeline has no store.
+    """
+    if pipeline.store is None:
+        raise ValueError("a pipeline without a store cannot upload")
+    if pipeline.store.candidate.asynchronous:
+        return AsyncDriver(lambda: pipeline.store.make(endpoint=endpoint), encode, prefix)  # type: ignore[union-attr]
+    return SyncDriver(pipeline.store.make(endpoint=endpoint), encode, prefix)
+
+
+def _jobs(captures: Sequence[Any], rounds: int, prefix: str) -> deque[tuple[str, Any]]:
+    count = len(captures) * rounds
+    return deque((f"{prefix}/{i % KEYS_PER_ARM}", captures[i % len(captures)]) for i in range(count))
+
+
+def _drain(jobs: deque[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Take jobs until none are left; several workers share one deque, whose ``popleft`` is atomic."""
+    while True:
+        try:
+            yield jobs.popleft()
+        except IndexError:
+            return
+
+
+class SyncDriver:
+    """A thread per capture in flight; each encodes and then puts."""
+
+    def __init__(self, store: Store, encode: list[Encode], prefix: str) -> None:
+        self._store = store
+        self._encode = encode
+        self._prefix = prefix
+        self._threads = ThreadPoolExecutor(len(encode), thread_name_prefix="packhorse-race")
+
+    def run(self, captures: Sequence[Any], rounds: int) -> Uploads:
+        """See :class:`Driver`."""
+        jobs = _jobs(captures, rounds, self._prefix)
+        done = list(self._threads.map(lambda encode: self._work(encode, jobs), self._encode))
+        return Uploads(sum(part.bytes_out for part in done), [s for part in done for s in part.latencies_s])
+
+    def _work(self, encode: Encode, jobs: deque[tuple[str, Any]]) -> Uploads:
+        bytes_out, latencies_s = 0, []
+        try:
+            for key, capture in _drain(jobs):
+                begun = time.perf_counter()
+                body = encode(capture)
+                self._store.put(key, body, _INFO)
+                latencies_s.append(time.perf_counter() - begun)
+                bytes_out += len(body)
+        except BaseException:
+            jobs.clear()  # the other workers stop too: the sample is lost
+            raise
+        return Uploads(bytes_out, latencies_s)
+
+    def close(self) -> None:
+        """See :class:`Driver`."""
+        self._threads.shutdown()
+        self._store.close()
+
+
+class AsyncDriver:
+    """A task per capture in flight on one loop; encoding in threads (no more than help), puts on the loop."""
+
+    def __init__(self, make: Callable[[], AsyncStore], encode: list[Encode], prefix: str) -> None:
+        self._encode = encode
+        self._prefix = prefix
+        # More encoding threads than cores only take the lock from the loop.
+        self._threads = ThreadPoolExecutor(
+            min(len(encode), os.cpu_count() or 1), thread_name_prefix="packhorse-race-encode"
+        )
+        self._runner = asyncio.Runner()
+        self._store = self._runner.run(self._make(make))
+        self._open = True
+
+    @staticmethod
+    async def _make(make: Callable[[], AsyncStore]) -> AsyncStore:
+        return make()
+
+    def run(self, captures: Sequence[Any], rounds: int) -> Uploads:
+        """See :class:`Driver`."""
+        return self._runner.run(self._run(_jobs(captures, rounds, self._prefix)))
+
+    async def _run(self, jobs: deque[tuple[str, Any]]) -> Uploads:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._work(encode, jobs)) for encode in self._encode]
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        done = [task.result() for task in tasks]
+        return Uploads(sum(part.bytes_out for part in done), [s for part in done for s in part.latencies_s])
+
+    async def _work(self, encode: Encode, jobs: deque[tuple[str, Any]]) -> Uploads:
+        loop = asyncio.get_running_loop()
+        bytes_out, latencies_s = 0, []
+        for key, capture in _drain(jobs):
+            begun = time.perf_counter()
+            body = await loop.run_in_executor(self._threads, encode, capture)
+            await self._store.put(key, body, _INFO)
+            latencies_s.append(time.perf_counter() - begun)
+            bytes_out += len(body)
+        return Uploads(bytes_out, latencies_s)
+
+    def close(self) -> None:
+        """See :class:`Driver`."""
+        if self._open:
+            self._open = False
+            self._threads.shutdown()
+            self._runner.run(self._store.close())
+            self._runner.close()

@@ -1,0 +1,129 @@
+"""The captures of a race as files in one folder, and as objects in a block process."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from packhorse.errors import CaptureError
+from packhorse.model import materialized
+
+#: The synthetic set: name, kind, size in bytes.
+SYNTHETIC = (
+    ("synthetic-browser.har", "browser", 1_000_000),
+    ("synthetic-api.har", "api", 400_000),
+    ("synthetic-headers.har", "headers", 100_000),
+)
+#: What the held-out captures' seed differs by from the race's.
+HELD_OUT_SEED_OFFSET = 7919
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFile:
+    """One capture as written for the block processes.
+
+    Attributes:
+        name: File name, as the record shows it.
+        sha256: Hex digest of the compact JSON that is raced on.
+        plain_bytes: That JSON's size.
+        entries: Entries of its long list, None when it has none.
+        shape: Figures that describe it (what ``captures.shape`` measures).
+        origin: ``given`` or ``synthetic:kind=…,seed=…``.
+    """
+
+    name: str
+    sha256: str
+    plain_bytes: int
+    entries: int | None
+    shape: dict[str, Any]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Captures as a block process holds them: objects, and the compact JSON that compressors are screened on."""
+
+    captures: list[Any]
+    plain: list[bytes]
+
+    @classmethod
+    def load(cls, folder: Path, names: Sequence[str]) -> Inputs:
+        """Read the files that :func:`write` wrote."""
+        plain = [(folder / name).read_bytes() for name in names]
+        return cls([json.loads(data) for data in plain], plain)
+
+
+def write(folder: Path, name: str, capture: Any, origin: str) -> CaptureFile:
+    """Write one capture as compact JSON.
+
+    Raises:
+        CaptureError: It is not JSON-able.
+    """
+    whole = materialized(capture)
+    try:
+        data = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError:
+        # Lone surrogates cannot be written as UTF-8; escaped they can.
+        data = json.dumps(whole, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CaptureError(f"cannot be raced on: {error}", source=name) from error
+    (folder / name).write_bytes(data)
+    return CaptureFile(name, sha256(data).hexdigest(), len(data), _entries(whole), _shape(whole), origin)
+
+
+def given(folder: Path, paths: Sequence[Path]) -> list[CaptureFile]:
+    """Read the user's captures and write them for the blocks.
+
+    Raises:
+        CaptureError: One cannot be read; the message names it.
+    """
+    from packhorse.captures.read import open_capture
+
+    return [write(folder, path.name, open_capture(path), "given") for path in paths]
+
+
+def synthetic(folder: Path, seed: int, *, prefix: str = "") -> list[CaptureFile]:
+    """Generate the default set."""
+    from packhorse.captures.synth import sized
+
+    return [
+        write(folder, prefix + name, sized(size, seed, kind), f"synthetic:kind={kind},seed={seed}")
+        for name, kind, size in SYNTHETIC
+    ]
+
+
+def split(files: list[CaptureFile], seed: int) -> tuple[list[CaptureFile], list[CaptureFile], str]:
+    """Divide given captures into those raced on and those held out.
+
+    Returns:
+        Raced on, held out, and a sentence that says what the published figure was measured on. With a single capture
+        both are the same. About a third is held out, drawn by ``seed``.
+    """
+    if len(files) < 2:
+        return files, files, "the same capture in fresh processes: only one was given, so none could be held out"
+    shuffled = sorted(files, key=lambda file: file.name)
+    random.Random(f"{seed}:held-out").shuffle(shuffled)
+    count = max(1, len(files) // 3)
+    held_out = {file.name for file in shuffled[:count]}
+    raced = [file for file in files if file.name not in held_out]
+    kept = [file for file in files if file.name in held_out]
+    return raced, kept, f"{count} of the {len(files)} given captures, held out of the race"
+
+
+def _entries(capture: Any) -> int | None:
+    """Length of the longest list near the top of a capture."""
+    found: list[int] = []
+    layer = [capture]
+    for _ in range(4):
+        found += [len(item) for item in layer if isinstance(item, list)]
+        layer = [value for item in layer if isinstance(item, dict) for value in item.values()]
+    return max(found, default=None)
+
+
+def _shape(capture: Any) -> dict[str, Any]:
+    return {}

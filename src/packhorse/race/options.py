@@ -1,0 +1,170 @@
+"""What a race is asked to do, and how it shares out its time. All bounds on the race's effort are here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from packhorse.errors import InputError
+
+
+class Objective(StrEnum):
+    """What "best" means in a race. Every objective is a cost: smaller is better."""
+
+    THROUGHPUT = "throughput"  # wall seconds per capture, end to end, at a concurrency
+    LATENCY = "latency"  # median seconds from capture in hand to the server's answer
+    CPU = "cpu"  # user + system seconds of the client per capture
+    SIZE = "size"  # bytes stored per capture
+
+
+@dataclass(frozen=True, slots=True)
+class PhasePlan:
+    """One phase's part of a race.
+
+    Attributes:
+        share: Part of the race's whole time.
+        min_blocks: Blocks that are measured even when the time is used up.
+        max_blocks: Blocks after which the phase ends although there is time left.
+    """
+
+    share: float
+    min_blocks: int
+    max_blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much a race measures.
+
+    Attributes:
+        time_s: Planned wall time of the whole race, servers and processes included.
+        screen, cross, stores, finals, held_out: The phases in their order (the memory pass takes what is left).
+        encoders, compressors: Stage survivors that are crossed.
+        finalists: CPU pipelines that are raced end to end.
+        store_finalists: Store clients that are raced with every finalist.
+        in_flight: Concurrency levels that store clients are tried at.
+        min_sample_s, max_sample_s: A sample is repeated until the first, and planned not to exceed the second.
+    """
+
+    time_s: float
+    screen: PhasePlan
+    cross: PhasePlan
+    stores: PhasePlan
+    finals: PhasePlan
+    held_out: PhasePlan
+    encoders: int
+    compressors: int
+    finalists: int
+    store_finalists: int
+    in_flight: tuple[int, ...]
+    min_sample_s: float
+    max_sample_s: float
+
+
+#: Ends within 60 s on two cores: 46 s are planned, the rest is for a noisy machine and the last block of each phase.
+QUICK = Effort(
+    time_s=46,
+    screen=PhasePlan(0.22, 2, 6),
+    cross=PhasePlan(0.12, 3, 8),
+    stores=PhasePlan(0.14, 2, 4),
+    finals=PhasePlan(0.34, 5, 10),
+    held_out=PhasePlan(0.10, 3, 6),
+    encoders=2,
+    compressors=3,
+    finalists=2,
+    store_finalists=2,
+    in_flight=(2, 8),
+    min_sample_s=0.05,
+    max_sample_s=1.0,
+)
+#: Ends within 6 min on two cores.
+FULL = Effort(
+    time_s=315,
+    screen=PhasePlan(0.20, 4, 10),
+    cross=PhasePlan(0.14, 4, 10),
+    stores=PhasePlan(0.14, 4, 8),
+    finals=PhasePlan(0.36, 8, 24),
+    held_out=PhasePlan(0.10, 8, 12),
+    encoders=3,
+    compressors=5,
+    finalists=3,
+    store_finalists=3,
+    in_flight=(1, 8, 32),
+    min_sample_s=0.1,
+    max_sample_s=3.0,
+)
+
+#: Captures in flight that the reference is compared at, and that the target's ceiling is measured with.
+REFERENCE_IN_FLIGHT = 8
+#: A pipeline that reaches this part of the target's ceiling may be limited by the target.
+CEILING_SHARE = 0.7
+MAX_IN_FLIGHT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RaceOptions:
+    """Everything that a race depends on beside the machine.
+
+    Attributes:
+        captures: Files to race on; empty for the seeded synthetic set.
+        target: ``rclone``, ``moto``, ``memory`` (no server at all: CPU only, for tests) or an endpoint's URL.
+        bucket: Bucket at that target; the embedded targets make it.
+        objective: What decides.
+        quick: About a minute instead of about five.
+        seed: Seed of orders, synthetic captures and resampling.
+        out_dir: Folder of ``record.json`` and ``report.md``; made when it is missing.
+        pipelines: Race exactly these end to end, without screening. Presets' names are allowed.
+        in_flight: Concurrency levels in place of the effort's own.
+        time_budget_s: Wall time to plan for in place of the effort's own.
+        wires: Wire formats of encoders that may win. Others are screened and shown, but are not raced end to end:
+            their objects are not JSON documents, which is for the user to want.
+    """
+
+    captures: tuple[Path, ...] = ()
+    target: str = "rclone"
+    bucket: str = "packhorse-race"
+    objective: Objective = Objective.THROUGHPUT
+    quick: bool = False
+    seed: int = 1
+    out_dir: Path = field(default_factory=lambda: Path("packhorse-race"))
+    pipelines: tuple[str, ...] | None = None
+    in_flight: tuple[int, ...] | None = None
+    time_budget_s: float | None = None
+    wires: tuple[str, ...] = ("json",)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be raced.
+
+        Raises:
+            InputError: Says which option and what is allowed.
+        """
+        if self.in_flight is not None and not (
+            self.in_flight and all(1 <= level <= MAX_IN_FLIGHT for level in self.in_flight)
+        ):
+            raise InputError(f"in_flight: give one or more levels from 1 to {MAX_IN_FLIGHT}, not {self.in_flight}")
+        if self.time_budget_s is not None and self.time_budget_s <= 0:
+            raise InputError(f"time_budget_s: give seconds above 0, not {self.time_budget_s}")
+        if self.pipelines is not None and not self.pipelines:
+            raise InputError("pipelines: give at least one pipeline, or none at all to have the stages screened")
+        names = [path.name for path in self.captures]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"two captures are called {twice!r}; a record tells captures apart by file name")
+
+    @property
+    def effort(self) -> Effort:
+        """The preset chosen by ``quick``."""
+        return QUICK if self.quick else FULL
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Concurrency levels, ascending. Latency is judged with one capture in flight unless levels are given."""
+        if self.in_flight is not None:
+            return tuple(sorted(set(self.in_flight)))
+        return (1,) if self.objective is Objective.LATENCY else self.effort.in_flight
+
+    @property
+    def time_s(self) -> float:
+        """Planned wall time of the whole race in seconds."""
+        return self.time_budget_s if self.time_budget_s is not None else self.effort.time_s

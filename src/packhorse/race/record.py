@@ -1,0 +1,92 @@
+"""The record: one versioned JSON document per race, checked against its schema on write and on read."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from packhorse.errors import RecordError
+
+SCHEMA_VERSION = 1
+
+#: A record as plain JSON data. ``record.schema.json`` beside this module says what is in it.
+Record = dict[str, Any]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a record."""
+    text = resources.files("packhorse.race").joinpath("record.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def validate(record: object, *, source: str) -> Record:
+    """Check a record.
+
+    With ``jsonschema`` installed the whole schema is checked, without it the version and the required keys.
+
+    Raises:
+        RecordError: Names ``source``, the field and what is wrong with it.
+    """
+    if not isinstance(record, dict):
+        raise RecordError(f"{source}: a record is a JSON object, this is {type(record).__name__}")
+    version = record.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise RecordError(
+            f"{source}: schema_version is {version!r}, this packhorse reads {SCHEMA_VERSION}; "
+            "use the packhorse that wrote it"
+        )
+    rules = schema()
+    missing = [key for key in rules["required"] if key not in record]
+    if missing:
+        raise RecordError(f"{source}: {', '.join(missing)} missing")
+    try:
+        import jsonschema  # type: ignore[import-untyped]
+    except ImportError:
+        return record
+    errors = sorted(jsonschema.Draft202012Validator(rules).iter_errors(record), key=lambda e: e.json_path)
+    if errors:
+        raise RecordError(f"{source}: {errors[0].json_path}: {errors[0].message[:300]}")
+    return record
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Write a record beside its place, then rename: a reader sees the old file or the new one, never a part.
+
+    Raises:
+        RecordError: It does not follow the schema; nothing is written.
+    """
+    validate(record, source=path.name)
+    write_text(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to a temporary file in the same folder, flush it to disk, rename it to ``path``."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_record(path: Path) -> Record:
+    """Read a record, given its file or its folder.
+
+    Raises:
+        RecordError: Missing, not JSON, or not following the schema.
+    """
+    file = path / "record.json" if path.is_dir() else path
+    try:
+        loaded = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecordError(f"{file.name}: cannot be read: {error.strerror}; give the folder of a race") from error
+    except ValueError as error:
+        raise RecordError(f"{file.name}: not JSON: {error}") from error
+    return validate(loaded, source=file.name)

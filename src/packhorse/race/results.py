@@ -1,0 +1,326 @@
+"""From findings to record: rows, stage tables, interactions, the verdict. No measuring here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from packhorse.pipeline import Pipeline
+from packhorse.race import lineup, machine
+from packhorse.race.decide import Decision, decide, paired_ratio, tie_break
+from packhorse.race.driver import with_pool
+from packhorse.race.inputs import CaptureFile
+from packhorse.race.options import CEILING_SHARE, Objective, RaceOptions
+from packhorse.race.phase import PhaseData
+from packhorse.race.record import SCHEMA_VERSION, Record
+from packhorse.race.score import upload_cost
+from packhorse.race.spec import Arm, Kind, Sample
+
+if TYPE_CHECKING:
+    from packhorse.race.run import Findings
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The finals' decision and the arm that is chosen in the end."""
+
+    decision: Decision
+    choice: Arm
+    decided_by: str
+
+
+def verdict_of(options: RaceOptions, found: Findings) -> Verdict | None:
+    """Decide the finals; None when nothing eligible was measured."""
+    finals = found.phases.get("finals")
+    if finals is None:
+        return None
+    cost = upload_cost(options.objective)
+    out = set(finals.errors) | set(finals.dropped)
+    costs = {name: by for name, by in finals.costs(cost).items() if name not in out and lineup.TWIN not in name}
+    complete = max((len(by) for by in costs.values()), default=0)
+    costs = {name: by for name, by in costs.items() if len(by) >= complete / 2}
+    if not costs or not set.intersection(*(set(by) for by in costs.values())):
+        return None
+    decision = decide(costs, twins=_twins(options, found), seed=options.seed)
+    members = list(decision.members)
+    if options.objective is Objective.SIZE and len(members) > 1:
+        # Equal bytes: among those the faster ones, by the same rule.
+        fastest = finals.costs(upload_cost(Objective.THROUGHPUT), members)
+        members = list(decide(fastest, twins=None, seed=options.seed).members)
+        decision = replace(decision, members=tuple(members))
+    peaks = {note["arm"]: note["peak_rss_bytes"] for note in _notes(found, "memory")}
+    chosen, decided_by = tie_break(
+        members, peak_bytes=peaks, dependencies={name: _dependencies(finals.arms[name]) for name in members}
+    )
+    return Verdict(decision, finals.arms[chosen], decided_by)
+
+
+def build_record(options: RaceOptions, found: Findings, argv: Sequence[str]) -> Record:
+    """The whole record. Never fails for want of data: an interrupted race has a record too."""
+    verdict = verdict_of(options, found)
+    rows = _result_rows(found, verdict)
+    libraries, unavailable = machine.versions()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": machine.command(argv),
+        "interrupted": found.interrupted,
+        "objective": str(options.objective),
+        "quick": options.quick,
+        "seed": options.seed,
+        "wires": list(options.wires),
+        "link": "loopback" if options.target in ("memory", "moto", "rclone") else "as it is (endpoint given by URL)",
+        "target": {**found.target, **_ceiling(found)},
+        "machine": machine.describe(),
+        "versions": libraries,
+        "unavailable": unavailable,
+        "captures": [_capture(file, "raced") for file in found.captures],
+        "held_out": {
+            "note": found.held_out_note,
+            "captures": [_capture(file, "held-out") for file in found.held_out],
+            "results": _held_out_rows(found),
+        },
+        "results": rows,
+        "winner": _winner(found, verdict, rows),
+        "reference": _reference(found, rows),
+        "noise": _noise(verdict),
+        "stages": _stages(found),
+        "interactions": _interactions(found, rows),
+        "errors": _errors(found),
+        "blocks": [block for data in found.phases.values() for block in data.blocks],
+        "suspect_samples": [_raw(s, data.name) for data in found.phases.values() for s in data.suspect_samples],
+        "warmups": [_raw(s, data.name) for data in found.phases.values() for s in data.warmups],
+    }
+
+
+def row_of(arm: Arm, samples: Sequence[Sample], captures: Sequence[CaptureFile]) -> dict[str, Any]:
+    """Medians over blocks of one arm, with its raw samples. Every figure is per capture, unless its name says more."""
+    walls = [s.wall_s / s.captures for s in samples]
+    wall_s = median(walls) if walls else None
+    plain = sum(file.plain_bytes for file in captures) / max(1, len(captures))
+
+    def middle(values: Iterable[float | None]) -> float | None:
+        present = [value for value in values if value is not None]
+        return median(present) if present else None
+
+    return {
+        "pipeline": arm.pipeline,
+        "captures_per_s": 1 / wall_s if wall_s else None,
+        "raw_bytes_per_s": plain / wall_s if wall_s else None,
+        "wall_s": wall_s,
+        "cpu_s": middle(s.cpu_s / s.captures for s in samples),
+        "gc_share": middle(s.gc_s / s.wall_s for s in samples),
+        "bytes_out": middle(s.bytes_out / s.captures for s in samples),
+        "latency": {
+            "p50_s": middle(s.latency_p50_s for s in samples),
+            "p99_s": middle(s.latency_p99_s for s in samples),
+        },
+        "blocks": len(samples),
+        "samples": [s.as_dict() for s in samples],
+    }
+
+
+def _result_rows(found: Findings, verdict: Verdict | None) -> list[dict[str, Any]]:
+    finals, checks = _phase(found, "finals"), _phase(found, "check")
+    memory = {note["arm"]: note for note in _notes(found, "memory")}
+    rows = []
+    failed = {name: arm for name, arm in checks.arms.items() if arm.kind is Kind.UPLOAD and name in checks.errors}
+    for name, arm in {**finals.arms, **failed}.items():
+        pooled = replace(arm, pipeline=str(with_pool(Pipeline.parse(arm.pipeline), arm.in_flight)))
+        row = row_of(pooled, finals.of(name), found.captures)
+        peak = memory.get(name, {})
+        rate, ceiling = row["captures_per_s"], None
+        if found.price is not None and row["bytes_out"] is not None:
+            ceiling = found.price.ceiling_per_s(row["bytes_out"])
+        row.update(
+            arm=name,
+            role=_role(found, name),
+            in_flight=arm.in_flight,
+            speedup_over_reference=_speedup(found, finals, name),
+            peak_rss_bytes=peak.get("peak_rss_bytes"),
+            working_rss_bytes=peak.get("working_rss_bytes"),
+            ceiling_per_s=ceiling,
+            target_limited=bool(rate and ceiling and rate > CEILING_SHARE * ceiling),
+            error=checks.errors.get(name) or finals.errors.get(name) or _phase(found, "memory").errors.get(name),
+            left_early=finals.dropped.get(name),
+            against_best=_against_best(verdict, name),
+        )
+        rows.append(row)
+    return sorted(rows, key=lambda row: (row["wall_s"] is None, row["wall_s"] or 0.0, row["arm"]))
+
+
+def _phase(found: Findings, name: str) -> PhaseData:
+    """A phase's data, empty when the race did not get that far."""
+    return found.phases.get(name) or PhaseData(name)
+
+
+def _role(found: Findings, name: str) -> str:
+    if lineup.TWIN in name:
+        return "aa-twin"
+    if found.reference is not None and name.rsplit(" @", 1)[0] == found.reference.pipeline:
+        return "reference"
+    if found.common is not None and name == found.common.name:
+        return "common"
+    return "candidate"
+
+
+def _speedup(found: Findings, finals: PhaseData, name: str) -> float | None:
+    """Times the reference's captures per second, paired within blocks."""
+    if found.reference is None:
+        return None
+    costs = finals.costs(upload_cost(Objective.THROUGHPUT))
+    if name not in costs or found.reference.name not in costs:
+        return None
+    return paired_ratio(costs[found.reference.name], costs[name])
+
+
+def _against_best(verdict: Verdict | None, name: str) -> dict[str, Any] | None:
+    rivals = verdict.decision.rivals if verdict else ()
+    return next((asdict(rival) for rival in rivals if rival.arm == name), None)
+
+
+def _winner(found: Findings, verdict: Verdict | None, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    if verdict is None:
+        return {"pipeline": None, "set": [], "named": False, "decided_by": "nothing eligible was measured"}
+    by_arm = {row["arm"]: row for row in rows}
+    row = by_arm[verdict.choice.name]
+    members = [by_arm[name] for name in verdict.decision.members]
+    held_out = found.phases.get("held-out")
+    confirmed = None
+    if held_out is not None and held_out.of(verdict.choice.name):
+        confirmed = _figures(row_of(verdict.choice, held_out.of(verdict.choice.name), found.held_out))
+        confirmed["speedup_over_reference"] = _speedup(found, held_out, verdict.choice.name)
+        confirmed["on"] = found.held_out_note
+    return {
+        "pipeline": row["pipeline"],
+        "in_flight": verdict.choice.in_flight,
+        "set": list(dict.fromkeys(member["pipeline"] for member in members)),
+        "set_arms": [member["arm"] for member in members],
+        "named": verdict.decision.named and not found.interrupted,
+        "decided_by": verdict.decided_by,
+        "conclusive": verdict.decision.conclusive,
+        "why": verdict.decision.why,
+        "method": verdict.decision.method,
+        "blocks": verdict.decision.blocks,
+        **_figures(row),
+        "peak_rss_bytes": row["peak_rss_bytes"],
+        "speedup_over_reference": row["speedup_over_reference"],
+        "held_out": confirmed,
+    }
+
+
+def _figures(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in ("captures_per_s", "raw_bytes_per_s", "wall_s", "cpu_s", "bytes_out", "latency")}
+
+
+def _reference(found: Findings, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    name = found.reference.name if found.reference else None
+    row = next((row for row in rows if row["arm"] == name), None)
+    if found.reference is None or row is None:
+        return {"pipeline": found.reference.pipeline if found.reference else None, "captures_per_s": None}
+    return {"pipeline": row["pipeline"], "in_flight": row["in_flight"], **_figures(row), "blocks": row["blocks"]}
+
+
+def _noise(verdict: Verdict | None) -> dict[str, Any] | None:
+    return asdict(verdict.decision.noise) if verdict else None
+
+
+def _twins(options: RaceOptions, found: Findings) -> tuple[dict[int, float], dict[int, float]] | None:
+    finals = _phase(found, "finals")
+    if found.twin is None:
+        return None
+    # The noise floor is one of time, also where bytes decide.
+    objective = Objective.THROUGHPUT if options.objective is Objective.SIZE else options.objective
+    costs = finals.costs(upload_cost(objective))
+    first, second = costs.get(found.twin.name), costs.get(lineup.twin_of(found.twin).name)
+    return (first, second) if first and second else None
+
+
+def _held_out_rows(found: Findings) -> list[dict[str, Any]]:
+    data = found.phases.get("held-out")
+    if data is None:
+        return []
+    rows = []
+    for name, arm in data.arms.items():
+        row = row_of(arm, data.of(name), found.held_out)
+        row.update(arm=name, in_flight=arm.in_flight, role=_role(found, name), error=data.errors.get(name))
+        row["speedup_over_reference"] = _speedup(found, data, name)
+        rows.append(row)
+    return rows
+
+
+def _stages(found: Findings) -> dict[str, list[dict[str, Any]]]:
+    tables = {}
+    checks = found.phases.get("check", PhaseData("check"))
+    for stage in ("encode", "compress", "base64", "cross", "stores"):
+        data = found.phases.get(stage)
+        if data is None:
+            continue
+        rows = []
+        for name, arm in data.arms.items():
+            row = row_of(arm, data.of(name), found.captures)
+            text = lineup.stage_part(name)[1] if stage in ("encode", "compress", "base64") else name
+            row.update(candidate=text or name, in_flight=arm.in_flight, error=data.errors.get(name))
+            row["left_early"] = data.dropped.get(name)
+            rows.append(row)
+        for name, reason in checks.dropped.items():
+            if name.startswith(stage + "/"):
+                rows.append({"candidate": lineup.stage_part(name)[1], "not_raced": reason, "samples": []})
+        tables[stage] = sorted(rows, key=lambda row: (row.get("wall_s") is None, row.get("wall_s") or 0.0))
+    return tables
+
+
+def _interactions(found: Findings, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Finalists whose place end to end differs from the place that the CPU stages predicted."""
+    best: dict[str, float] = {}
+    for row in rows:
+        if row["role"] == "candidate" and row["wall_s"] is not None:
+            cpu = str(Pipeline.parse(row["pipeline"]).cpu)
+            best[cpu] = min(best.get(cpu, row["wall_s"]), row["wall_s"])
+    measured = sorted(best, key=lambda cpu: best[cpu])
+    predicted = [cpu for cpu in found.finalists if cpu in best]
+    return [
+        {"pipeline": cpu, "predicted_place": predicted.index(cpu) + 1, "measured_place": measured.index(cpu) + 1}
+        for cpu in predicted
+        if predicted.index(cpu) != measured.index(cpu)
+    ]
+
+
+def _errors(found: Findings) -> list[dict[str, str]]:
+    return [
+        {"phase": data.name, "arm": arm, "error": machine.scrub(error)}
+        for data in found.phases.values()
+        for arm, error in data.errors.items()
+    ]
+
+
+def _ceiling(found: Findings) -> dict[str, Any]:
+    data = found.phases.get("ceiling")
+    if data is None or found.price is None:
+        return {"ceiling": None}
+    puts = {name: row_of(arm, data.of(name), found.captures) for name, arm in data.arms.items()}
+    return {
+        "ceiling": {
+            **asdict(found.price),
+            "puts_per_s": {name: row["captures_per_s"] for name, row in puts.items()},
+            "client": next(iter(data.arms.values())).pipeline.rsplit(" | ", 1)[1],
+            "samples": [sample.as_dict() for sample in data.samples],
+        }
+    }
+
+
+def _capture(file: CaptureFile, use: str) -> dict[str, Any]:
+    return {**asdict(file), "use": use}
+
+
+def _raw(sample: Sample, phase: str) -> dict[str, Any]:
+    return {"phase": phase, **sample.as_dict()}
+
+
+def _notes(found: Findings, phase: str) -> list[dict[str, Any]]:
+    return [note for note in _phase(found, phase).notes if note["event"] == phase]
+
+
+def _dependencies(arm: Arm) -> int:
+    return len({dist for choice in Pipeline.parse(arm.pipeline).choices for dist in choice.candidate.dists})

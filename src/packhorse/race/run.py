@@ -1,0 +1,322 @@
+"""A race from options to record: phases in their order, and whatever was measured kept, also on Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from packhorse.errors import InputError
+from packhorse.pipeline import Pipeline
+from packhorse.race import inputs, lineup
+from packhorse.race.inputs import CaptureFile
+from packhorse.race.options import RaceOptions
+from packhorse.race.phase import Bench, Elimination, PhaseData
+from packhorse.race.plan import best_of
+from packhorse.race.progress import Observer, Silent
+from packhorse.race.record import Record, write_record
+from packhorse.race.score import PutPrice, fit_price, own_cost, predicted_cost, upload_cost
+from packhorse.race.spec import Arm, Kind, Mode
+
+#: Body sizes of the ceiling's arms, in bytes.
+CEILING_BODIES = (1_024, 256 * 1024)
+#: Seconds that the planned time keeps back for deciding, writing and stopping servers.
+RESERVE_S = 3.0
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a race has found out so far; the record is made from it at any time.
+
+    Attributes:
+        captures, held_out: Files raced on and files of the last measurement, with ``held_out_note`` saying which.
+        phases: Everything measured, by phase.
+        price: The target's ceiling as a line; None before it was measured.
+        finalists: CPU pipelines that went end to end, best predicted first.
+        reference, common: Arms of the presets at the reference's concurrency.
+        twin: The arm that was raced twice.
+    """
+
+    captures: list[CaptureFile] = field(default_factory=list)
+    held_out: list[CaptureFile] = field(default_factory=list)
+    held_out_note: str = ""
+    phases: dict[str, PhaseData] = field(default_factory=dict)
+    price: PutPrice | None = None
+    finalists: list[str] = field(default_factory=list)
+    reference: Arm | None = None
+    common: Arm | None = None
+    twin: Arm | None = None
+    target: dict[str, Any] = field(default_factory=dict)
+    interrupted: bool = False
+    begun_s: float = field(default_factory=time.monotonic)
+
+
+def run_race(options: RaceOptions, observer: Observer | None = None) -> Record:
+    """Race, and write ``record.json`` and ``report.md`` into ``options.out_dir``.
+
+    Ctrl-C ends the race early: what was measured is written, with ``interrupted`` set. Files are written beside
+    themselves and renamed, so that a half-written one never exists. Servers and child processes are always stopped.
+
+    Raises:
+        InputError: A capture, pipeline or target cannot be used. Nothing is written then.
+        RecordError: The record does not follow its own schema (a defect).
+    """
+    from packhorse.race.results import build_record
+    from packhorse.report import write as write_report
+
+    watching = observer or Silent()
+    watching.begin(options.time_s)
+    findings = Findings()
+    try:
+        with ExitStack() as stack:
+            Race(options, watching, findings, stack).run()
+    except KeyboardInterrupt:
+        findings.interrupted = True
+    finally:
+        watching.end(interrupted=findings.interrupted)
+    record = build_record(options, findings, sys.argv)
+    options.out_dir.mkdir(parents=True, exist_ok=True)
+    write_record(record, options.out_dir / "record.json")
+    write_report(options.out_dir)
+    return record
+
+
+class Race:
+    """The phases. Each reads the findings of those before it and adds its own."""
+
+    def __init__(self, options: RaceOptions, observer: Observer, findings: Findings, stack: ExitStack) -> None:
+        self._options = options
+        self._effort = options.effort
+        self._observer = observer
+        self._found = findings
+        self._stack = stack
+        self._share = 0.0
+        self._cores = os.cpu_count() or 1
+
+    def run(self) -> None:
+        """All phases in order. Interrupts and input errors pass through; findings keep what was measured."""
+        options, found = self._options, self._found
+        explicit = lineup.explicit_arms(options.pipelines, options.levels) if options.pipelines else None
+        self._bench = self._prepare()
+        self._ceiling()
+        finals = explicit if explicit is not None else self._screened_finals()
+        self._check(finals)
+        self._finals([arm for arm in finals if arm.name not in found.phases["check"].errors])
+        self._memory()
+        self._held_out()
+
+    def _deadline_s(self, share: float) -> float:
+        """The phase's end: shares add up, so that time left over passes on to the next phase."""
+        self._share += share
+        return self._found.begun_s + self._share * (self._options.time_s - RESERVE_S)
+
+    def _prepare(self) -> Bench:
+        options, found = self._options, self._found
+        self._observer.phase("preparing captures and target")
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="packhorse-race-")))
+        if options.captures:
+            files = inputs.given(folder, options.captures)
+            found.captures, found.held_out, found.held_out_note = inputs.split(files, options.seed)
+        else:
+            found.captures = inputs.synthetic(folder, options.seed)
+            found.held_out = inputs.synthetic(folder, options.seed + inputs.HELD_OUT_SEED_OFFSET, prefix="held-out-")
+            found.held_out_note = "synthetic captures of another seed"
+        return Bench(
+            folder=str(folder),
+            captures=found.captures,
+            endpoint=self._target(),
+            seed=options.seed,
+            min_sample_s=self._effort.min_sample_s,
+            max_sample_s=self._effort.max_sample_s,
+            observer=self._observer,
+            done=found.phases,
+        )
+
+    def _target(self) -> dict[str, Any] | None:
+        if self._options.target == "memory":
+            self._found.target = {"name": "memory", "version": None}
+            return None
+        from packhorse.lab.targets import start_target
+
+        target = self._stack.enter_context(start_target(self._options.target, bucket=self._options.bucket))
+        self._found.target = {"name": target.name, "version": getattr(target, "version", None)}
+        return asdict(target.endpoint)
+
+    def _ceiling(self) -> None:
+        self._observer.phase("measuring the target's ceiling")
+        stores = lineup.store_texts(self._options.target)
+        if not stores:
+            raise InputError("no S3 client is installed: pip install 'packhorse[store]'")
+        cheapest = "obstore" if "obstore" in stores else stores[0]
+        text = f"json | none | raw | {cheapest}"
+        arms = [
+            Arm(f"put of {size} bytes", Kind.CEILING, text, in_flight=8, body_bytes=size) for size in CEILING_BODIES
+        ]
+        data = self._bench.phase("ceiling", arms, self._effort.cross, deadline_s=self._deadline_s(0.03))
+        if data.errors:
+            raise InputError(f"the target cannot be written to: {next(iter(data.errors.values()))}")
+        self._found.price = fit_price(arms, data.samples)
+
+    def _screened_finals(self) -> list[Arm]:
+        self._observer.phase("checking that every candidate gives its captures back")
+        arms = lineup.stage_arms(self._options)
+        checks = self._bench.ask("check", Mode.CHECK, [arm for arm in arms if arm.kind is not Kind.NULL])
+        slow = {note["arm"]: note["reason"] for note in checks.notes if note["event"] == "slow"}
+        checks.dropped.update(slow)
+        fit = [arm for arm in arms if arm.name not in checks.errors and arm.name not in slow]
+        encoders, compressors, base64 = self._screen(fit)
+        cpu = self._cross(encoders, compressors, base64)
+        self._found.finalists = cpu
+        stores = self._stores(cpu[0])
+        return [lineup.upload_arm(f"{text} | {store}", level) for text in cpu for store, level in stores]
+
+    def _screen(self, arms: list[Arm]) -> tuple[list[str], list[str], list[str]]:
+        """Screen the stages alone, all in the same blocks; returns the survivors of each."""
+        self._observer.phase("screening encoders, compressors and base64 alone")
+        price = self._price()
+        own, ahead = own_cost(self._options.objective), predicted_cost(self._options.objective, price, self._cores)
+        # A stage is a phase of its own, so that its rivals are its own kind; the null arm runs with the encoders.
+        survivors: dict[str, list[str]] = {}
+        counts = {"encode": self._effort.encoders, "compress": self._effort.compressors, "base64": 1}
+        for stage, part in (("encode", 0.40), ("compress", 0.52), ("base64", 0.08)):
+            mine = [arm for arm in arms if arm.kind == stage or (stage == "encode" and arm.kind is Kind.NULL)]
+            cost = ahead if stage == "compress" else own
+            rule = Elimination(cost, keep=counts[stage], protected=frozenset({lineup.NULL_ARM}))
+            data = self._bench.phase(
+                stage,
+                mine,
+                self._effort.screen,
+                deadline_s=self._deadline_s(part * self._effort.screen.share),
+                rule=rule,
+            )
+            allowed = [arm.name for arm in mine if self._may_win(arm)]
+            costs = {
+                name: list(by.values()) for name, by in data.costs(cost, allowed).items() if name not in data.dropped
+            }
+            survivors[stage] = [lineup.stage_part(name)[1] for name in best_of(costs, counts[stage])]
+        if not survivors["encode"] or not survivors["compress"]:
+            raise InputError("no encoder or no compressor came through the checks; 'packhorse candidates' says why")
+        return survivors["encode"], survivors["compress"], survivors["base64"]
+
+    def _may_win(self, arm: Arm) -> bool:
+        if arm.kind is Kind.NULL:
+            return False
+        return arm.kind is not Kind.ENCODE or Pipeline.parse(arm.pipeline).wire[0] in self._options.wires
+
+    def _cross(self, encoders: list[str], compressors: list[str], base64: list[str]) -> list[str]:
+        self._observer.phase("crossing the survivors")
+        cost = predicted_cost(self._options.objective, self._price(), self._cores)
+        data = self._bench.phase(
+            "cross",
+            lineup.crossed(encoders, compressors, ["raw", *base64]),
+            self._effort.cross,
+            deadline_s=self._deadline_s(self._effort.cross.share),
+            rule=Elimination(cost, keep=self._effort.finalists),
+        )
+        costs = {name: list(by.values()) for name, by in data.costs(cost).items() if name not in data.dropped}
+        best = best_of(costs, self._effort.finalists)
+        if not best:
+            raise InputError(f"no crossed pipeline ran: {next(iter(data.errors.values()), 'no samples')}")
+        return best
+
+    def _stores(self, cpu: str) -> list[tuple[str, int]]:
+        """Race the clients at every level behind the best CPU pipeline; returns clients with their best level."""
+        self._observer.phase("racing store clients and concurrencies")
+        texts = lineup.store_texts(self._options.target)
+        arms = [lineup.upload_arm(f"{cpu} | {store}", level) for store in texts for level in self._options.levels]
+        cost = upload_cost(self._options.objective)
+        data = self._bench.phase(
+            "stores",
+            arms,
+            self._effort.stores,
+            deadline_s=self._deadline_s(self._effort.stores.share),
+            rule=Elimination(cost, keep=self._effort.store_finalists),
+        )
+        costs = {name: list(by.values()) for name, by in data.costs(cost).items() if name not in data.dropped}
+        chosen: dict[str, int] = {}
+        for name in best_of(costs, len(costs)):
+            arm = data.arms[name]
+            chosen.setdefault(arm.pipeline.rsplit(" | ", 1)[1], arm.in_flight)
+        if not chosen:
+            raise InputError(f"no store client could upload: {next(iter(data.errors.values()), 'no samples')}")
+        return list(chosen.items())[: self._effort.store_finalists]
+
+    def _check(self, finals: list[Arm]) -> None:
+        """Check whole CPU pipelines, presets included, before they are raced end to end."""
+        self._observer.phase("checking finalists")
+        found = self._found
+        level = lineup.reference_level(self._options)
+        reference, common = lineup.presets(self._options.target)
+        found.reference, found.common = lineup.upload_arm(reference, level), lineup.upload_arm(common, level)
+        arms = {arm.name: arm for arm in (*finals, found.reference, found.common)}
+        data = self._bench.ask("check", Mode.CHECK, arms.values())
+        for note in data.notes:
+            if note["event"] == "slow" and note["arm"] in arms:
+                data.dropped[note["arm"]] = note["reason"]
+
+    def _finals(self, arms: list[Arm]) -> None:
+        self._observer.phase("racing finalists end to end")
+        found = self._found
+        if not arms:
+            return
+        reference, common = found.reference, found.common
+        assert reference is not None
+        assert common is not None
+        found.twin = arms[0]
+        extra = [lineup.twin_of(arms[0])]
+        checked = found.phases["check"].errors
+        extra += [arm for arm in (reference, common) if arm.name not in checked]
+        if reference.in_flight != 1 and reference.name not in checked:
+            extra.append(lineup.upload_arm(reference.pipeline, 1))
+        protected = frozenset(arm.name for arm in (arms[0], *extra))
+        self._bench.phase(
+            "finals",
+            list({arm.name: arm for arm in (*arms, *extra)}.values()),
+            self._effort.finals,
+            deadline_s=self._deadline_s(self._effort.finals.share),
+            rule=Elimination(upload_cost(self._options.objective), protected=protected),
+        )
+
+    def _memory(self) -> None:
+        """Peak memory of every arm that finished, each in a process of its own; two at once, since nothing is timed."""
+        self._observer.phase("measuring peak memory")
+        finals = self._found.phases.get("finals")
+        if finals is None:
+            return
+        arms = [arm for name, arm in finals.arms.items() if name not in finals.errors]
+        self._found.phases.setdefault("memory", PhaseData("memory"))
+        pool = ThreadPoolExecutor(max(1, min(2, self._cores)))
+        try:
+            for done in [pool.submit(self._bench.ask, "memory", Mode.MEMORY, [arm]) for arm in arms]:
+                done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _held_out(self) -> None:
+        """Measure the winner again, in fresh processes, on captures that the race did not see."""
+        from packhorse.race.results import verdict_of
+
+        self._observer.phase("measuring the winner again on held-out captures")
+        verdict = verdict_of(self._options, self._found)
+        finals = self._found.phases.get("finals")
+        if verdict is None or finals is None:
+            return
+        wanted = (verdict.choice, self._found.reference, self._found.common)
+        arms = {arm.name: finals.arms[arm.name] for arm in wanted if arm is not None and arm.name in finals.arms}
+        # Other captures, other rounds: the child finds them anew.
+        self._bench.on(self._found.held_out).phase(
+            "held-out",
+            [arm.with_rounds(0) for arm in arms.values()],
+            self._effort.held_out,
+            deadline_s=self._found.begun_s + self._options.time_s - RESERVE_S,
+        )
+
+    def _price(self) -> PutPrice:
+        assert self._found.price is not None, "the ceiling is measured first"
+        return self._found.price

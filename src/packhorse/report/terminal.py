@@ -1,0 +1,50 @@
+"""A race's verdict and ranking on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from packhorse.report.markdown import headline
+from packhorse.report.text import bytes_, rate, seconds, times
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def show(record: dict[str, Any], console: Console) -> None:
+    """Print the verdict and the ranking. Names in the record are printed as plain text, never as markup."""
+    from rich.table import Table
+    from rich.text import Text
+
+    winner = record["winner"]
+    grid = Table(title="end to end", title_justify="left")
+    for title in ("pipeline", "in flight", "captures/s", "× reference", "CPU", "stored", "peak memory"):
+        grid.add_column(title, justify="left" if title == "pipeline" else "right")
+    for row in record["results"]:
+        if row["role"] == "aa-twin":
+            continue
+        name = Text(row["pipeline"], style="bold" if row["arm"] in winner.get("set_arms", ()) else "")
+        if row["captures_per_s"] is None:
+            grid.add_row(name, str(row["in_flight"]), Text(row["error"] or "not measured", style="red"))
+            continue
+        grid.add_row(
+            name,
+            str(row["in_flight"]),
+            rate(row["captures_per_s"]),
+            times(row["speedup_over_reference"]),
+            seconds(row["cpu_s"]),
+            bytes_(row["bytes_out"]),
+            bytes_(row["peak_rss_bytes"]),
+        )
+    console.print(grid)
+    console.print(Text(headline(record), style="bold"))
+    confirmed = winner.get("held_out")
+    if confirmed:
+        console.print(
+            Text(
+                f"Measured again on held-out captures: {rate(confirmed['captures_per_s'])} captures/s, "
+                f"{times(confirmed['speedup_over_reference'])} the reference."
+            )
+        )
+    if record["errors"]:
+        console.print(Text(f"{len(record['errors'])} failed; see the report.", style="red"))
