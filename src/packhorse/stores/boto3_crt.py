@@ -1,7 +1,11 @@
 """boto3's transfer manager over the AWS Common Runtime (awscrt): requests are made and sent in C threads.
 
-``pool`` caps the connections of the CRT client; a single object uses at most two. The body's CRC32 is sent in a header
-and not in a trailer, which stores other than AWS may not understand. Reading goes through a plain botocore client.
+``pool`` caps the connections of the CRT client. The body's CRC32 is sent in a header.
+
+Multipart through the CRT is for AWS alone: the CRT is strict about the answers (it leaves an upload behind at ``rclone
+serve s3``, whose ``InitiateMultipartUpload`` element lacks AWS's ``Result``) and sends checksum trailers. At custom
+endpoints ``put`` is one request whatever the size, and streams are sent as parts by the plain botocore client that also
+does the reading.
 """
 
 from __future__ import annotations
@@ -25,10 +29,14 @@ from s3transfer.manager import TransferConfig
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo, PutResult, Store, StoredObject
 from packhorse.stores.botocore_client import BotocoreClient, headers_of
 from packhorse.stores.botocore_errors import translating
+from packhorse.stores.botocore_parts import PartSender
 from packhorse.stores.crt_transfer import Feed, HookedClient, Transfer
 from packhorse.stores.failure import check_request
-from packhorse.stores.multipart import PARTS_IN_FLIGHT, gather
+from packhorse.stores.multipart import PARTS_IN_FLIGHT, gather, send_stream
+from packhorse.units import MIB
 
+#: S3 user guide, "Uploading objects": the largest body of one request.
+MAX_PUT_BYTES = 5 * 1024 * MIB
 #: Seconds to wait for the CRT's threads when a store is closed.
 SHUTDOWN_S = 5.0
 
@@ -50,9 +58,11 @@ def core_version() -> str:
 class Boto3Crt:
     """See the module."""
 
-    def __init__(self, endpoint: Endpoint, pool: int) -> None:
+    def __init__(self, endpoint: Endpoint, pool: int, *, multipart: bool | None = None) -> None:
+        """Make both clients. ``multipart`` is whether the CRT sends parts; None: only to AWS."""
         self._client = BotocoreClient(endpoint, pool)
         self._endpoint = self._client.endpoint
+        self._multipart = self._endpoint.url is None if multipart is None else multipart
         with translating("connecting for", "", endpoint):
             arguments = {
                 "region_name": self._endpoint.region,
@@ -63,24 +73,27 @@ class Boto3Crt:
         # Trailers with checksums are for AWS alone, as in botocore_config.
         self._hooked = HookedClient(_crt_client(self._client, pool), trailers=self._endpoint.url is None)
         self._config = TransferConfig(
-            multipart_threshold=DEFAULT_PART_BYTES,
+            multipart_threshold=DEFAULT_PART_BYTES if self._multipart else MAX_PUT_BYTES,
             multipart_chunksize=DEFAULT_PART_BYTES,
             max_request_concurrency=PARTS_IN_FLIGHT,
         )
         self._closing = threading.Lock()
 
     def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
-        """As :meth:`packhorse.stores.base.Store.put`, except that bodies from 8 MiB on are sent as multipart."""
+        """As :meth:`packhorse.stores.base.Store.put`, except that at AWS bodies from 8 MiB on are multipart."""
         self._client.check_open()
         check_request(key, info)
         # Of a multipart upload this would be a checksum of another kind, which few stores know.
-        crc32 = zlib.crc32(body) if len(body) < DEFAULT_PART_BYTES else None
+        parted = self._multipart and len(body) >= DEFAULT_PART_BYTES
+        crc32 = None if parted else zlib.crc32(body)
         return self._start(key, io.BytesIO(body), info, crc32).result()
 
     def put_stream(self, key: str, chunks: Iterator[bytes], info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.Store.put_stream`. ``chunks`` is read in the caller's thread."""
         self._client.check_open()
         check_request(key, info)
+        if not self._multipart:
+            return send_stream(PartSender(self._client, key, info, self.put), chunks)
         parts = gather(chunks)
         first = next(parts, b"")
         if len(first) < DEFAULT_PART_BYTES:

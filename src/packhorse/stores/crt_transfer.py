@@ -6,11 +6,12 @@ here, around the client that it drives.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from concurrent.futures import Future, wait
 from queue import Empty, Full, Queue
-from typing import Any
+from typing import Any, NoReturn
 
 from awscrt.exceptions import AwsCrtError
 from awscrt.s3 import S3Client
@@ -129,7 +130,8 @@ class Transfer:
         self._manager = manager
         self._future = future
         self._watch = watch
-        self._request = watch.request
+        # The CRT keeps the watch for as long as the request lives: were it to keep the request too, neither would go.
+        self._request, watch.request = watch.request, None
         self._key = key
         self._endpoint = endpoint
 
@@ -154,10 +156,7 @@ class Transfer:
         """
         while not self.done() and not wait([self._finished], LOOK_S).done:
             if time.monotonic() - self._watch.touched_s > self._endpoint.read_timeout_s:
-                self.cancel()
-                settled = "" if self.settle() else ", and the upload does not end when cancelled"
-                why = f"no answer within read_timeout_s{settled}"
-                raise failure("put", self._key, self._endpoint, StoreErrorKind.TIMEOUT, why)
+                self._give_up()
         error: StoreError
         try:
             self._future.result()
@@ -169,6 +168,16 @@ class Transfer:
             error = translated(sdk_error, "put", self._key, self._endpoint)
         self._manager.shutdown()
         raise error from None
+
+    def _give_up(self) -> NoReturn:
+        self.cancel()
+        why = "no answer within read_timeout_s"
+        if self.settle():
+            with contextlib.suppress(AwsCrtError, *SDK_ERRORS):
+                self._future.result()  # lets go of the request
+        else:
+            why += ", and the upload does not end when cancelled"
+        raise failure("put", self._key, self._endpoint, StoreErrorKind.TIMEOUT, why)
 
     @property
     def _finished(self) -> Future[None]:

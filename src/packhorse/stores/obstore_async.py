@@ -4,8 +4,8 @@
 
 Exit: a finished request is announced to the event loop by a Rust thread that calls ``call_soon_threadsafe``. That call
 gives the GIL up while it wakes the loop; when the interpreter ends before the thread has it back, Python ends the
-thread by an unwind that Rust turns into an abort (exit status 134). :func:`quiesce` waits until no foreign thread is inside
-Python any more; :meth:`ObstoreAsync.close` calls it, and so does the interpreter's exit.
+thread by an unwind that Rust turns into an abort (exit status 134). :func:`quiesce` waits until no foreign thread is
+inside Python any more; :meth:`ObstoreAsync.close` calls it, and so does the interpreter's exit.
 """
 
 from __future__ import annotations

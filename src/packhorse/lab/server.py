@@ -1,0 +1,126 @@
+"""Starting a server process that picks its own port, and ending it whatever happens."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from packhorse.errors import PackhorseError
+
+#: Seconds a server may take until it answers its first request; moto needs two to three on a loaded machine.
+START_LIMIT_S = 30.0
+#: Seconds between two looks at a server that is starting.
+LOOK_S = 0.02
+#: Seconds for the watchdog to end its server (three, then a kill) and itself.
+STOP_LIMIT_S = 10.0
+#: Characters of a server's output shown when it does not start.
+SHOWN_CHARS = 2000
+
+
+class ServerError(PackhorseError):
+    """A local server did not start; the text holds the end of what it said."""
+
+
+class Server:
+    """A server process behind a watchdog. Ends with :meth:`stop`, with this object, and with this process.
+
+    Attributes:
+        port: The port on 127.0.0.1 that it picked.
+        directory: A temporary directory of its own, removed when it stops.
+    """
+
+    def __init__(self, directory: tempfile.TemporaryDirectory[str], watchdog: subprocess.Popen[bytes]) -> None:
+        self.port = 0
+        self.directory = Path(directory.name)
+        self._watchdog = watchdog
+        self.stop = weakref.finalize(self, _stop, directory, watchdog)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the watchdog; the server is its only child."""
+        return self._watchdog.pid
+
+    @property
+    def output(self) -> str:
+        """What the server has written so far, its first 256 KiB."""
+        log = self.directory / "log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    def wait_for_port(self, pattern: re.Pattern[str], deadline_s: float) -> None:
+        """Wait until the output matches ``pattern``, whose first group is the port, and a request is answered.
+
+        Raises:
+            ServerError: The server ended, or the deadline (monotonic clock) passed.
+        """
+        while time.monotonic() < deadline_s and self._watchdog.poll() is None:
+            if not self.port and (match := pattern.search(self.output)):
+                self.port = int(match[1])
+            if self.port and self._answers():
+                return
+            time.sleep(LOOK_S)
+        ended = self._watchdog.poll()
+        what = "did not answer in time" if ended is None else f"ended with exit status {ended}"
+        raise ServerError(f"the server {what}; it said:\n{self.output[-SHOWN_CHARS:].strip() or '(nothing)'}")
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status < 500
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def start(
+    command: Sequence[str], *, env: Mapping[str, str], port_pattern: re.Pattern[str], folders: Sequence[str] = ()
+) -> Server:
+    """Start ``command`` and wait until it answers.
+
+    Args:
+        command: Program and arguments; ``{dir}`` in an argument becomes the server's temporary directory.
+        env: Its whole environment.
+        port_pattern: Matches the line in which the server says its port.
+        folders: Folders made in the temporary directory beforehand.
+
+    Raises:
+        ServerError: It did not start; nothing of it is left.
+    """
+    directory = tempfile.TemporaryDirectory(prefix="packhorse-")
+    for folder in folders:
+        (Path(directory.name) / folder).mkdir(parents=True)
+    log = Path(directory.name) / "log"
+    filled = [argument.replace("{dir}", directory.name) for argument in command]
+    watchdog = subprocess.Popen(
+        [sys.executable, "-m", "packhorse.lab.watchdog", str(log), *filled],
+        stdin=subprocess.PIPE,
+        env=dict(env),
+        start_new_session=True,  # Ctrl-C is for the one who asked; the server goes when that one lets go
+    )
+    server = Server(directory, watchdog)
+    try:
+        server.wait_for_port(port_pattern, time.monotonic() + START_LIMIT_S)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def _stop(directory: tempfile.TemporaryDirectory[str], watchdog: subprocess.Popen[bytes]) -> None:
+    assert watchdog.stdin is not None
+    watchdog.stdin.close()
+    try:
+        watchdog.wait(STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        watchdog.kill()
+        watchdog.wait()
+    finally:
+        directory.cleanup()

@@ -1,0 +1,154 @@
+"""S3 targets: a local moto or rclone in a process of its own, or any endpoint of the user's.
+
+    with start_target("rclone") as target:
+        store = boto3_put.make(endpoint=target.endpoint, pool=10)
+
+Local targets listen on 127.0.0.1 alone, on a port that the system picked, with credentials made up for one start.
+"""
+
+from __future__ import annotations
+
+import http.client
+import importlib.metadata
+import importlib.util
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from packhorse.errors import InputError, UnavailableError
+from packhorse.lab.server import Server, ServerError, start
+from packhorse.stores.base import Endpoint
+from packhorse.stores.failure import shown_url
+from packhorse.stores.url import check_bucket
+
+#: Bucket of local targets, made when they start.
+LOCAL_BUCKET = "packhorse"
+LOCAL_TARGETS = ("moto", "rclone")
+
+_REMEDY = "pip install 'packhorse[target]'"
+_RCLONE_PORT = re.compile(r"Starting s3 server on \[http://127\.0\.0\.1:(\d+)/?\]")
+_MOTO_PORT = re.compile(r"^port (\d+)$", re.MULTILINE)
+#: What local servers get of our environment: no proxies, no AWS or rclone settings.
+_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_ENV")
+
+
+@dataclass(slots=True)
+class Target:
+    """A place to put objects, running while the context lasts.
+
+    Attributes:
+        name: ``moto``, ``rclone``, ``aws`` or the endpoint's URL.
+        endpoint: For ``make(endpoint=…)`` of any store.
+        version: Server and version, for records.
+        server: The local server, or None.
+    """
+
+    name: str
+    endpoint: Endpoint
+    version: str
+    server: Server | None = field(default=None, repr=False)
+
+    def stop(self) -> None:
+        """End the local server, if there is one; its objects are gone then. Idempotent."""
+        if self.server is not None:
+            self.server.stop()
+
+    def __enter__(self) -> Target:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+
+def start_target(name: str, *, bucket: str | None = None, region: str | None = None) -> Target:
+    """Start a local target, or describe a remote one.
+
+    Args:
+        name: ``moto``, ``rclone``, ``aws``, or the URL of an S3 endpoint (``https://minio.example:9000``).
+        bucket: Required for ``aws`` and URLs, where it must exist; made by local targets.
+        region: For ``aws`` and URLs; None leaves it to the standard AWS chain.
+
+    Raises:
+        InputError: Unknown name, or no bucket.
+        UnavailableError: The local server is not installed; the message names the extra.
+        ServerError: The local server did not start; the message shows what it said.
+    """
+    if name in LOCAL_TARGETS:
+        starter: Callable[[str], Target] = _start_moto if name == "moto" else _start_rclone
+        return starter(check_bucket(bucket or LOCAL_BUCKET))
+    if name != "aws" and not re.match(r"https?://[^/]", name):
+        raise InputError(f"target {name!r} is unknown; there are: moto, rclone, aws, or an http(s):// endpoint")
+    if not bucket:
+        raise InputError(f"target {name!r} needs the name of a bucket that exists")
+    endpoint = Endpoint(check_bucket(bucket), url=None if name == "aws" else name, region=region)
+    return Target("aws" if name == "aws" else shown_url(endpoint), endpoint, shown_url(endpoint))
+
+
+def rclone_binary() -> Path:
+    """Where the rclone program is: beside this Python first, then on the PATH.
+
+    Raises:
+        UnavailableError: Nowhere.
+    """
+    for folder in (Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))):
+        if (folder / "rclone").is_file():
+            return folder / "rclone"
+    found = shutil.which("rclone")
+    if found is None:
+        raise UnavailableError(f"target 'rclone': the program rclone was not found; {_REMEDY}")
+    return Path(found)
+
+
+def _start_moto(bucket: str) -> Target:
+    if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
+        raise UnavailableError(f"target 'moto': moto[server] is not installed; {_REMEDY}")
+    command = [sys.executable, "-m", "packhorse.lab.moto_process"]
+    server = start(command, env=_environment(), port_pattern=_MOTO_PORT)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    try:
+        connection.request("PUT", f"/{bucket}")  # moto asks nobody for a signature
+        status = connection.getresponse().status
+        if status != 200:
+            raise ServerError(f"moto answered {status} to the making of bucket {bucket!r}")
+    except BaseException:
+        server.stop()
+        raise
+    finally:
+        connection.close()
+    return Target("moto", _local(server, bucket), f"moto {importlib.metadata.version('moto')}", server)
+
+
+def _start_rclone(bucket: str) -> Target:
+    binary = rclone_binary()
+    said = subprocess.run(
+        [binary, "version"], env=_environment(), capture_output=True, text=True, check=False, timeout=30
+    )
+    access_key, secret_key = secrets.token_hex(10), secrets.token_hex(20)
+    # In the environment, as command lines are for everyone to read.
+    env = _environment() | {"RCLONE_AUTH_KEY": f'"{access_key},{secret_key}"', "RCLONE_CONFIG": os.devnull}
+    command = [str(binary), "serve", "s3", "--addr", "127.0.0.1:0", "{dir}/objects"]
+    server = start(command, env=env, port_pattern=_RCLONE_PORT, folders=[f"objects/{bucket}"])
+    version = (said.stdout.splitlines() or ["rclone"])[0]
+    return Target("rclone", _local(server, bucket, access_key, secret_key), version, server)
+
+
+def _local(server: Server, bucket: str, access_key: str | None = None, secret_key: str | None = None) -> Endpoint:
+    return Endpoint(
+        bucket,
+        url=f"http://127.0.0.1:{server.port}",
+        region="us-east-1",
+        access_key=access_key or secrets.token_hex(10),
+        secret_key=secret_key or secrets.token_hex(20),
+    )
+
+
+def _environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}

@@ -1,0 +1,90 @@
+"""Runs one server and never outlives the process that asked for it: ``python -m packhorse.lab.watchdog LOG CMD…``.
+
+The asking process holds the other end of this one's standard input. When that closes, or this process gets another
+parent, the server is ended: so it stops on an exception, on Ctrl-C and on SIGKILL alike, on Linux and on macOS. On
+Linux the kernel also ends the server should this process itself be killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO
+
+from packhorse.units import KIB
+
+#: Most bytes of a server's output that are kept: its start-up errors come first.
+LOG_LIMIT_BYTES = 256 * KIB
+#: Seconds a server may take to end by itself before it is killed.
+GRACE_S = 3.0
+#: Seconds between looks at the parent and at the server.
+LOOK_S = 0.2
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def main(arguments: list[str]) -> int:
+    """Run ``CMD…`` with its output in ``LOG`` until it ends or nobody wants it any more; returns its exit status."""
+    log, *command = arguments
+    parent = os.getppid()
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _ask_to_end)
+    server = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread runs yet
+    )
+    assert server.stdout is not None
+    pump = threading.Thread(target=_copy, args=(server.stdout, Path(log)), daemon=True)
+    pump.start()
+    try:
+        while server.poll() is None and os.getppid() == parent:
+            ready, _, _ = select.select([sys.stdin], [], [], LOOK_S)
+            if ready and not os.read(sys.stdin.fileno(), 1):
+                break
+    except KeyboardInterrupt:
+        pass
+    finally:
+        _end(server)
+        pump.join(GRACE_S)
+    return server.returncode
+
+
+def _ask_to_end(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    if server.poll() is None:
+        server.terminate()
+    try:
+        server.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def _copy(output: IO[bytes], log: Path) -> None:
+    """Keep the first part of the output; read the rest too, as a full pipe would stop the server."""
+    left = LOG_LIMIT_BYTES
+    with log.open("wb", buffering=0) as file:
+        while chunk := os.read(output.fileno(), 64 * KIB):
+            with contextlib.suppress(OSError):  # a full disk is no reason to stop the server
+                file.write(chunk[:left])
+            left -= min(left, len(chunk))
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

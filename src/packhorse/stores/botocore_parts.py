@@ -1,0 +1,55 @@
+"""The requests of one multipart upload through a botocore client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from packhorse.stores.base import ObjectInfo, PutResult
+from packhorse.stores.botocore_client import BotocoreClient, headers_of
+from packhorse.stores.botocore_errors import translating
+
+Put = Callable[[str, bytes, ObjectInfo], PutResult]
+
+
+class PartSender:
+    """A :class:`packhorse.stores.multipart.Sender`; short objects go through ``put``."""
+
+    def __init__(self, client: BotocoreClient, key: str, info: ObjectInfo, put: Put) -> None:
+        self._put = put
+        self._client = client
+        self._key = key
+        self._info = info
+        self._where = {"Bucket": client.endpoint.bucket, "Key": key}
+
+    def whole(self, body: bytes) -> PutResult:
+        """As :meth:`packhorse.stores.multipart.Sender.whole`."""
+        return self._put(self._key, body, self._info)
+
+    def begin(self) -> str:
+        """As :meth:`packhorse.stores.multipart.Sender.begin`."""
+        with self._translating("starting the upload of"):
+            return str(self._client.sdk.create_multipart_upload(**self._where, **headers_of(self._info))["UploadId"])
+
+    def part(self, upload_id: str, number: int, body: bytes) -> str:
+        """As :meth:`packhorse.stores.multipart.Sender.part`."""
+        with self._translating(f"part {number} of"):
+            answer = self._client.sdk.upload_part(**self._where, UploadId=upload_id, PartNumber=number, Body=body)
+        return str(answer["ETag"])
+
+    def finish(self, upload_id: str, etags: list[str]) -> str:
+        """As :meth:`packhorse.stores.multipart.Sender.finish`."""
+        parts = [{"ETag": etag, "PartNumber": number} for number, etag in enumerate(etags, 1)]
+        with self._translating("finishing the upload of"):
+            answer = self._client.sdk.complete_multipart_upload(
+                **self._where, UploadId=upload_id, MultipartUpload={"Parts": parts}
+            )
+        return str(answer.get("ETag", "")).strip('"')
+
+    def abort(self, upload_id: str) -> None:
+        """As :meth:`packhorse.stores.multipart.Sender.abort`."""
+        with self._translating("aborting the upload of"):
+            self._client.sdk.abort_multipart_upload(**self._where, UploadId=upload_id)
+
+    def _translating(self, action: str) -> AbstractContextManager[None]:
+        return translating(action, self._key, self._client.endpoint)
