@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from packhorse.errors import InputError
 from packhorse.race.stats.arrays import FloatArray, check_fraction, finite_vector
 from packhorse.race.stats.equivalence import log_margin, tost_p
-from packhorse.race.stats.interval import Interval, bca_interval
+from packhorse.race.stats.interval import RESAMPLES, Interval, bca_interval
 from packhorse.race.stats.significance import holm, signed_rank_p
 
 EXIT_PASSED = 0
@@ -52,6 +52,7 @@ class GateRule:
         alpha_environment: Level at which base against itself counts as different, Holm over rows.
         measure_unresolved_again: Also measure again what the first measurement left open.
         seed: Seeds the intervals.
+        resamples: Bootstrap resamples of the intervals, which are shown and decide nothing.
     """
 
     margin_ratio: float = 0.01
@@ -60,6 +61,7 @@ class GateRule:
     alpha_environment: float = 0.01
     measure_unresolved_again: bool = True
     seed: int = 0
+    resamples: int = RESAMPLES
 
     def log_margin(self, row: str) -> float:
         """The row's margin in log units."""
@@ -199,7 +201,7 @@ def _judge(measurement: Mapping[str, RowData], rule: GateRule, alpha: float) -> 
             outcome = RowOutcome.REGRESSED
         elif p_within <= alpha and centre < margin:
             outcome = RowOutcome.PASSED
-        interval = bca_interval(values, 1 - alpha, seed=rule.seed)
+        interval = bca_interval(values, 1 - alpha, seed=rule.seed, resamples=rule.resamples)
         results[name] = RowResult(outcome, interval, float(p_slower), p_within, values, measurements=1)
     return results
 
