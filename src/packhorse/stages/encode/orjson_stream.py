@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import orjson
+
 from packhorse.stages.encode.entries import JsonEntryEncoder
-from packhorse.stages.encode.orjson_dumps import core_version, dumps
+from packhorse.stages.encode.orjson_dumps import core_version
 
 __all__ = ["core_version", "make"]
 
 
 def make(*, chunk: int) -> JsonEntryEncoder:
     """Make the encoder."""
-    return JsonEntryEncoder(dumps, chunk)
+    return JsonEntryEncoder(orjson.dumps, chunk)

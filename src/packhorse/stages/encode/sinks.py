@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-_COMMA = ord(",")
-Batch = list[Any] | tuple[Any, ...] | dict[Any, Any]
+Run = list[Any] | tuple[Any, ...]
 
 
 class Sink(Protocol):
-    """Gathers encoded values. A value that its library refuses raises, and leaves the sink as it was."""
+    """Gathers encoded values. A value that its library refuses raises, and leaves the sink as it was.
+
+    Attributes:
+        size: Bytes gathered, give or take one per value.
+    """
 
     size: int
 
@@ -18,16 +21,16 @@ class Sink(Protocol):
         """Add bytes that are encoded already."""
         ...
 
-    def one(self, value: Any) -> None:
-        """Encode and add one value."""
+    def one(self, value: Any, lead: bytes = b"") -> None:
+        """Encode one value and add ``lead`` and it."""
         ...
 
-    def many(self, batch: Batch) -> None:
-        """Encode a list or object in one call and add what is inside its brackets."""
+    def many(self, run: Run, *, first: bool) -> None:
+        """Encode elements of a list and add them with separators, one before them unless they are the ``first``."""
         ...
 
-    def many_more(self, batch: list[Any] | tuple[Any, ...]) -> None:
-        """The same for further elements of a list, the separator before them included."""
+    def members(self, batch: dict[Any, Any]) -> None:
+        """Encode an object and add what is inside its brackets."""
         ...
 
     def take(self) -> bytes:
@@ -36,11 +39,17 @@ class Sink(Protocol):
 
 
 class PartsSink:
-    """Keeps the library's own ``bytes`` objects and joins them once per chunk."""
+    """Keeps the library's own ``bytes`` objects and joins them once per chunk.
 
-    def __init__(self, dumps: Callable[[Any], bytes]) -> None:
+    Args:
+        dumps: Encodes one value.
+        separator: Between the elements of a list.
+    """
+
+    def __init__(self, dumps: Callable[[Any], bytes], separator: bytes = b",") -> None:
         self.size = 0
         self._dumps = dumps
+        self._separator = separator
         self._parts: list[bytes] = []
 
     def raw(self, data: bytes) -> None:
@@ -48,19 +57,25 @@ class PartsSink:
         self._parts.append(data)
         self.size += len(data)
 
-    def one(self, value: Any) -> None:
+    def one(self, value: Any, lead: bytes = b"") -> None:
         """Encode one value."""
         data = self._dumps(value)
-        self._parts.append(data)
-        self.size += len(data)
+        self._parts += (lead, data)
+        self.size += len(data) + 1
 
-    def many(self, batch: Batch) -> None:
-        """Encode a batch, without the brackets of JSON."""
+    def many(self, run: Run, *, first: bool) -> None:
+        """Encode elements in a loop that runs in C; nothing is copied before the chunk is joined."""
+        encoded = list(map(self._dumps, run))
+        parts = [self._separator] * (2 * len(encoded))
+        parts[1::2] = encoded
+        if first:
+            parts[0] = b""
+        self._parts += parts
+        self.size += sum(map(len, encoded)) + len(encoded)
+
+    def members(self, batch: dict[Any, Any]) -> None:
+        """Encode an object, without its brackets."""
         self.raw(self._dumps(batch)[1:-1])
-
-    def many_more(self, batch: list[Any] | tuple[Any, ...]) -> None:
-        """Encode further elements behind one that is cut off up to its comma: that spares a copy of the rest."""
-        self.raw(self._dumps([0, *batch])[2:-1])
 
     def take(self) -> bytes:
         """Join what was gathered."""
@@ -72,7 +87,7 @@ class PartsSink:
 
 
 class BufferSink:
-    """Encodes into one ``bytearray``; a chunk is copied out of it once.
+    """Encodes JSON into one ``bytearray``; a chunk is copied out of it once.
 
     Args:
         encode_into: ``(value, buffer, offset)``: writes at ``offset`` and cuts the buffer behind what it wrote.
@@ -89,26 +104,31 @@ class BufferSink:
         self._buffer[self.size : end] = data
         self.size = end
 
-    def one(self, value: Any) -> None:
+    def one(self, value: Any, lead: bytes = b"") -> None:
         """Encode one value in place."""
-        self._encode_into(value, self._buffer, self.size)
+        at = self.size + len(lead)
+        self._buffer[self.size : at] = lead
+        self._encode_into(value, self._buffer, at)
         self.size = len(self._buffer)
 
-    def many(self, batch: Batch) -> None:
-        """Encode a batch in place: its opening bracket falls on the byte before, which is then put back."""
+    def many(self, run: Run, *, first: bool) -> None:
+        """Encode elements in place, as one list: its opening bracket becomes the separator, the closing one goes."""
+        at = self.size - 1 if first else self.size
+        before = self._buffer[at] if first else _COMMA
+        try:
+            self._encode_into(run, self._buffer, at)
+        finally:
+            self._buffer[at : at + 1] = bytes((before,))
+        self.size = len(self._buffer) - 1
+
+    def members(self, batch: dict[Any, Any]) -> None:
+        """Encode an object in place: its opening brace falls on the byte before, which is then put back."""
         at = self.size - 1
         before = self._buffer[at]
         try:
             self._encode_into(batch, self._buffer, at)
-            self.size = len(self._buffer) - 1
         finally:
             self._buffer[at] = before
-
-    def many_more(self, batch: list[Any] | tuple[Any, ...]) -> None:
-        """Encode further elements: the opening bracket becomes the comma."""
-        at = self.size
-        self._encode_into(batch, self._buffer, at)
-        self._buffer[at] = _COMMA
         self.size = len(self._buffer) - 1
 
     def take(self) -> bytes:
@@ -116,3 +136,6 @@ class BufferSink:
         data = bytes(memoryview(self._buffer)[: self.size])
         self.size = 0
         return data
+
+
+_COMMA = ord(",")

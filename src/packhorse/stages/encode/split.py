@@ -23,8 +23,9 @@ from packhorse.stages.encode.weight import HEAVY_WEIGHT, entry_weight, is_heavy,
 _SPINE_DEPTH = 3
 #: Below this depth nothing is taken apart: what is long there is still encoded, only in one call.
 _MAX_DEPTH = 32
-#: Elements that are encoded in one call: about this much at once, so that one call stays short.
-_BATCH_BYTES = 256 * 1024
+#: Elements are encoded in runs of at most this much and this many: in a run no Python code stands between two calls of
+#: the library, and this is also what bounds a run whose elements are not what they seem.
+_RUN_BYTES, _RUN_COUNT_MAX = 64 * 1024, 64
 #: A batch that came out this much larger than it weighed was not what it seemed: from then on all is weighed in full.
 _SURPRISE_BYTES = 1024 * 1024
 
@@ -53,9 +54,8 @@ class Splitter:
     def __init__(self, sink: Sink, syntax: Syntax, chunk: int) -> None:
         self._sink = sink
         self._syntax = syntax
-        # Three quarters are enough, so that a batch of about the right size is handed on without being copied again.
-        self._full = chunk - chunk // 4
-        self._batch_bytes = min(chunk, _BATCH_BYTES)
+        self._full = chunk
+        self._run_bytes = min(chunk, _RUN_BYTES)
         self._weigh: Callable[[Any], int] = entry_weight
 
     def run(self, capture: Any) -> Iterator[bytes]:
@@ -143,18 +143,17 @@ class Splitter:
         """Write entries one at a time, as they come; returns their number."""
         sink, full = self._sink, self._full
         sink.raw(row.opened)
+        lead = b""
         count = 0
         for entry in self.read(entries, at):
-            if count:
-                sink.raw(row.separator)
             if self._weigh(entry) > HEAVY_WEIGHT:
+                sink.raw(lead)
                 yield from self.value(entry, (*at, count), heavy=True)
             else:
-                before = sink.size
-                self._one(entry, (*at, count))
-                self._note(sink.size - before)
+                self._one(entry, (*at, count), lead)
+            lead = row.separator
             if sink.size >= full:
-                yield sink.take()
+                yield self._take()
             count += 1
         yield from self.raw(row.closed)
         return count
@@ -180,44 +179,54 @@ class Splitter:
         yield from self.raw(b"")
 
     def elements(self, elements: _List, path: Path, row: Row) -> Iterator[bytes]:
-        """Write the elements of a list that is in memory, in batches where they are small."""
+        """Write the elements of a list that is in memory."""
         sink, full = self._sink, self._full
         sink.raw(row.opened)
         index, total = 0, len(elements)
         while index < total:
-            count, weighed = self._light(elements, index, path)
-            if weighed >= full and sink.size:
-                yield sink.take()  # a batch that makes a chunk by itself need not be copied behind what waits
+            count = self._light(elements, index, path)
             if count:
-                before = sink.size
-                self._batch(elements[index : index + count], path, index)
-                self._note(sink.size - before)
+                self._run(elements[index : index + count], path, index)
             else:
                 sink.raw(row.separator if index else b"")
                 yield from self.value(elements[index], (*path, index), heavy=True)
                 count = 1
             index += count
             if sink.size >= full:
-                yield sink.take()
+                yield self._take()
         yield from self.raw(row.closed)
 
-    def _light(self, elements: _List, start: int, path: Path) -> tuple[int, int]:
-        """How many elements from ``start`` on go in one call, and what they weigh; 0 when one must be taken apart."""
-        weigh, total, most = self._weigh, 0, self._batch_bytes
-        index = start
-        try:
-            for index in range(start, len(elements)):
-                weight_here = weigh(elements[index])
-                if weight_here > HEAVY_WEIGHT:
-                    return index - start, total
-                total += weight_here
-                if total > most:
-                    return index + 1 - start, total
-        except IndexError:
-            raise CaptureError("it was changed while it was being encoded", position=show(path)) from None
-        if index < start:
+    def _light(self, elements: _List, start: int, path: Path) -> int:
+        """How many elements from ``start`` on make a run; none when the first is heavy."""
+        weigh, total, most = self._weigh, 0, self._run_bytes
+        run = elements[start : start + _RUN_COUNT_MAX]
+        if not run:
             raise CaptureError("it was changed while it was being encoded", position=show(path))
-        return index + 1 - start, total
+        for count, element in enumerate(run):
+            weighed = weigh(element)
+            if weighed > HEAVY_WEIGHT:
+                return count
+            total += weighed
+            if total >= most:
+                return count + 1
+        return len(run)
+
+    def _run(self, run: _List, path: Path, start: int) -> None:
+        """Write elements that may be written together or, when the library refuses one, one by one."""
+        sink, separator = self._sink, self._syntax.separator
+        try:
+            sink.many(run, first=not start)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - the elements are tried one by one below, and the culprit is named there
+            for index, element in enumerate(run, start):
+                self._one(element, (*path, index), separator if index else b"")
+
+    def _take(self) -> bytes:
+        """Hand over what has gathered, and draw the lesson when it is far more than it seemed to be."""
+        if self._sink.size > _SURPRISE_BYTES:
+            self._weigh = weight
+        return self._sink.take()
 
     def _items(self, mapping: _Object, path: Path, *, spine: bool) -> Iterator[bytes]:
         """Write an object key by key, small values in batches."""
@@ -228,7 +237,7 @@ class Splitter:
             raise classified(error, path) from error
         sink.raw(syntax.open_object(len(items)))
         small: _Object = {}
-        left = self._batch_bytes
+        left = self._run_bytes
         lead = b""
         for key, value in items:
             if spine and isinstance(value, dict | list | tuple):
@@ -242,7 +251,7 @@ class Splitter:
                 sink.raw(lead)
                 self._members(small, path)
                 yield from self.raw(b"")
-                small, left, lead = {}, self._batch_bytes, syntax.separator
+                small, left, lead = {}, self._run_bytes, syntax.separator
             if weighed > HEAVY_WEIGHT:
                 sink.raw(lead + syntax.key(key, path))
                 yield from self.value(value, (*path, str(key)), spine=spine, heavy=not spine)
@@ -252,30 +261,11 @@ class Splitter:
             self._members(small, path)
         yield from self.raw(syntax.close_object)
 
-    def _note(self, written_bytes: int) -> None:
-        if written_bytes > _SURPRISE_BYTES:
-            self._weigh = weight
-
-    def _batch(self, batch: _List, path: Path, index: int) -> None:
-        """Write elements in one call or, when the library refuses one of them, one by one."""
-        sink, separator = self._sink, self._syntax.separator
-        try:
-            if index:
-                sink.many_more(batch)
-            else:
-                sink.many(batch)
-        except MemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - the elements are tried one by one below, and the culprit is named there
-            for at, value in enumerate(batch, index):
-                sink.raw(separator if at else b"")
-                self._one(value, (*path, at))
-
     def _members(self, batch: _Object, path: Path) -> None:
         """The same for keys and values of an object."""
         sink, syntax = self._sink, self._syntax
         try:
-            sink.many(batch)
+            sink.members(batch)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 - as above
@@ -285,10 +275,12 @@ class Splitter:
                 self._one(value, (*path, str(key)))
                 lead = syntax.separator
 
-    def _one(self, value: Any, path: Path) -> None:
+    def _one(self, value: Any, path: Path, lead: bytes = b"") -> None:
         try:
-            self._sink.one(value)
-        except MemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever a library calls it: the slow way decides whether the value has a form
-            self._sink.raw(self._syntax.odd(value, path))
+            self._sink.one(value, lead)
+        except Exception:  # noqa: BLE001 - whatever a library calls it: the slow way decides
+            self._odd(value, lead, path)
+
+    def _odd(self, value: Any, lead: bytes, path: Path) -> None:
+        """Write what the library refused the slow way, which says whether the value has a form at all."""
+        self._sink.raw(lead + self._syntax.odd(value, path))

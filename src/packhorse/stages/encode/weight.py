@@ -8,6 +8,7 @@ from typing import Any
 #: libraries concerned writes about 500 MB/s of structure, so that one call stays near 1 ms (design goal: 2 ms).
 HEAVY_WEIGHT = 512 * 1024
 _NODE_WEIGHT = 32
+_SCALARS = frozenset({int, float, bool, type(None)})
 #: What a HAR entry weighs beside its bodies (packhorse's captures have 2 to 6 kB of headers and timings).
 _ENTRY_WEIGHT = 2048
 
@@ -47,12 +48,12 @@ def entry_weight(entry: Any) -> int:
     size of what came out, and weighs the following entries in full.
     """
     if not isinstance(entry, dict):
-        return weight(entry)
+        return _NODE_WEIGHT if type(entry) in _SCALARS else weight(entry)
     try:
-        text = entry["response"]["content"].get("text", "")
-        post = entry["request"].get("postData")
-        if post is not None:
-            return _ENTRY_WEIGHT + len(text) + len(post.get("text", ""))
-        return _ENTRY_WEIGHT + len(text)
+        content, request = entry["response"]["content"], entry["request"]
+        characters = len(content["text"]) if "text" in content else 0
+        if "postData" in request:
+            characters += len(request["postData"].get("text", ""))
+        return weight(entry) if "_webSocketMessages" in entry else _ENTRY_WEIGHT + characters
     except (KeyError, TypeError, AttributeError):
         return weight(entry)
