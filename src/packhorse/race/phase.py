@@ -69,11 +69,15 @@ class PhaseData:
 
 @dataclass(frozen=True, slots=True)
 class Elimination:
-    """How arms leave a phase early: by which cost, never below ``keep``, never the protected."""
+    """How arms leave a phase early: by which cost, never below ``keep``, never the protected.
+
+    Arms in ``apart`` neither leave nor are rivals of the others (the null arm).
+    """
 
     cost: Cost
     keep: int = 2
     protected: frozenset[str] = frozenset()
+    apart: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -185,7 +189,9 @@ class Bench:
 
     def _eliminate(self, data: PhaseData, rule: Elimination) -> None:
         costs: Mapping[str, dict[int, float]] = data.costs(rule.cost)
-        racing = {n: list(by_block.values()) for n, by_block in costs.items() if n not in data.dropped}
+        racing = {
+            n: list(by_block.values()) for n, by_block in costs.items() if n not in data.dropped and n not in rule.apart
+        }
         for exit_ in leavers(racing, rule.protected, keep=rule.keep):
             data.dropped[exit_.arm] = exit_.reason
             self.observer.left(data.name, exit_.arm, exit_.reason)

@@ -77,7 +77,12 @@ def leavers(costs: Mapping[str, Sequence[float]], protected: frozenset[str], *, 
     for name in sorted(whole, key=lambda name: -middle[name]):
         ratios = [_ratio(a, b) for a, b in zip(whole[name], whole[best], strict=True)]
         if name not in protected and name != best and min(ratios) >= margin and len(whole) - len(found) > keep:
-            found.append(Exit(name, f"{median(ratios):.1f}x the best's cost after {blocks} block(s), limit {margin}x"))
+            found.append(
+                Exit(
+                    name,
+                    f"{median(ratios):.1f}x the best's cost after {blocks} block(s), limit {margin}x",
+                )
+            )
     return found
 
 

@@ -205,6 +205,7 @@ def _winner(found: Findings, verdict: Verdict | None, rows: list[dict[str, Any]]
         "blocks": verdict.decision.blocks,
         **_figures(row),
         "peak_rss_bytes": row["peak_rss_bytes"],
+        "streaming": all(choice.candidate.streaming for choice in Pipeline.parse(row["pipeline"]).choices),
         "speedup_over_reference": row["speedup_over_reference"],
         "held_out": confirmed,
     }

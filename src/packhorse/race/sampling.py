@@ -119,18 +119,26 @@ def prepare(arm: Arm, spec: BlockSpec, inputs: Inputs) -> Work:
 
 
 def rounds_for(once_s: float, arm: Arm, items: int, spec: BlockSpec) -> int:
-    """Rounds of a sample: at least ``min_sample_s`` of work and as many captures as are in flight, within reason.
+    """Rounds of a sample: at least ``min_sample_s`` of work, and for uploads enough captures to keep all workers busy.
+
+    With few captures per worker the last ones run alone, which charges the drain to the pipeline: four captures per
+    worker are wanted, two are had even where they take up to four times ``max_sample_s``.
 
     Args:
         once_s: Seconds that one warm round took.
-        arm: The arm; uploads need enough captures to have ``in_flight`` under way.
+        arm: The arm.
         items: Captures in a round.
         spec: The bounds.
     """
-    by_time = math.ceil(spec.min_sample_s / max(once_s, 1e-7))
-    by_flight = math.ceil(2 * arm.in_flight / items) if arm.kind is Kind.UPLOAD and arm.in_flight > 1 else 1
-    affordable = max(1, int(spec.max_sample_s / max(once_s, 1e-7)))
-    return max(1, min(max(by_time, by_flight), affordable))
+    once_s = max(once_s, 1e-7)
+    affordable = max(1, int(spec.max_sample_s / once_s))
+    wanted = math.ceil(spec.min_sample_s / once_s)
+    if arm.kind is Kind.UPLOAD and arm.in_flight > 1:
+        wanted = max(wanted, math.ceil(4 * arm.in_flight / items))
+        fewest = math.ceil(2 * arm.in_flight / items)
+        if fewest * once_s <= 4 * spec.max_sample_s:
+            affordable = max(affordable, fewest)
+    return max(1, min(wanted, affordable))
 
 
 class Sampler:
@@ -179,7 +187,7 @@ class Sampler:
         The first round pays for lazy set-up; and with fewer captures than are in flight it opens too few connections,
         which would then be opened under the clock.
         """
-        needed = math.ceil(2 * arm.in_flight / work.items)
+        needed = math.ceil(arm.in_flight / work.items)
         if first_s * needed > self._spec.max_sample_s:
             return first_s
         begun = time.perf_counter()

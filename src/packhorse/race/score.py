@@ -54,16 +54,30 @@ def upload_cost(objective: Objective) -> Callable[[Sample], float]:
     }[objective]
 
 
-def predicted_cost(objective: Objective, price: PutPrice, cores: int) -> Callable[[Sample], float]:
-    """Cost per capture predicted for a CPU sample: its own, and what putting its bytes will cost.
+def predicted_cost(
+    objective: Objective, price: PutPrice, *, cores: int, before_s: float = 0.0
+) -> Callable[[Sample], float]:
+    """Cost per capture predicted for a CPU sample: its own, what comes before it, and what putting its bytes will cost.
 
-    Throughput divides the stage's wall time by the cores, since captures are encoded side by side.
+    Args:
+        objective: What counts.
+        price: Of a put at this target.
+        cores: Throughput divides wall time by them, since captures are encoded side by side.
+        before_s: Seconds per capture of the stages before. Without them "no compression" would beat every compressor a
+            thousandfold, though it hardly changes what the whole pipeline takes.
     """
+
+    def put(sample: Sample, s: float, s_per_byte: float) -> float:
+        return s + sample.bytes_out / sample.captures * s_per_byte
+
+    def wall(sample: Sample) -> float:
+        return before_s + sample.wall_s / sample.captures
+
     return {
-        Objective.THROUGHPUT: lambda s: (s.wall_s / cores + s.bytes_out * price.wall_s_per_byte) / s.captures,
-        Objective.LATENCY: lambda s: (s.wall_s + s.bytes_out * price.wall_s_per_byte) / s.captures,
-        Objective.CPU: lambda s: (s.cpu_s + s.bytes_out * price.cpu_s_per_byte) / s.captures,
-        Objective.SIZE: lambda s: s.bytes_out / s.captures + s.wall_s / s.captures * 1e-3,
+        Objective.THROUGHPUT: lambda s: wall(s) / cores + put(s, price.wall_s, price.wall_s_per_byte),
+        Objective.LATENCY: lambda s: wall(s) + put(s, price.wall_s, price.wall_s_per_byte),
+        Objective.CPU: lambda s: before_s + s.cpu_s / s.captures + put(s, price.cpu_s, price.cpu_s_per_byte),
+        Objective.SIZE: lambda s: s.bytes_out / s.captures,
     }[objective]
 
 

@@ -182,6 +182,11 @@ def _held_out(record: Record) -> list[str]:
 
 def _caveats(record: Record) -> list[str]:
     lines = []
+    if record["winner"].get("streaming") is False:
+        lines.append(
+            "* **The chosen pipeline does not stream**: a stage of it holds its whole output, and holds the interpreter "
+            "while it works. For captures of tens of megabytes beside an event loop, prefer a streaming one."
+        )
     limited = [row for row in record["results"] if row["target_limited"] and row["role"] != "aa-twin"]
     if limited:
         lines.append(
@@ -204,11 +209,11 @@ def _caveats(record: Record) -> list[str]:
     suspect = [block for block in record["blocks"] if block["suspect"]]
     if suspect:
         lines.append(f"* {len(suspect)} suspect block(s) were measured again; both stay in the record.")
-    for row in record["interactions"]:
-        lines.append(
-            f"* Interaction: {code(row['pipeline'])} was predicted at place {row['predicted_place']} from its CPU stages "
-            f"and came in at {row['measured_place']} end to end."
-        )
+    lines += [
+        f"* Interaction: {code(row['pipeline'])} was predicted at place {row['predicted_place']} from its CPU stages "
+        f"and came in at {row['measured_place']} end to end."
+        for row in record["interactions"]
+    ]
     lines.append(f"* The link is {plain(record['link'])}: on it pool sizes and round trips hardly count.")
     if record["quick"]:
         lines.append("* A quick race: few blocks. Run without --quick before publishing.")
@@ -253,11 +258,8 @@ def _stages(record: Record) -> list[str]:
             continue
         body = []
         for row in rows:
-            note = (
-                row.get("error")
-                or row.get("not_raced")
-                or (f"left: {row['left_early']}" if row.get("left_early") else "")
-            )
+            early = f"left: {row['left_early']}" if row.get("left_early") else ""
+            note = row.get("error") or row.get("not_raced") or early
             out = row.get("bytes_out")
             body.append(
                 (
