@@ -20,6 +20,7 @@ _TYPES = {
     "font": "font",
     "json": "xhr",
 }
+_FIELDS = ("filter", "sort", "cursor", "query", "user", "session", "after", "before", "scope", "token")
 _MIMES = {
     "script": "application/javascript",
     "image": "image/png",
@@ -74,9 +75,7 @@ def frame(draws: Draws, url: str) -> dict[str, Any]:
 
 def timestamp(milliseconds: int) -> str:
     """``milliseconds`` since 1970 as HAR writes it."""
-    return (
-        datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"
-    )
+    return f"{datetime.fromtimestamp(milliseconds // 1000, UTC).isoformat()[:19]}.{milliseconds % 1000:03d}Z"
 
 
 def entry(draws: Draws, exchange: Exchange, population: Population, *, started_ms: int, size: int) -> dict[str, Any]:
@@ -158,7 +157,10 @@ def _request(draws: Draws, exchange: Exchange, population: Population) -> dict[s
         "bodySize": 0,
     }
     if posts:
-        text = f'{{"id":{draws.below(10**6)},"query":"{draws.hex(draws.between(8, 60))}","limit":100}}'
+        fields = ",".join(
+            [f'"{draws.pick(_FIELDS)}":"{draws.hex(draws.between(4, 12))}"' for _ in range(draws.between(1, 9))]
+        )
+        text = f'{{"id":{draws.below(10**6)},"limit":100,{fields}}}'
         request["postData"] = {"mimeType": "application/json", "text": text}
         request["bodySize"] = len(text)
     return request

@@ -68,14 +68,17 @@ _ACCEPT = {
     "json": "application/json, text/plain, */*",
     "records": "application/json",
 }
+_TWO = tuple([f"{number:02d}" for number in range(60)])
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def http_date(draws: Draws) -> str:
     """A date as headers write it."""
-    clock = f"{draws.below(24):02d}:{draws.below(60):02d}:{draws.below(60):02d}"
-    return f"{draws.pick(_DAYS)}, {draws.between(1, 28):02d} {draws.pick(_MONTHS)} 202{draws.below(5)} {clock} GMT"
+    minutes, second = divmod(int(draws.random() * 2_419_200), 60)
+    day, minute = divmod(minutes, 1440)
+    clock = f"{_TWO[minute // 60]}:{_TWO[minute % 60]}:{_TWO[second]}"
+    return f"{_DAYS[day % 7]}, {_TWO[day + 1]} {_MONTHS[second % 12]} 2024 {clock} GMT"
 
 
 def pair(name: str, value: str) -> Pair:
@@ -141,7 +144,7 @@ def request_headers(draws: Draws, client: Client, host: Host, kind: str, referer
         ":origin": referer[:40].rpartition("/")[0],
     }
     headers = [
-        pair(name, known.get(value) or (f'"{draws.hex(16)}"' if value == ":etag" else value))
+        {"name": name, "value": value if value[0] != ":" else known.get(value) or _FRESH[value](draws)}
         for name, value in client.names
     ]
     if host.cookies:
@@ -151,7 +154,11 @@ def request_headers(draws: Draws, client: Client, host: Host, kind: str, referer
 
 def response_headers(draws: Draws, host: Host, mime: str, size: int) -> list[Pair]:
     """The headers of one answer."""
-    return [pair(name, _fresh(draws, value, mime, size)) for name, value in host.headers]
+    known = {":mime": mime, ":length": str(size)}
+    return [
+        {"name": name, "value": value if value[0] != ":" else known.get(value) or _FRESH[value](draws)}
+        for name, value in host.headers
+    ]
 
 
 _FRESH: dict[str, Callable[[Draws], str]] = {
@@ -162,14 +169,6 @@ _FRESH: dict[str, Callable[[Draws], str]] = {
     ":node": lambda draws: f"cache-{draws.hex(3)}-{draws.between(1000, 9999)}",
     ":timer": lambda draws: f"S17{draws.below(10**8):08d}.{draws.below(10**6)},VS0,VE{draws.below(40)}",
 }
-
-
-def _fresh(draws: Draws, value: str, mime: str, size: int) -> str:
-    if value == ":mime":
-        return mime
-    if value == ":length":
-        return str(size)
-    return _FRESH[value](draws) if value in _FRESH else value
 
 
 def cookie_list(host: Host) -> list[dict[str, Any]]:

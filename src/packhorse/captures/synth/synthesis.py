@@ -17,6 +17,7 @@ from packhorse.model import HAR_ENTRIES, EntryStream
 
 KINDS = tuple(POPULATIONS)
 
+_compact = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 _START_MS = 1_704_103_200_000
 _NO_LIMIT_CHARS = 1 << 40
 #: A sized capture gives no body more than this share of it, which is what the largest entry has at the 75th percentile.
@@ -122,7 +123,7 @@ class _Maker:
                 visit, left, position = self._visit(index), next(lengths, 1 << 40), 0
             limit = min(largest, int((target_bytes - made_bytes - _BARE_ENTRY_BYTES) / 1.08))
             entry = visit.entry(max(limit, 0), _START_MS + index * 60_000 + position * 37)
-            size = len(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode()) + 1
+            size = len(_compact(entry).encode()) + 1
             made_bytes += size
             position += 1
             yield entry
