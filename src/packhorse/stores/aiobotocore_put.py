@@ -22,7 +22,7 @@ from packhorse.stores.base import AsyncStore, Endpoint, ObjectInfo, PutResult
 from packhorse.stores.botocore_client import headers_of
 from packhorse.stores.botocore_config import client_arguments, no_credentials, resolved, settings
 from packhorse.stores.botocore_errors import translating
-from packhorse.stores.failure import check_request, closed
+from packhorse.stores.failure import check_request, check_url, closed
 from packhorse.stores.multipart import send_stream_async
 
 
@@ -48,6 +48,7 @@ class AiobotocorePut:
             self._session = AioSession()
             self._session.unregister("before-call.s3", add_expect_header)
             self.endpoint = resolved(endpoint, self._session)
+            check_url(self.endpoint)
         self._pool = pool
         self._opening = asyncio.Lock()
         self._context: Any = None

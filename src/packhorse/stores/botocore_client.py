@@ -14,7 +14,7 @@ from botocore.handlers import add_expect_header
 from packhorse.stores.base import Endpoint, ObjectInfo, PutResult, StoredObject
 from packhorse.stores.botocore_config import client_arguments, no_credentials, resolved, settings
 from packhorse.stores.botocore_errors import translating
-from packhorse.stores.failure import check_request, closed
+from packhorse.stores.failure import check_request, check_url, closed
 from packhorse.units import KIB
 
 #: Bytes per chunk when reading; the protocol allows up to 1 MiB.
@@ -37,6 +37,7 @@ class BotocoreClient:
             # A file-like body would otherwise wait for "100 Continue", up to a second on servers that do not send it.
             self.session.unregister("before-call.s3", add_expect_header)
             self.endpoint = resolved(endpoint, self.session)
+            check_url(self.endpoint)
             if endpoint.access_key is None and self.session.get_credentials() is None:
                 raise no_credentials(endpoint)
             self.config = botocore.config.Config(**settings(self.endpoint, pool))

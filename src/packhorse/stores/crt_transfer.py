@@ -25,6 +25,13 @@ from packhorse.stores.failure import failure, kind_of
 LOOK_S = 0.05
 #: Seconds given to a cancelled upload for its abort request.
 SETTLE_S = 10.0
+#: Answers that the CRT turns into errors of its own, without the answer.
+_BY_NAME = {
+    "AWS_ERROR_S3_SLOW_DOWN": (StoreErrorKind.THROTTLED, 503),
+    "AWS_ERROR_S3_INTERNAL_ERROR": (StoreErrorKind.SERVER, 500),
+    "AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED": (StoreErrorKind.DENIED, 403),
+    "AWS_ERROR_S3_NON_RECOVERABLE_ASYNC_ERROR": (StoreErrorKind.SERVER, 200),
+}
 
 
 class Watch:
@@ -160,13 +167,14 @@ class Transfer:
         error: StoreError
         try:
             self._future.result()
-            self._manager.shutdown()  # waits for the callbacks, so that no CRT thread is in Python at exit
             return PutResult(self._watch.etag.strip('"'), self._watch.sent_bytes)
         except AwsCrtError as crt_error:
             error = _translated(crt_error, self._key, self._endpoint)
         except SDK_ERRORS as sdk_error:
             error = translated(sdk_error, "put", self._key, self._endpoint)
-        self._manager.shutdown()
+        finally:
+            self._manager.shutdown()  # waits for the callbacks, so that no CRT thread is in Python at exit
+            self._request = None  # the traceback of an error holds this object, and so would hold the client's threads
         raise error from None
 
     def _give_up(self) -> NoReturn:
@@ -177,6 +185,7 @@ class Transfer:
                 self._future.result()  # lets go of the request
         else:
             why += ", and the upload does not end when cancelled"
+        self._request = None
         raise failure("put", self._key, self._endpoint, StoreErrorKind.TIMEOUT, why)
 
     @property
@@ -189,6 +198,9 @@ def _translated(error: AwsCrtError, key: str, endpoint: Endpoint) -> StoreError:
     status = getattr(error, "status_code", None)
     if status is not None:
         return failure("put", key, endpoint, kind_of(status, None), name, status=status)
+    if name in _BY_NAME:
+        kind, status = _BY_NAME[name]
+        return failure("put", key, endpoint, kind, name, status=status)
     if "TIMEOUT" in name:
         kind = StoreErrorKind.TIMEOUT
     elif name.startswith("AWS_AUTH_"):

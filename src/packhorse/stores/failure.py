@@ -132,6 +132,25 @@ def shown_url(endpoint: Endpoint) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
+def check_url(endpoint: Endpoint) -> None:
+    """Refuse an endpoint URL that is none; obstore would panic on it.
+
+    Raises:
+        StoreError: kind ``config``.
+    """
+    if endpoint.url is None:
+        return
+    try:
+        parts = urlsplit(endpoint.url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise StoreError(
+            "the endpoint URL cannot be used; write http://host:port or https://host", kind=StoreErrorKind.CONFIG
+        )
+
+
 def check_request(key: str, info: ObjectInfo) -> None:
     """Refuse, before anything is sent, a key or metadata that clients would store differently or not at all.
 

@@ -23,7 +23,7 @@ from obstore.store import S3Store
 
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import Endpoint, ObjectInfo
-from packhorse.stores.failure import NO_CREDENTIALS, failure, kind_of
+from packhorse.stores.failure import NO_CREDENTIALS, check_url, failure, kind_of
 
 #: reqwest's bound on a whole request, reading included; stalls are met by read_timeout_s long before.
 REQUEST_LIMIT_S = 3600
@@ -67,6 +67,7 @@ def open_client(endpoint: Endpoint, pool: int) -> tuple[S3Store, Endpoint]:
     url = endpoint.url or given.get("AWS_ENDPOINT_URL_S3") or given.get("AWS_ENDPOINT_URL") or given.get("AWS_ENDPOINT")
     region = endpoint.region or given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION")
     used = replace(endpoint, url=url, region=region)
+    check_url(used)
     config: dict[str, Any] = {}
     if endpoint.access_key is not None:
         config["credential_provider"] = _fixed(endpoint)
@@ -82,6 +83,7 @@ def open_client(endpoint: Endpoint, pool: int) -> tuple[S3Store, Endpoint]:
         config["aws_endpoint_url_s3" if "AWS_ENDPOINT_URL_S3" in given else "endpoint"] = used.url
     config["region"] = used.region or "us-east-1"
     config["virtual_hosted_style_request"] = used.url is None and "." not in endpoint.bucket
+    check_url(used)
     with translating("connecting for", "", used):
         client = S3Store(
             endpoint.bucket, client_options=_client_options(used, pool), retry_config={"max_retries": 0}, **config
@@ -146,7 +148,9 @@ def translating(action: str, key: str, endpoint: Endpoint) -> Iterator[None]:
 
 def translated(error: Exception, action: str, key: str, endpoint: Endpoint) -> StoreError:
     """The StoreError for one of obstore's exceptions, known only by class and text."""
-    text = str(error).replace(key, "") if key else str(error)
+    text = str(error)
+    if " " in key:  # such a key could hold the words looked for below
+        text = text.replace(key, "")
     if answer := _STATUS.search(text):
         status = int(answer[1]) if answer[1] else None
         code = _CODE.search(text)
