@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from packhorse.errors import RecordError
+from packhorse.errors import InputError, RecordError
 from packhorse.race.options import Objective, RaceOptions
 
 DEFAULT_OUT = Path("packhorse-race")
@@ -31,25 +31,35 @@ DEFAULT_OUT = Path("packhorse-race")
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT, show_default=True
 )
-def race(output: Path, objective: str, **chosen: object) -> int:
+def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: object) -> int:
     """Race pipelines on CAPTUREs (default: synthetic ones) and say which is fastest, and how sure that is."""
-    from packhorse.race.progress import RichObserver
+    from packhorse.race.progress import RichProgress
     from packhorse.race.run import run_race
     from packhorse.report.terminal import show
 
+    missing = next((file for file in captures if not file.is_file()), None)
+    if missing is not None:
+        raise InputError(f"{missing}: no such file")
     pipelines, in_flight = chosen.pop("pipelines"), chosen.pop("in_flight")
     options = RaceOptions(
+        captures=captures,
         objective=Objective(objective),
         out_dir=output,
         pipelines=pipelines or None,
         in_flight=in_flight or None,
         **chosen,  # type: ignore[arg-type]
     )
-    with RichObserver(Console(stderr=True)) as observer:
-        record = run_race(options, observer)
+    record = run_race(options, RichProgress(Console(stderr=True)))
     show(record, Console())
     click.echo(f"\nrecord and report: {output}/\npublish the winner: packhorse publish {output}")
     return 0 if (record.get("winner") or {}).get("pipeline") else 1
+
+
+def _record_file(directory: Path) -> Path:
+    file = directory / "record.json"
+    if not file.is_file():
+        raise RecordError(f"{file}: no such file; give the folder of a race")
+    return file
 
 
 @click.command()
@@ -58,8 +68,8 @@ def report(directory: Path) -> None:
     """Render the reports of a race again from its record."""
     from packhorse.report import write
 
-    for path in write(directory):
-        click.echo(path)
+    _record_file(directory)
+    click.echo(write(directory))
 
 
 @click.command()
@@ -75,7 +85,7 @@ def publish(directory: Path, path: Path | None, name: str | None) -> None:
     from packhorse.race.record import read_record
 
     file = path or directory / "profile.toml"
-    record_file = directory / "record.json"
+    record_file = _record_file(directory)
     record = read_record(record_file)
     try:
         toml = publish_text(record, name=name or file.stem, record_text=record_file.read_bytes())

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from packhorse import __version__
 from packhorse.files import appearing
-from packhorse.race.machine import describe_machine
+from packhorse.race.machine import describe
 
 #: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
 STUDIES = ("throughput", "streaming", "startup")
@@ -48,7 +48,7 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None) -> None:
         "packhorse_version": __version__,
         "command": ["packhorse", "study", name, *(["--quick"] if quick else []), "--seed", str(seed)],
         "quick": quick,
-        "machine": describe_machine(),
+        "machine": describe(),
         **result,
     }
     figures = {key: value for key, value in result.items() if key not in {"samples", "settings"}}

@@ -1,0 +1,115 @@
+"""Reading back: every pipeline is undone from the object's own metadata; damage and bombs are errors."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packhorse import wire
+from packhorse.errors import CorruptObjectError, ExpansionLimitError, InputError, StoreError, StoreErrorKind
+from packhorse.fetching import fetch, fetch_to_file, reading_store
+from packhorse.lab.targets import Target, start_target
+from packhorse.pipeline import Pipeline
+from packhorse.profiles.loading import Profile
+from packhorse.stores.base import ObjectInfo, Store
+from packhorse.uploader.options import UploaderOptions
+from packhorse.uploader.sync import Uploader
+
+CAPTURE = {
+    "log": {"version": "1.2", "entries": [{"n": n, "text": "é😀" * n, "odd": [None, 1.5, -1]} for n in range(60)]}
+}
+PIPELINES = [
+    "orjson-stream | zstd:1 | raw",
+    "json-iterencode | zlib:6 | base64-stdlib",
+    "ndjson-orjson | isal:1 | raw",
+    "msgpack-msgspec | lz4 | base64-pybase64",
+    "msgspec | brotli:4 | raw",
+    "json | none | raw",
+]
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[Target]:
+    with start_target("rclone") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def store(target: Target) -> Iterator[Store]:
+    made = reading_store(target.endpoint)
+    yield made
+    made.close()
+
+
+def url(target: Target, key: str) -> str:
+    return f"s3://{target.endpoint.bucket}/{key}"
+
+
+def put(store: Store, key: str, body: bytes, metadata: dict[str, str]) -> None:
+    store.put(key, body, ObjectInfo(metadata=metadata))
+
+
+def described(text: str, **more: Any) -> dict[str, str]:
+    return dict(wire.describe(Pipeline.parse(text), "test", **more).metadata)
+
+
+@pytest.mark.parametrize("text", PIPELINES)
+def test_every_wire_format_comes_back(text: str, target: Target, tmp_path: Path) -> None:
+    profile = Profile("p", Pipeline.parse(f"{text} | obstore:pool=4"), 4)
+    options = UploaderOptions(endpoint=target.endpoint)
+    with Uploader(url(target, "every"), profile=profile, redact=False, options=options) as uploader:
+        ticket = uploader.submit(CAPTURE)
+        ticket.result(30)
+    assert fetch(ticket.url, endpoint=target.endpoint) == CAPTURE
+    file = tmp_path / "back.json"
+    size = fetch_to_file(ticket.url, file, endpoint=target.endpoint)
+    assert json.loads(file.read_bytes()) == CAPTURE
+    assert size == file.stat().st_size
+    assert [path.name for path in tmp_path.iterdir()] == ["back.json"]
+
+
+def test_a_bomb_is_an_error_and_leaves_no_file(store: Store, target: Target, tmp_path: Path) -> None:
+    bomb = gzip.compress(b'"' + b" " * 200_000_000 + b'"', 9)
+    put(store, "bomb", bomb, described("json | gzip | raw"))
+    with pytest.raises(ExpansionLimitError, match="10"):
+        fetch(url(target, "bomb"), endpoint=target.endpoint, max_bytes=10_000_000)
+    with pytest.raises(ExpansionLimitError):
+        fetch_to_file(url(target, "bomb"), tmp_path / "out.json", endpoint=target.endpoint, max_bytes=10_000_000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damage_is_found(store: Store, target: Target) -> None:
+    text = "orjson | gzip | raw"
+    plain = json.dumps(CAPTURE).encode()
+    good = gzip.compress(plain)
+    cases = {
+        "truncated": (good[:-5], described(text)),
+        "size": (good, described(text, plain_bytes=5)),
+        "digest": (good, described(text, plain_bytes=len(plain), sha256="0" * 64)),
+        "not-ours": (good, {}),
+        "future": (good, {**described(text), wire.META_VERSION: "99"}),
+        "unknown-wire": (good, {**described(text), wire.META_WIRE: "json rot13 raw"}),
+        "two-wires": (good, {**described(text), wire.META_WIRE: "json gzip"}),
+        "not-json": (gzip.compress(b"{nope"), described(text)),
+    }
+    for key, (body, metadata) in cases.items():
+        put(store, key, body, metadata)
+        with pytest.raises(CorruptObjectError):
+            fetch(url(target, key), endpoint=target.endpoint)
+
+
+def test_a_missing_object_and_bad_urls(target: Target) -> None:
+    with pytest.raises(StoreError) as caught:
+        fetch(url(target, "missing"), endpoint=target.endpoint)
+    assert caught.value.kind is StoreErrorKind.NOT_FOUND
+    with pytest.raises(StoreError):
+        fetch("s3://no-such-bucket-here/key", endpoint=replace(target.endpoint, bucket="no-such-bucket-here"))
+    for bad in ("s3://bucket", "s3://bucket/", "https://bucket/key", "key"):
+        with pytest.raises(InputError, match="s3://"):
+            fetch(bad, endpoint=target.endpoint)
