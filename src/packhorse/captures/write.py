@@ -35,10 +35,12 @@ def write_har(capture: EntryStream | Any, path: str | os.PathLike[str]) -> int:
             behind then, and what was at ``path`` is untouched. So it is when the entries themselves raise.
     """
     target = Path(path)
+    if not target.name:
+        raise CaptureError("is not a file's name", source=str(path))
     temporary = target.with_name(f".{target.name[:64]}.{secrets.token_hex(8)}.part")
     try:
         with temporary.open("xb") as file:
-            written = sum(file.write(piece) for piece in _pieces(capture, str(path)))
+            written = sum(file.write(piece) for piece in json_pieces(capture, str(path)))
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileNotFoundError):
@@ -76,7 +78,12 @@ def json_text(value: Any, *, source: str = "capture", position: str | None = Non
     return text or exact.encode()
 
 
-def _pieces(capture: Any, source: str) -> Iterator[bytes]:
+def json_pieces(capture: EntryStream | Any, source: str = "capture") -> Iterator[bytes]:
+    """Yield the compact JSON of a capture: a piece per entry, the list last at each level of its path.
+
+    Raises:
+        CaptureError: As :func:`json_text`; it names the entry.
+    """
     if not isinstance(capture, EntryStream):
         yield json_text(capture, source=source)
         return
