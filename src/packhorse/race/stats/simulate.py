@@ -104,15 +104,16 @@ def _gate(runs: int, seed: int) -> list[dict[str, Any]]:
         {"end-to-end-0": 0.03},
         {"end-to-end-0": 0.05},
     ]
-    results = [
-        {"machine": "method"}
-        | studies.gate_outcomes(METHOD_NOISE, END_TO_END_NOISE, runs=runs, blocks=blocks, planted=effects, seed=seed)
-        for blocks in (12, 16, 20, 30)
-        for effects in planted
-    ]
+    results: list[studies.Figures] = []
+    for blocks in (12, 16, 20, 30):
+        for effects in planted:
+            figures = studies.gate_outcomes(
+                METHOD_NOISE, END_TO_END_NOISE, runs=runs, blocks=blocks, planted=effects, seed=seed
+            )
+            results.append({"machine": "method", **figures})
     for effects in ({}, {"cpu-0": 0.03}):
-        loaded = studies.gate_outcomes(LOADED_NOISE, LOADED_NOISE, runs=runs, blocks=20, planted=effects, seed=seed)
-        results.append({"machine": "loaded"} | loaded)
+        figures = studies.gate_outcomes(LOADED_NOISE, LOADED_NOISE, runs=runs, blocks=20, planted=effects, seed=seed)
+        results.append({"machine": "loaded", **figures})
     return results
 
 
