@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from packhorse.errors import CaptureError
-from packhorse.model import materialized
+from packhorse.model import EntryStream, materialized
 
 #: The synthetic set: name, kind, size in bytes.
 SYNTHETIC = (
@@ -31,17 +31,19 @@ class CaptureFile:
         name: File name, as the record shows it.
         sha256: Hex digest of the compact JSON that is raced on.
         plain_bytes: That JSON's size.
-        entries: Entries of its long list, None when it has none.
+        entries: Entries of its long list.
         shape: Figures that describe it (what ``captures.shape`` measures).
         origin: ``given`` or ``synthetic:kind=…,seed=…``.
+        notes: What its reader found odd in it.
     """
 
     name: str
     sha256: str
     plain_bytes: int
-    entries: int | None
+    entries: int
     shape: dict[str, Any]
     origin: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,16 @@ class Inputs:
         return cls([json.loads(data) for data in plain], plain)
 
 
-def write(folder: Path, name: str, capture: Any, origin: str) -> CaptureFile:
+def write(folder: Path, name: str, capture: Any, origin: str, notes: tuple[str, ...] = ()) -> CaptureFile:
     """Write one capture as compact JSON.
 
     Raises:
         CaptureError: It is not JSON-able.
     """
+    from packhorse.captures.shape import shape
+
+    if isinstance(capture, EntryStream):
+        capture = EntryStream(capture.outline, capture.path, list(capture.entries))
     whole = materialized(capture)
     try:
         data = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
@@ -73,7 +79,8 @@ def write(folder: Path, name: str, capture: Any, origin: str) -> CaptureFile:
     except (TypeError, ValueError, RecursionError) as error:
         raise CaptureError(f"cannot be raced on: {error}", source=name) from error
     (folder / name).write_bytes(data)
-    return CaptureFile(name, sha256(data).hexdigest(), len(data), _entries(whole), _shape(whole), origin)
+    figures = asdict(shape(capture))
+    return CaptureFile(name, sha256(data).hexdigest(), len(data), figures["entries"], figures, origin, notes)
 
 
 def given(folder: Path, paths: Sequence[Path]) -> list[CaptureFile]:
@@ -84,7 +91,12 @@ def given(folder: Path, paths: Sequence[Path]) -> list[CaptureFile]:
     """
     from packhorse.captures.read import open_capture
 
-    return [write(folder, path.name, open_capture(path), "given") for path in paths]
+    files = []
+    for path in paths:
+        with open_capture(path) as opened:
+            whole = EntryStream(opened.stream.outline, opened.stream.path, list(opened.stream.entries))
+            files.append(write(folder, path.name, whole, "given", opened.notes))
+    return files
 
 
 def synthetic(folder: Path, seed: int, *, prefix: str = "") -> list[CaptureFile]:
@@ -110,20 +122,7 @@ def split(files: list[CaptureFile], seed: int) -> tuple[list[CaptureFile], list[
     random.Random(f"{seed}:held-out").shuffle(shuffled)
     count = max(1, len(files) // 3)
     held_out = {file.name for file in shuffled[:count]}
-    raced = [file for file in files if file.name not in held_out]
-    kept = [file for file in files if file.name in held_out]
+    in_order = sorted(files, key=lambda file: file.name)
+    raced = [file for file in in_order if file.name not in held_out]
+    kept = [file for file in in_order if file.name in held_out]
     return raced, kept, f"{count} of the {len(files)} given captures, held out of the race"
-
-
-def _entries(capture: Any) -> int | None:
-    """Length of the longest list near the top of a capture."""
-    found: list[int] = []
-    layer = [capture]
-    for _ in range(4):
-        found += [len(item) for item in layer if isinstance(item, list)]
-        layer = [value for item in layer if isinstance(item, dict) for value in item.values()]
-    return max(found, default=None)
-
-
-def _shape(capture: Any) -> dict[str, Any]:
-    return {}

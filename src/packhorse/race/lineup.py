@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 
@@ -122,20 +122,22 @@ def reference_level(options: RaceOptions) -> int:
     return REFERENCE_IN_FLIGHT if REFERENCE_IN_FLIGHT in levels else max(levels)
 
 
-def explicit_arms(pipelines: Sequence[str], levels: Sequence[int]) -> list[Arm]:
+def explicit_arms(options: RaceOptions) -> list[Arm]:
     """Arms for pipelines given by the user.
 
     Raises:
-        InputError: One has no store, or its libraries are not there.
+        InputError: One has no store, one that cannot reach the target, or its libraries are not there.
     """
     arms: dict[str, Arm] = {}
-    for text in pipelines:
+    for text in options.pipelines or ():
         pipeline = Pipeline.parse(text)
         if pipeline.store is None:
             raise InputError(f"{text!r} has no store: a race ends at S3, so write a fourth part such as '| obstore'")
+        if options.target == "memory" and pipeline.store.candidate.name != "memory":
+            raise InputError(f"{text!r}: there is no server behind the target 'memory'; use its store 'memory'")
         if pipeline.unavailable is not None:
             raise InputError(f"{text!r} cannot be raced here: {pipeline.unavailable}")
-        for level in levels:
+        for level in options.levels:
             arm = upload_arm(str(pipeline), level)
             arms.setdefault(arm.name, arm)
     return list(arms.values())

@@ -39,7 +39,7 @@ class Effort:
 
     Attributes:
         time_s: Planned wall time of the whole race, servers and processes included.
-        ceiling, screen, cross, stores, finals, held_out: The phases in their order (the memory pass takes what is left).
+        ceiling, screen, cross, stores, finals, held_out: The phases in their order (memory takes what is left).
         encoders, compressors: Stage survivors that are crossed.
         finalists: CPU pipelines that are raced end to end.
         store_finalists: Store clients that are raced with every finalist.

@@ -312,7 +312,7 @@ def _ceiling(found: Findings) -> dict[str, Any]:
 
 
 def _capture(file: CaptureFile, use: str) -> dict[str, Any]:
-    return {**asdict(file), "use": use}
+    return {**asdict(file), "notes": list(file.notes), "use": use}
 
 
 def _raw(sample: Sample, phase: str) -> dict[str, Any]:

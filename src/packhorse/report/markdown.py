@@ -184,8 +184,8 @@ def _caveats(record: Record) -> list[str]:
     lines = []
     if record["winner"].get("streaming") is False:
         lines.append(
-            "* **The chosen pipeline does not stream**: a stage of it holds its whole output, and holds the interpreter "
-            "while it works. For captures of tens of megabytes beside an event loop, prefer a streaming one."
+            "* **The chosen pipeline does not stream**: a stage of it makes its whole output at once, holding the "
+            "interpreter meanwhile. For captures of tens of megabytes beside an event loop, prefer a streaming one."
         )
     limited = [row for row in record["results"] if row["target_limited"] and row["role"] != "aa-twin"]
     if limited:

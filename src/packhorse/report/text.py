@@ -8,14 +8,18 @@ from collections.abc import Iterable, Sequence
 from packhorse.units import format_bytes, format_s
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
-_ACTIVE = re.compile(r"([\\`*_{}\[\]<>#|!~&$])")
+_ACTIVE = re.compile(r"([\\`*_{}\[\]#!~$])")
+#: Written as entities: these would otherwise be HTML, cell borders, or the start of a link that GitHub makes by itself.
+_ENTITIES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;"), ("://", "&#58;//"), ("www.", "www&#46;"))
 _ABSENT = "–"
 
 
 def plain(value: object) -> str:
     """Any text as inert inline Markdown: control and bidirectional characters become spaces, markup is escaped."""
-    text = _ACTIVE.sub(r"\\\1", _CONTROL.sub(" ", str(value)))
-    return text.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;").replace("://", ":\u2060//")
+    text = _CONTROL.sub(" ", str(value))
+    for character, entity in _ENTITIES:
+        text = text.replace(character, entity)
+    return _ACTIVE.sub(r"\\\1", text).replace("&\\#", "&#")
 
 
 def code(value: object) -> str:
@@ -24,7 +28,8 @@ def code(value: object) -> str:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
-    # In a GitHub table a backslash before a pipe is taken away even inside a code span; outside one it would be shown.
+    # A table's cell is cut before its code spans are read, and parsers differ over a backslash before a border.
+    text = re.sub(r"\\+(?=\|)", lambda run: "∖" * len(run[0]), text)
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
@@ -32,7 +37,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """A GitHub table. Pipes inside code spans are escaped here, since only tables need it."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in cells) + " |"
+        return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
     return [line(header), "|" + " --- |" * len(header), *(line(row) for row in rows)]
 

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packhorse.race.options import PhasePlan
+from packhorse.race.plan import LOOKS, another_block, best_of, leavers, order
+
+NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=12, unique=True)
+
+
+@given(NAMES, st.integers(0, 1000), st.integers(0, 40))
+def test_an_order_is_the_same_for_the_same_seed_whatever_the_order_of_the_names(
+    names: list[str], seed: int, block: int
+) -> None:
+    once = order(names, seed=seed, phase="finals", block=block)
+    assert once == order(names[::-1], seed=seed, phase="finals", block=block)
+    assert sorted(once) == sorted(names)
+
+
+@given(NAMES, st.integers(0, 1000), st.integers(0, 20))
+def test_the_second_block_of_a_pair_runs_in_reverse(names: list[str], seed: int, pair: int) -> None:
+    first = order(names, seed=seed, phase="finals", block=2 * pair)
+    second = order(names, seed=seed, phase="finals", block=2 * pair + 1)
+    assert first == second[::-1]
+
+
+@given(NAMES, st.integers(0, 20))
+def test_who_leaves_does_not_change_the_order_of_the_others(names: list[str], block: int) -> None:
+    whole = order(names, seed=3, phase="encode", block=block)
+    assert order(names[1:], seed=3, phase="encode", block=block) == [name for name in whole if name != names[0]]
+
+
+def test_every_arm_comes_first_about_equally_often() -> None:
+    names = list("abcde")
+    firsts = [order(names, seed=1, phase="finals", block=block)[0] for block in range(1000)]
+    assert all(130 < firsts.count(name) < 270 for name in names)
+
+
+def test_seeds_and_phases_give_different_orders() -> None:
+    names = [str(i) for i in range(10)]
+    orders = {tuple(order(names, seed=s, phase=p, block=0)) for s in range(5) for p in ("encode", "finals")}
+    assert len(orders) == 10
+
+
+def test_a_phase_measures_its_least_blocks_and_then_as_many_as_fit() -> None:
+    plan = PhasePlan(0.1, min_blocks=2, max_blocks=5)
+
+    def more(done: int, now_s: float) -> bool:
+        return another_block(plan, done=done, now_s=now_s, deadline_s=10, block_s=3)
+
+    assert more(0, 99)
+    assert more(1, 99)
+    assert not more(2, 99)
+    assert more(2, 7.0)
+    assert not more(2, 7.1)
+    assert not more(5, 0)
+
+
+def test_only_the_clearly_beaten_leave_and_only_at_declared_looks() -> None:
+    blocks, margin = LOOKS[1]
+    costs = {
+        "best": [1.0] * blocks,
+        "close": [margin * 0.9] * blocks,
+        "beaten": [margin * 1.1] * blocks,
+        "once close": [margin * 0.9] + [margin * 5] * (blocks - 1),
+    }
+    assert [exit_.arm for exit_ in leavers(costs, frozenset(), keep=1)] == ["beaten"]
+    undeclared = {name: [*values, values[-1]] for name, values in costs.items()}
+    assert blocks + 1 not in dict(LOOKS)
+    assert leavers(undeclared, frozenset(), keep=1) == []
+
+
+def test_the_protected_and_the_fewest_stay() -> None:
+    costs = {"a": [1.0], "b": [100.0], "c": [200.0], "d": [300.0]}
+    assert [e.arm for e in leavers(costs, frozenset({"d"}), keep=3)] == ["c"]
+
+
+def test_free_work_does_not_divide_by_zero() -> None:
+    assert {e.arm for e in leavers({"free": [0.0], "b": [1.0], "c": [1.0]}, frozenset(), keep=1)} == {"b", "c"}
+
+
+def test_the_best_come_first_and_ties_go_by_name() -> None:
+    assert best_of({"b": [1, 1, 50], "a": [1, 1, 1], "c": [0.5, 0.5, 9], "none": []}, 2) == ["c", "a"]

@@ -1,0 +1,155 @@
+"""Real, tiny races against the in-memory store: child processes, records, reports, interrupts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from packhorse.errors import CaptureError
+from packhorse.race import inputs
+from packhorse.race.options import RaceOptions
+from packhorse.race.record import read_record, validate
+from packhorse.race.run import run_race
+from packhorse.report import markdown
+
+PIPELINES = ("json | zlib:1 | raw | memory", "json-iterencode:chunk=64KiB | zlib:6 | raw | memory")
+
+
+def har(path: Path, *, count: int, extra: object = None) -> Path:
+    entries = [{"request": {"url": f"https://site.test/{i}", "headers": []}, "time": i} for i in range(count)]
+    path.write_text(json.dumps({"log": {"version": "1.2", "extra": extra, "entries": entries}}))
+    return path
+
+
+def options(tmp_path: Path, **more: object) -> RaceOptions:
+    captures = (har(tmp_path / "a.har", count=50), har(tmp_path / "b.har", count=80))
+    given = {"captures": captures, "target": "memory", "quick": True, "time_budget_s": 1.0, "pipelines": PIPELINES}
+    return RaceOptions(out_dir=tmp_path / "out", **{**given, **more})  # type: ignore[arg-type]
+
+
+def test_a_race_of_given_pipelines_leaves_a_valid_record_and_its_report(tmp_path: Path) -> None:
+    record = run_race(options(tmp_path, in_flight=(2,)))
+    assert record == read_record(tmp_path / "out")
+    assert record["winner"]["pipeline"] in {row["pipeline"] for row in record["results"]}
+    assert set(PIPELINES) < {row["pipeline"] for row in record["results"]}
+    assert not record["interrupted"]
+    assert (tmp_path / "out" / "report.md").read_text() == markdown.render(record)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["record.json", "report.md"]
+    rows = {row["arm"]: row for row in record["results"]}
+    assert {row["role"] for row in rows.values()} == {"candidate", "aa-twin", "reference", "common"}
+    for row in rows.values():
+        assert row["captures_per_s"] > 0
+        assert row["peak_rss_bytes"] > 0
+        assert len(row["samples"]) == row["blocks"] >= 6 or row["left_early"]
+    reference = next(row for row in rows.values() if row["role"] == "reference")
+    assert reference["speedup_over_reference"] == 1.0
+    assert {file["name"] for file in record["captures"]} | {f["name"] for f in record["held_out"]["captures"]} == {
+        "a.har",
+        "b.har",
+    }
+    assert record["winner"]["held_out"]["captures_per_s"] > 0
+    assert {warm["phase"] for warm in record["warmups"]} >= {"ceiling", "finals", "held-out"}
+
+
+def test_a_record_holds_no_paths_and_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-to-be-seen")
+    monkeypatch.setattr(sys, "argv", ["packhorse", "race", str(tmp_path / "a.har"), "https://me:pw@s3.test/x"])
+    record = run_race(options(tmp_path, in_flight=(1,)))
+    text = json.dumps(record)
+    assert "not-to-be-seen" not in text
+    assert str(tmp_path) not in text
+    assert "me:pw" not in text
+    assert record["command"] == "packhorse race a.har https://s3.test/x"
+
+
+def test_what_cannot_encode_a_capture_is_an_error_row_and_the_race_goes_on(tmp_path: Path) -> None:
+    captures = (har(tmp_path / "big-number.har", count=20, extra=2**80),)
+    pipelines = ("json | none | raw | memory", "msgspec | none | raw | memory", "orjson | none | raw | memory")
+    record = run_race(options(tmp_path, captures=captures, pipelines=pipelines, in_flight=(1,)))
+    assert record["winner"]["pipeline"] not in (None, "orjson | none | raw | memory")
+    failed = {row["pipeline"]: row for row in record["results"] if row["error"]}
+    assert "orjson | none | raw | memory" in failed
+    assert all(row["captures_per_s"] is None and row["samples"] == [] for row in failed.values())
+    assert "only one was given" in record["held_out"]["note"]
+    assert "## Failed" in markdown.render(record)
+
+
+def test_nothing_is_written_when_a_capture_cannot_be_used(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.har"
+    bad.write_text("not JSON")
+    with pytest.raises(CaptureError, match=r"bad\.har"):
+        run_race(options(tmp_path, captures=(bad,)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from packhorse.race.options import RaceOptions
+        from packhorse.race.progress import Silent
+        from packhorse.race.run import run_race
+
+        class Telling(Silent):
+            def block(self, phase, index, arms):
+                print(phase, index, flush=True)
+
+        folder = Path(sys.argv[1])
+        run_race(RaceOptions(captures=(folder / "a.har", folder / "b.har"), target="memory", quick=True,
+            time_budget_s=60, in_flight=(2,), out_dir=folder / "out",
+            pipelines=("json | zlib:1 | raw | memory", "json | zlib:6 | raw | memory")), Telling())
+        """
+    )
+    options(tmp_path)  # writes the captures
+    race = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert race.stdout is not None
+    try:
+        for line in race.stdout:
+            if line.split() == ["finals", "2"]:
+                race.send_signal(signal.SIGINT)
+                break
+        race.stdout.read()
+        assert race.wait(timeout=30) == 0
+    finally:
+        if race.poll() is None:
+            os.killpg(race.pid, signal.SIGKILL)
+            race.wait()
+    record = read_record(tmp_path / "out")
+    assert record["interrupted"]
+    assert not record["winner"]["named"]
+    assert all(row["blocks"] >= 2 for row in record["results"])
+    assert "interrupted" in (tmp_path / "out" / "report.md").read_text()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["record.json", "report.md"]
+
+
+def test_captures_are_split_into_raced_and_held_out(tmp_path: Path) -> None:
+    files = [inputs.write(tmp_path, f"{i}.json", {"entries": [i]}, "given") for i in range(7)]
+    raced, held_out, note = inputs.split(files, seed=1)
+    assert len(held_out) == 2
+    assert sorted([*raced, *held_out], key=lambda file: file.name) == files
+    assert inputs.split(files[::-1], seed=1)[1] == held_out
+    assert "2 of the 7" in note
+
+
+def test_a_lone_surrogate_can_be_raced_on(tmp_path: Path) -> None:
+    written = inputs.write(tmp_path, "s.json", {"body": "\ud800"}, "given")
+    assert inputs.Inputs.load(tmp_path, [written.name]).captures == [{"body": "\ud800"}]
+
+
+def test_a_record_of_another_version_is_refused() -> None:
+    from packhorse.errors import RecordError
+
+    with pytest.raises(RecordError, match="schema_version is 99"):
+        validate({"schema_version": 99}, source="record.json")
+    with pytest.raises(RecordError, match="machine"):
+        validate({"schema_version": 1}, source="record.json")

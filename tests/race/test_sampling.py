@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from packhorse.errors import InputError
+from packhorse.pipeline import ORIGINAL, Pipeline
+from packhorse.race import lineup
+from packhorse.race.clock import Cost, suspicions
+from packhorse.race.driver import with_pool
+from packhorse.race.options import Objective, RaceOptions
+from packhorse.race.run import undominated
+from packhorse.race.sampling import rounds_for
+from packhorse.race.score import PutPrice, fit_price, predicted_cost
+from packhorse.race.spec import Arm, BlockSpec, Kind, Mode, Sample
+from packhorse.stages.base import Stage
+from packhorse.stages.registry import candidates
+
+SPEC = BlockSpec(Mode.SAMPLE, (), "folder", ("a",), min_sample_s=0.05, max_sample_s=0.5)
+
+
+def sample(arm: str = "a", *, wall_s: float = 1.0, captures: int = 1, bytes_out: int = 0) -> Sample:
+    return Sample(arm, 0, 1, captures, wall_s, wall_s, 0.0, 0.0, 0, bytes_out, 0, 0.0, 0.0)
+
+
+def test_short_work_is_repeated_and_long_work_is_not() -> None:
+    cpu = Arm("a", Kind.CPU, "json | none | raw")
+    assert rounds_for(0.001, cpu, 3, SPEC) == 50
+    assert rounds_for(0.3, cpu, 3, SPEC) == 1
+    assert rounds_for(40.0, cpu, 3, SPEC) == 1
+
+
+def test_uploads_have_enough_captures_to_keep_the_workers_busy() -> None:
+    arm = Arm("a", Kind.UPLOAD, ORIGINAL, in_flight=8)
+    assert rounds_for(0.02, arm, 3, SPEC) == 11  # 32 uploads in 11 rounds of 3
+    assert rounds_for(0.2, arm, 3, SPEC) == 6  # two per worker, above max_sample_s
+    assert rounds_for(5.0, arm, 3, SPEC) == 1  # captures too large for either
+
+
+def test_a_spec_survives_the_pipe() -> None:
+    spec = BlockSpec(Mode.MEMORY, (Arm("a", Kind.UPLOAD, ORIGINAL, 8, 3),), "f", ("x.har",), endpoint={"bucket": "b"})
+    assert BlockSpec.from_json(spec.to_json()) == spec
+    taken = sample(bytes_out=7)
+    assert Sample.from_dict({**taken.as_dict(), "event": "sample"}) == taken
+
+
+def test_pools_grow_to_the_concurrency_unless_the_pipeline_names_one() -> None:
+    assert str(with_pool(Pipeline.parse("orjson | zstd:1 | raw | boto3"), 32)).endswith("boto3:pool=32")
+    assert str(with_pool(Pipeline.parse("orjson | zstd:1 | raw | boto3"), 8)).endswith("boto3")
+    assert str(with_pool(Pipeline.parse(ORIGINAL), 32)).endswith("boto3:pool=10")
+    assert str(with_pool(Pipeline.parse("json | none | raw | memory"), 32)).endswith("memory")
+
+
+def test_time_off_the_cpu_is_suspect_only_where_nothing_is_waited_for() -> None:
+    cost = Cost(1.0, 0.5, 0.1, 0, 0, 5, 0.0, 0.4)
+    assert suspicions(cost, waits=False, cores=2) == ["off the CPU for 40%"]
+    assert suspicions(cost, waits=True, cores=2) == []
+    stolen = Cost(1.0, 0.9, 0.1, 0, 0, 5, 0.2, 0.4)
+    assert suspicions(stolen, waits=True, cores=2) == ["steal 0.20 s"]
+
+
+def test_the_ceiling_is_a_line_through_two_sizes() -> None:
+    arms = [Arm("s", Kind.CEILING, "", body_bytes=1000), Arm("l", Kind.CEILING, "", body_bytes=101_000)]
+    price = fit_price(arms, [sample("s", wall_s=0.0011), sample("l", wall_s=0.0111)])
+    assert price.wall_s == pytest.approx(0.001)
+    assert price.wall_s_per_byte == pytest.approx(1e-7)
+    assert price.ceiling_per_s(10_000) == pytest.approx(500)
+    falling = fit_price(arms, [sample("s", wall_s=0.002), sample("l", wall_s=0.001)])
+    assert falling.wall_s_per_byte == 0
+
+
+def test_a_prediction_counts_what_comes_before_and_after() -> None:
+    price = PutPrice(wall_s=0.001, wall_s_per_byte=1e-6, cpu_s=0, cpu_s_per_byte=0)
+    cost = predicted_cost(Objective.THROUGHPUT, price, cores=2, before_s=0.004)
+    assert cost(sample(wall_s=0.02, captures=2, bytes_out=2000)) == pytest.approx(0.007 + 0.001 + 0.001)
+
+
+def test_base64_goes_on_only_where_it_is_cheaper_than_raw() -> None:
+    costs = {"e | c | raw": [2.0], "e | c | base64-stdlib": [2.0], "f | c | base64-stdlib": [1.0]}
+    assert set(undominated(costs)) == {"e | c | raw", "f | c | base64-stdlib"}
+
+
+def test_every_compressor_of_the_registry_is_screened() -> None:
+    for quick in (True, False):
+        texts = lineup.compressor_texts(RaceOptions(quick=quick))
+        assert {text.split(":")[0] for text in texts} == {row.name for row in candidates(Stage.COMPRESS)}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"in_flight": (0,)},
+        {"in_flight": ()},
+        {"pipelines": ()},
+        {"time_budget_s": 0},
+        {"captures": (Path("a/x"), Path("b/x"))},
+    ],
+)
+def test_unusable_options_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        RaceOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_given_pipeline_needs_a_store() -> None:
+    with pytest.raises(InputError, match="no store"):
+        lineup.explicit_arms(RaceOptions(pipelines=("json | none | raw",)))
+    with pytest.raises(InputError, match="no server"):
+        lineup.explicit_arms(RaceOptions(pipelines=("common",), target="memory"))
