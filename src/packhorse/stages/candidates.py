@@ -15,7 +15,7 @@ _COMPRESS = "packhorse.stages.compress."
 _BASE64 = "packhorse.stages.base64."
 _STORES = "packhorse.stores."
 
-#: Bytes a streaming encoder gathers before it hands a chunk on; for whole encoders, the size their one result is cut to.
+#: Bytes a streaming encoder gathers before it hands a chunk on.
 _CHUNK = Setting("chunk", DEFAULT_CHUNK_BYTES, "bytes", 1, 64 * MIB, about="bytes per chunk handed to the compressor")
 
 
@@ -23,150 +23,361 @@ _CHUNK = Setting("chunk", DEFAULT_CHUNK_BYTES, "bytes", 1, 64 * MIB, about="byte
 _EVERY_PIECE = replace(_CHUNK, default=1)
 
 
-def _encoder(
-    name: str,
-    module: str,
-    about: str,
-    *,
-    dist: str = "",
-    wire: str = "json",
-    streaming: bool = True,
-    chunk: Setting = _CHUNK,
-) -> Candidate:
-    dists = (dist,) if dist else ()
-    return Candidate(
-        name, Stage.ENCODE, _ENCODE + module, about, wire, dists, "encode" if dist else "", streaming, (chunk,)
-    )
+#: Whole encoders hand their one result on as it is, as programs that call them do; a smaller chunk cuts it up.
+_WHOLE = replace(_CHUNK, default=_CHUNK.high, about="bytes its one result is cut to; by default it is handed on whole")
+_POOL = Setting("pool", 10, "int", 1, 20_480, about="the most connections kept open")
 
 
-def _compressor(
-    name: str,
-    module: str,
-    wire: str,
-    about: str,
-    *,
-    level: tuple[int, int, int] | None,
-    dist: str = "",
-    streaming: bool = True,
-    more: tuple[Setting, ...] = (),
-) -> Candidate:
-    settings = more
-    if level is not None:
-        default, low, high = level
-        settings = (Setting("level", default, "int", low, high, positional=True, about="higher is smaller"), *more)
-    dists = (dist,) if dist else ()
-    return Candidate(
-        name, Stage.COMPRESS, _COMPRESS + module, about, wire, dists, "compress" if dist else "", streaming, settings
-    )
-
-
-def _store(name: str, module: str, about: str, dists: tuple[str, ...], *, asynchronous: bool = False) -> Candidate:
-    pool = Setting("pool", 10, "int", 1, 20_480, about="the most connections kept open")
-    return Candidate(
-        name, Stage.STORE, _STORES + module, about, "", dists, "store", True, (pool,), asynchronous=asynchronous
-    )
+def _level(default: int, low: int, high: int) -> Setting:
+    return Setting("level", default, "int", low, high, positional=True, about="higher is smaller")
 
 
 _THREADS = Setting("threads", 0, "int", 0, 64, about="worker threads inside the library; 0 compresses in the caller's")
 
-CANDIDATES: tuple[Candidate, ...] = (
-    # --- encode ------------------------------------------------------------------------------------------------------
-    _encoder("json", "json_dumps", "json.dumps, whole", streaming=False),
-    _encoder(
-        "json-iterencode", "json_iterencode", "json.JSONEncoder.iterencode: the original design", chunk=_EVERY_PIECE
-    ),
-    _encoder("simplejson", "simplejson_iterencode", "simplejson iterencode, streaming", dist="simplejson"),
-    _encoder("ujson", "ujson_dumps", "ujson.dumps, whole", dist="ujson", streaming=False),
-    _encoder("orjson", "orjson_dumps", "orjson.dumps, whole", dist="orjson", streaming=False),
-    _encoder("orjson-stream", "orjson_stream", "orjson, entry by entry", dist="orjson"),
-    _encoder("msgspec", "msgspec_json", "msgspec.json, whole", dist="msgspec", streaming=False),
-    _encoder(
-        "msgspec-stream",
-        "msgspec_stream",
-        "msgspec.json, entry by entry into one reused buffer",
-        dist="msgspec",
-    ),
-    _encoder("rapidjson", "rapidjson_dumps", "python-rapidjson dumps, whole", dist="python-rapidjson", streaming=False),
-    _encoder("rapidjson-stream", "rapidjson_stream", "python-rapidjson, writing to a stream", dist="python-rapidjson"),
-    _encoder(
-        "json-stream", "json_stream_dump", "json-stream's streamable wrappers over the stdlib", dist="json-stream"
-    ),
-    _encoder(
-        "ndjson-orjson",
-        "ndjson_orjson",
-        "NDJSON: outline, then one line per entry, orjson",
-        dist="orjson",
-        wire="ndjson",
-    ),
-    _encoder("ndjson-msgspec", "ndjson_msgspec", "NDJSON, msgspec", dist="msgspec", wire="ndjson"),
-    _encoder(
-        "msgpack-msgspec", "msgpack_msgspec", "MessagePack, msgspec, entry by entry", dist="msgspec", wire="msgpack"
-    ),
-    _encoder(
-        "msgpack-ormsgpack",
-        "msgpack_ormsgpack",
-        "MessagePack, ormsgpack, entry by entry",
-        dist="ormsgpack",
-        wire="msgpack",
-    ),
-    # --- compress ----------------------------------------------------------------------------------------------------
-    _compressor("none", "identity", "identity", "no compression", level=None),
-    _compressor("zlib", "zlib_std", "zlib", "zlib of the standard library: the original design", level=(6, 1, 9)),
-    _compressor("gzip", "gzip_std", "gzip", "gzip of the standard library", level=(6, 1, 9)),
-    _compressor("isal", "isal_gzip", "gzip", "Intel ISA-L", level=(1, 0, 3), dist="isal"),
-    _compressor("zlib-ng", "zlib_ng_gzip", "gzip", "zlib-ng", level=(1, 1, 9), dist="zlib-ng"),
-    _compressor(
-        "libdeflate",
-        "libdeflate_gzip",
-        "gzip",
-        "libdeflate, whole buffers only",
-        level=(1, 1, 12),
-        dist="deflate",
+_ENCODERS = (
+    Candidate(
+        "json",
+        Stage.ENCODE,
+        _ENCODE + "json_dumps",
+        "json.dumps, whole",
+        wire="json",
         streaming=False,
+        settings=(_WHOLE,),
     ),
-    _compressor(
+    Candidate(
+        "json-iterencode",
+        Stage.ENCODE,
+        _ENCODE + "json_iterencode",
+        "json.JSONEncoder.iterencode: the original design",
+        wire="json",
+        settings=(_EVERY_PIECE,),
+    ),
+    Candidate(
+        "simplejson",
+        Stage.ENCODE,
+        _ENCODE + "simplejson_iterencode",
+        "simplejson iterencode, streaming",
+        wire="json",
+        dists=("simplejson",),
+        extra="encode",
+        settings=(_CHUNK,),
+    ),
+    Candidate(
+        "ujson",
+        Stage.ENCODE,
+        _ENCODE + "ujson_dumps",
+        "ujson.dumps, whole",
+        wire="json",
+        dists=("ujson",),
+        extra="encode",
+        streaming=False,
+        settings=(_WHOLE,),
+    ),
+    Candidate(
+        "orjson",
+        Stage.ENCODE,
+        _ENCODE + "orjson_dumps",
+        "orjson.dumps, whole",
+        wire="json",
+        dists=("orjson",),
+        extra="encode",
+        streaming=False,
+        settings=(_WHOLE,),
+    ),
+    Candidate(
+        "orjson-stream",
+        Stage.ENCODE,
+        _ENCODE + "orjson_stream",
+        "orjson, entry by entry",
+        wire="json",
+        dists=("orjson",),
+        extra="encode",
+        settings=(_CHUNK,),
+    ),
+    Candidate(
+        "msgspec",
+        Stage.ENCODE,
+        _ENCODE + "msgspec_json",
+        "msgspec.json, whole",
+        wire="json",
+        dists=("msgspec",),
+        extra="encode",
+        streaming=False,
+        settings=(_WHOLE,),
+    ),
+    Candidate(
+        "msgspec-stream",
+        Stage.ENCODE,
+        _ENCODE + "msgspec_stream",
+        "msgspec.json, entry by entry into one reused buffer",
+        wire="json",
+        dists=("msgspec",),
+        extra="encode",
+        settings=(_CHUNK,),
+    ),
+    Candidate(
+        "rapidjson",
+        Stage.ENCODE,
+        _ENCODE + "rapidjson_dumps",
+        "python-rapidjson dumps, whole",
+        wire="json",
+        dists=("python-rapidjson",),
+        extra="encode",
+        streaming=False,
+        settings=(_WHOLE,),
+    ),
+    Candidate(
+        "rapidjson-stream",
+        Stage.ENCODE,
+        _ENCODE + "rapidjson_stream",
+        "python-rapidjson's stream interface, entry by entry",
+        wire="json",
+        dists=("python-rapidjson",),
+        extra="encode",
+        settings=(_CHUNK,),
+    ),
+    Candidate(
+        "json-stream",
+        Stage.ENCODE,
+        _ENCODE + "json_stream_dump",
+        "json-stream's streamable wrappers over the stdlib",
+        wire="json",
+        dists=("json-stream",),
+        extra="encode",
+        settings=(_CHUNK,),
+    ),
+    Candidate(
+        "ndjson-orjson",
+        Stage.ENCODE,
+        _ENCODE + "ndjson_orjson",
+        "NDJSON: outline, then one line per entry, orjson",
+        wire="ndjson",
+        dists=("orjson",),
+        extra="encode",
+        settings=(_CHUNK,),
+    ),
+    Candidate(
+        "ndjson-msgspec",
+        Stage.ENCODE,
+        _ENCODE + "ndjson_msgspec",
+        "NDJSON, msgspec",
+        wire="ndjson",
+        dists=("msgspec",),
+        extra="encode",
+        settings=(_CHUNK,),
+    ),
+    Candidate(
+        "msgpack-msgspec",
+        Stage.ENCODE,
+        _ENCODE + "msgpack_msgspec",
+        "MessagePack, msgspec, entry by entry",
+        wire="msgpack",
+        dists=("msgspec",),
+        extra="encode",
+        settings=(_CHUNK,),
+    ),
+    Candidate(
+        "msgpack-ormsgpack",
+        Stage.ENCODE,
+        _ENCODE + "msgpack_ormsgpack",
+        "MessagePack, ormsgpack, entry by entry",
+        wire="msgpack",
+        dists=("ormsgpack",),
+        extra="encode",
+        settings=(_CHUNK,),
+    ),
+)
+
+_COMPRESSORS = (
+    Candidate("none", Stage.COMPRESS, _COMPRESS + "identity", "no compression", wire="identity"),
+    Candidate(
+        "zlib",
+        Stage.COMPRESS,
+        _COMPRESS + "zlib_std",
+        "zlib of the standard library: the original design",
+        wire="zlib",
+        settings=(_level(6, 1, 9),),
+    ),
+    Candidate(
+        "gzip",
+        Stage.COMPRESS,
+        _COMPRESS + "gzip_std",
+        "gzip of the standard library",
+        wire="gzip",
+        settings=(_level(6, 1, 9),),
+    ),
+    Candidate(
+        "isal",
+        Stage.COMPRESS,
+        _COMPRESS + "isal_gzip",
+        "Intel ISA-L",
+        wire="gzip",
+        dists=("isal",),
+        extra="compress",
+        settings=(_level(1, 0, 3),),
+    ),
+    Candidate(
+        "zlib-ng",
+        Stage.COMPRESS,
+        _COMPRESS + "zlib_ng_gzip",
+        "zlib-ng",
+        wire="gzip",
+        dists=("zlib-ng",),
+        extra="compress",
+        settings=(_level(1, 1, 9),),
+    ),
+    Candidate(
+        "libdeflate",
+        Stage.COMPRESS,
+        _COMPRESS + "libdeflate_gzip",
+        "libdeflate, whole buffers only",
+        wire="gzip",
+        dists=("deflate",),
+        extra="compress",
+        streaming=False,
+        settings=(_level(1, 1, 12),),
+    ),
+    Candidate(
         "zstd",
-        "zstandard_zstd",
-        "zstd",
+        Stage.COMPRESS,
+        _COMPRESS + "zstandard_zstd",
         "Zstandard through zstandard",
-        level=(1, -50, 19),
-        dist="zstandard",
-        more=(_THREADS,),
+        wire="zstd",
+        dists=("zstandard",),
+        extra="compress",
+        settings=(_level(1, -50, 19), _THREADS),
     ),
-    _compressor(
+    Candidate(
         "zstd-backports",
-        "backports_zstd",
-        "zstd",
+        Stage.COMPRESS,
+        _COMPRESS + "backports_zstd",
         "Zstandard through backports.zstd",
-        level=(1, -50, 19),
-        dist="backports.zstd",
-        more=(_THREADS,),
+        wire="zstd",
+        dists=("backports.zstd",),
+        extra="compress",
+        settings=(_level(1, -50, 19), _THREADS),
     ),
-    _compressor("brotli", "brotli_br", "br", "Brotli", level=(4, 0, 11), dist="brotli"),
-    _compressor("lz4", "lz4_frame", "lz4", "LZ4 frames", level=(0, -50, 12), dist="lz4"),
-    _compressor("snappy", "cramjam_snappy", "snappy", "framed Snappy through cramjam", level=None, dist="cramjam"),
-    _compressor("bz2", "bz2_std", "bzip2", "bzip2 of the standard library", level=(9, 1, 9)),
-    _compressor("lzma", "lzma_std", "xz", "xz of the standard library", level=(1, 0, 9)),
-    # --- base64 ------------------------------------------------------------------------------------------------------
-    Candidate("raw", Stage.BASE64, _BASE64 + "raw", "bytes as they are", "raw"),
-    Candidate("base64-stdlib", Stage.BASE64, _BASE64 + "stdlib", "base64 of the standard library", "base64"),
+    Candidate(
+        "brotli",
+        Stage.COMPRESS,
+        _COMPRESS + "brotli_br",
+        "Brotli",
+        wire="br",
+        dists=("brotli",),
+        extra="compress",
+        settings=(_level(4, 0, 11),),
+    ),
+    Candidate(
+        "lz4",
+        Stage.COMPRESS,
+        _COMPRESS + "lz4_frame",
+        "LZ4 frames",
+        wire="lz4",
+        dists=("lz4",),
+        extra="compress",
+        settings=(_level(0, -50, 12),),
+    ),
+    Candidate(
+        "snappy",
+        Stage.COMPRESS,
+        _COMPRESS + "cramjam_snappy",
+        "framed Snappy through cramjam",
+        wire="snappy",
+        dists=("cramjam",),
+        extra="compress",
+    ),
+    Candidate(
+        "bz2",
+        Stage.COMPRESS,
+        _COMPRESS + "bz2_std",
+        "bzip2 of the standard library",
+        wire="bzip2",
+        settings=(_level(9, 1, 9),),
+    ),
+    Candidate(
+        "lzma",
+        Stage.COMPRESS,
+        _COMPRESS + "lzma_std",
+        "xz of the standard library",
+        wire="xz",
+        settings=(_level(1, 0, 9),),
+    ),
+)
+
+_BASE64S = (
+    Candidate("raw", Stage.BASE64, _BASE64 + "raw", "bytes as they are", wire="raw"),
+    Candidate("base64-stdlib", Stage.BASE64, _BASE64 + "stdlib", "base64 of the standard library", wire="base64"),
     Candidate(
         "base64-pybase64",
         Stage.BASE64,
         _BASE64 + "pybase64_simd",
         "pybase64 (libbase64, SIMD)",
-        "base64",
-        ("pybase64",),
-        "base64",
+        wire="base64",
+        dists=("pybase64",),
+        extra="base64",
     ),
-    # --- store -------------------------------------------------------------------------------------------------------
-    _store("boto3", "boto3_put", "boto3 put_object", ("boto3",)),
-    _store("boto3-transfer", "boto3_transfer", "boto3 transfer manager, upload_fileobj", ("boto3",)),
-    _store("boto3-crt", "boto3_crt", "boto3 transfer manager over the AWS Common Runtime", ("boto3", "awscrt")),
-    _store("aiobotocore", "aiobotocore_put", "aiobotocore put_object", ("aiobotocore",), asynchronous=True),
-    _store("obstore", "obstore_sync", "obstore (Rust object_store), sync calls from threads", ("obstore",)),
-    _store("obstore-async", "obstore_async", "obstore, async calls", ("obstore",), asynchronous=True),
+)
+
+_STORE_ROWS = (
+    Candidate(
+        "boto3",
+        Stage.STORE,
+        _STORES + "boto3_put",
+        "boto3 put_object",
+        dists=("boto3",),
+        extra="store",
+        settings=(_POOL,),
+    ),
+    Candidate(
+        "boto3-transfer",
+        Stage.STORE,
+        _STORES + "boto3_transfer",
+        "boto3 transfer manager, upload_fileobj",
+        dists=("boto3",),
+        extra="store",
+        settings=(_POOL,),
+    ),
+    Candidate(
+        "boto3-crt",
+        Stage.STORE,
+        _STORES + "boto3_crt",
+        "boto3 transfer manager over the AWS Common Runtime",
+        dists=("boto3", "awscrt"),
+        extra="store",
+        settings=(_POOL,),
+    ),
+    Candidate(
+        "aiobotocore",
+        Stage.STORE,
+        _STORES + "aiobotocore_put",
+        "aiobotocore put_object",
+        dists=("aiobotocore",),
+        extra="store",
+        settings=(_POOL,),
+        asynchronous=True,
+    ),
+    Candidate(
+        "obstore",
+        Stage.STORE,
+        _STORES + "obstore_sync",
+        "obstore (Rust object_store), sync calls from threads",
+        dists=("obstore",),
+        extra="store",
+        settings=(_POOL,),
+    ),
+    Candidate(
+        "obstore-async",
+        Stage.STORE,
+        _STORES + "obstore_async",
+        "obstore, async calls",
+        dists=("obstore",),
+        extra="store",
+        settings=(_POOL,),
+        asynchronous=True,
+    ),
     Candidate(
         "memory", Stage.STORE, _STORES + "memory", "keeps objects in this process: a fake for tests and for CPU races"
     ),
 )
+
+CANDIDATES: tuple[Candidate, ...] = (*_ENCODERS, *_COMPRESSORS, *_BASE64S, *_STORE_ROWS)
