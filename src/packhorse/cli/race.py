@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -31,7 +32,7 @@ DEFAULT_OUT = Path("packhorse-race")
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT, show_default=True
 )
-def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: object) -> int:
+def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any) -> int:
     """Race pipelines on CAPTUREs (default: synthetic ones) and say which is fastest, and how sure that is."""
     from packhorse.race.progress import RichProgress
     from packhorse.race.run import run_race
@@ -47,7 +48,7 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: obj
         out_dir=output,
         pipelines=pipelines or None,
         in_flight=in_flight or None,
-        **chosen,  # type: ignore[arg-type]
+        **chosen,
     )
     record = run_race(options, RichProgress(Console(stderr=True)))
     show(record, Console())

@@ -78,7 +78,7 @@ def _figures(record: Mapping[str, Any], winner: Mapping[str, Any]) -> dict[str, 
         for row in record["results"]
         if row["pipeline"] == winner["pipeline"] and row.get("in_flight") == winner["in_flight"]
     )
-    row = next(same, {})
+    row: Mapping[str, Any] = next(same, {})
     figures = {key: row.get(key) for key in _FIGURES}
     figures["speedup_over_reference"] = winner.get("speedup_over_reference")
     figures["objective"] = record.get("objective")
