@@ -24,6 +24,18 @@ _NO_LIMIT_CHARS = 1 << 40
 _LARGEST_SHARE = 0.45
 #: Without its body an entry of any kind has about this many bytes; a sized capture ends on an entry that fits.
 _BARE_ENTRY_BYTES = 2_200
+#: What escaping adds to a text in JSON, at most of the populations' medians.
+_ESCAPED_RATIO = 1.08
+#: A sized capture ends with the entry that fills this much of it.
+_FULL_SHARE = 0.95
+#: An entry that would fill it beyond this is left out, unless so many have been left out already.
+_OVERFULL_SHARE = 1.05
+_MOST_SKIPPED = 50
+#: After a few that did not fit, this much is enough.
+_FEW_SKIPPED = 10
+_NEARLY_FULL_SHARE = 0.92
+#: The outline precedes the entries and is held whole; longer captures come back to their first pages.
+_MOST_PAGES = 1_000
 
 
 def synthesize(entries: int, seed: int, kind: str = "browser") -> EntryStream:
@@ -42,16 +54,9 @@ def synthesize(entries: int, seed: int, kind: str = "browser") -> EntryStream:
     population = _population(kind)
     if entries < 0:
         raise InputError(f"a capture cannot have {entries} entries; give 0 or more")
-    plan = Draws(f"packhorse-synth/{seed}/{kind}/visits")
-    lengths: list[int] = []
-    left = entries
-    for length in visit_lengths(plan, population, entries):
-        if left <= 0:
-            break
-        lengths.append(min(length, left))
-        left -= length
-    maker = _Maker(seed, kind, population)
-    return _stream(population, len(lengths), maker.entries(iter(lengths)))
+    visits = sum([1 for _ in islice(_lengths(seed, kind, entries), _MOST_PAGES)])
+    maker = _Maker(seed, kind, population, visits)
+    return _stream(population, visits, maker.entries(_lengths(seed, kind, entries)))
 
 
 def sized(target_bytes: int, seed: int, kind: str = "browser") -> EntryStream:
@@ -61,7 +66,7 @@ def sized(target_bytes: int, seed: int, kind: str = "browser") -> EntryStream:
     within 10 % of the target.
 
     Args:
-        target_bytes: The size wanted, at least 10,000.
+        target_bytes: The size wanted, at least 20,000.
         seed: Chooses the capture.
         kind: The population, one of :data:`KINDS`.
 
@@ -69,13 +74,22 @@ def sized(target_bytes: int, seed: int, kind: str = "browser") -> EntryStream:
         InputError: ``kind`` is unknown or ``target_bytes`` too small for a capture.
     """
     population = _population(kind)
-    if target_bytes < 10_000:
-        raise InputError(f"a capture of {target_bytes} bytes is too small to be realistic; ask for 10 kB or more")
-    plan = Draws(f"packhorse-synth/{seed}/{kind}/visits")
-    visits = 1 + target_bytes // 1_000_000
-    lengths = islice(visit_lengths(plan, population, 1), visits - 1)
-    maker = _Maker(seed, kind, population)
-    return _stream(population, visits, maker.fitting(lengths, target_bytes - 250 * visits))
+    if target_bytes < 20_000:
+        raise InputError(f"a capture of {target_bytes} bytes is too small to be realistic; ask for 20 kB or more")
+    visits = min(1 + target_bytes // 1_000_000, _MOST_PAGES)
+    maker = _Maker(seed, kind, population, visits)
+    lengths = visit_lengths(Draws(f"packhorse-synth/{seed}/{kind}/visits"), population, 1)
+    outline_bytes = 250 * visits if population.browser else 0
+    return _stream(population, visits, maker.fitting(lengths, target_bytes - outline_bytes))
+
+
+def _lengths(seed: int, kind: str, entries: int) -> Iterator[int]:
+    """Entries of each visit, until there are as many entries as asked for."""
+    for length in visit_lengths(Draws(f"packhorse-synth/{seed}/{kind}/visits"), POPULATIONS[kind], entries):
+        if entries <= 0:
+            return
+        yield min(length, entries)
+        entries -= length
 
 
 def _population(kind: str) -> Population:
@@ -101,9 +115,10 @@ def _page(index: int) -> dict[str, Any]:
 
 
 class _Maker:
-    def __init__(self, seed: int, kind: str, population: Population) -> None:
+    def __init__(self, seed: int, kind: str, population: Population, pages: int) -> None:
         self._name = f"packhorse-synth/{seed}/{kind}"
         self._population = population
+        self._pages = max(1, pages)
         self._library = Library(seed, population.recurring)
 
     def entries(self, lengths: Iterator[int]) -> Iterator[dict[str, Any]]:
@@ -114,20 +129,24 @@ class _Maker:
 
     def fitting(self, lengths: Iterator[int], target_bytes: int) -> Iterator[dict[str, Any]]:
         largest = int(target_bytes * _LARGEST_SHARE)
-        made_bytes = 0
-        index = 0
-        visit, left, position = self._visit(0), next(lengths, 1 << 40), 0
-        while made_bytes < target_bytes * 0.97:
-            if position >= left:
-                index += 1
-                visit, left, position = self._visit(index), next(lengths, 1 << 40), 0
-            limit = min(largest, int((target_bytes - made_bytes - _BARE_ENTRY_BYTES) / 1.08))
-            entry = visit.entry(max(limit, 0), _START_MS + index * 60_000 + position * 37)
-            size = len(_compact(entry).encode()) + 1
-            made_bytes += size
-            position += 1
-            yield entry
+        made_bytes = skipped = 0
+        for index, length in enumerate(lengths):
+            visit = self._visit(index)
+            for position in range(length):
+                limit = min(largest, int((target_bytes - made_bytes - _BARE_ENTRY_BYTES) / _ESCAPED_RATIO))
+                entry = visit.entry(max(limit, 0), _START_MS + index * 60_000 + position * 37)
+                size = len(_compact(entry).encode()) + 1
+                if made_bytes + size > target_bytes * _OVERFULL_SHARE and skipped < _MOST_SKIPPED:
+                    # Even without a body it does not fit: a deep call stack, long cookies. Another visit may do.
+                    skipped += 1
+                    if skipped > _FEW_SKIPPED and made_bytes > target_bytes * _NEARLY_FULL_SHARE:
+                        return
+                    break
+                made_bytes += size
+                yield entry
+                if made_bytes >= target_bytes * _FULL_SHARE:
+                    return
 
     def _visit(self, index: int) -> Visit:
         draws = Draws(f"{self._name}/visit/{index}")
-        return Visit(draws, self._population, self._library, f"page_{index + 1}")
+        return Visit(draws, self._population, self._library, f"page_{index % self._pages + 1}")
