@@ -114,3 +114,7 @@ class UploadFailed(PackhorseError):
         self.fate = fate
         self.reason = reason
         super().__init__(f"{fate}: {reason}")
+
+
+class RedactionError(PackhorseError):
+    """A capture could not be checked for secrets, so it must not be passed on. The message carries no content of it."""

@@ -1,0 +1,85 @@
+"""What every redacting function needs: the rules compiled, the scanner, the marker, and the way back into the text rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from packhorse.captures.redact.marker import Marker
+from packhorse.captures.redact.names import NameBook, Place
+from packhorse.captures.redact.rules import Rules
+from packhorse.captures.redact.scanner import Scan
+from packhorse.captures.redact.signals import signals_of
+
+#: Texts within texts (JSON in a form field in JSON …) that are followed. Deeper ones are replaced whole.
+MAX_NESTED_TEXTS = 12
+#: Words that stand under secret names and are no secrets, such as ``credentials: "include"``.
+HARMLESS_WORDS = frozenset({"", "true", "false", "null", "none", "undefined", "include", "omit", "same-origin", "*"})
+_PLACES: tuple[Place, ...] = ("anywhere", "header", "query", "form", "cookie")
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """The three ways in: ``(context, text, mime, depth)`` twice, and ``(context, value, place, depth)``."""
+
+    text: Callable[[Context, str, str, int], str]
+    base64: Callable[[Context, str, str, int], str]
+    walk: Callable[[Context, Any, Place, int], Any]
+
+
+class Context:
+    """Shared by all threads: nothing in it changes but remembered names and counts.
+
+    Args:
+        rules: What is secret.
+        marker: Makes and counts the markers.
+        scan: Finds the signals of ``rules``, or None to run every rule on every text.
+        functions: The rules for texts, objects and base64, which call each other through this object.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        marker: Marker,
+        scan: Scan | None,
+        functions: Functions,
+    ) -> None:
+        self.rules = rules
+        self.marker = marker
+        self.books: dict[Place, NameBook] = {place: NameBook(rules, place) for place in _PLACES}
+        #: A user's patterns and paths are not in the scanner, so they make every text and object a suspect.
+        self.always = scan is None or bool(rules.regex or rules.json_path)
+        self._scan = scan
+        self._all_signals = frozenset(signal.name for signal in signals_of(rules))
+        self._text = functions.text
+        self._walk = functions.walk
+        self._base64 = functions.base64
+
+    def signals(self, text: str) -> frozenset[str]:
+        """Names of what may be secret in a text; empty when nothing can be."""
+        if self._scan is None:
+            return self._all_signals
+        return self._scan(text.encode("utf-8", "surrogatepass"))
+
+    def scan_bytes(self, text: bytes) -> frozenset[str]:
+        """The same for UTF-8."""
+        return self._all_signals if self._scan is None else self._scan(text)
+
+    def text(self, text: str, mime: str = "", depth: int = 0) -> str:
+        """A text with its secrets replaced; the same object when there are none."""
+        if depth > MAX_NESTED_TEXTS:
+            return self.marker.mark(text, "unparsed")
+        return self._text(self, text, mime, depth)
+
+    def walk(self, value: Any, place: Place = "anywhere", depth: int = 0) -> Any:
+        """An object with its secrets replaced; the same object when there are none."""
+        return self._walk(self, value, place, depth)
+
+    def base64(self, text: str, mime: str = "", depth: int = 0) -> str:
+        """Base64 text with the secrets in its content replaced; the same object when there are none."""
+        return self._base64(self, text, mime, depth)
+
+    def hide(self, value: str, rule: str) -> str:
+        """The marker for a value under a secret name; words that cannot be secret are kept."""
+        return value if value.strip().lower() in HARMLESS_WORDS else self.marker.mark(value, rule)

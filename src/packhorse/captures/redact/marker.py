@@ -1,0 +1,63 @@
+"""What stands in place of a secret: a short keyed digest, so that equal secrets stay visibly equal and nothing else shows."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import Counter
+from hashlib import blake2b
+from typing import Any
+
+from packhorse.errors import InputError
+
+_PREFIX = "[redacted:"
+_DIGEST_BYTES = 4
+_LENGTH = len(_PREFIX) + 2 * _DIGEST_BYTES + 1
+_HEX = frozenset("0123456789abcdef")
+
+
+def is_marker(text: str) -> bool:
+    """Whether the text is a marker and nothing else: it is then left alone, so that redacting twice changes nothing."""
+    return (
+        len(text) == _LENGTH
+        and text.startswith(_PREFIX)
+        and text[-1] == "]"
+        and _HEX.issuperset(text[len(_PREFIX) : -1])
+    )
+
+
+class Marker:
+    """Makes markers and counts them by rule. Thread-safe.
+
+    Args:
+        key: 1 to 64 bytes. With the same key the same secret gives the same marker in every process; None takes a
+            random one, so that markers can be compared within this object's life only.
+
+    Raises:
+        InputError: The key is empty or longer than 64 bytes.
+    """
+
+    def __init__(self, key: bytes | None = None) -> None:
+        if key is not None and not 1 <= len(key) <= 64:
+            raise InputError(f"key has {len(key)} bytes; give 1 to 64")
+        self._key = secrets.token_bytes(32) if key is None else key
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def mark(self, value: Any, rule: str) -> str:
+        """The marker for a value, counted under ``rule``. A value that is a marker already is handed back uncounted."""
+        text = value if isinstance(value, str) else repr(value)
+        if is_marker(text):
+            return text
+        with self._lock:
+            self._counts[rule] += 1
+        return f"{_PREFIX}{self.digest(text)}]"
+
+    def digest(self, text: str) -> str:
+        """Eight hexadecimal digits of keyed BLAKE2b (RFC 7693): 32 bits, too few to search for a secret by."""
+        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES, key=self._key).hexdigest()
+
+    def counts(self) -> dict[str, int]:
+        """How many values were replaced, by rule."""
+        with self._lock:
+            return dict(sorted(self._counts.items()))

@@ -1,0 +1,120 @@
+"""The face: captures and entries in, the same without their secrets out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from packhorse.captures.redact.bodies import redact_base64, redact_bytes
+from packhorse.captures.redact.context import Context, Functions
+from packhorse.captures.redact.har import redact_entry
+from packhorse.captures.redact.marker import Marker
+from packhorse.captures.redact.rules import Rules, builtin_rules
+from packhorse.captures.redact.scanner import ScannerName, make_scan
+from packhorse.captures.redact.signals import signals_of
+from packhorse.captures.redact.texts import redact_text
+from packhorse.captures.redact.walk import walk
+from packhorse.errors import PackhorseError, RedactionError
+from packhorse.model import HAR_ENTRIES, EntryStream
+
+_FUNCTIONS = Functions(text=redact_text, base64=redact_base64, walk=walk)
+
+
+class Redactor:
+    """Replaces secrets by short keyed digests (``[redacted:1a2b3c4d]``). Thread-safe: one serves all threads.
+
+    Args:
+        rules: What is secret; None takes the packaged list.
+        key: 1 to 64 bytes that key the digests; None takes a random key, so that equal secrets look equal within this
+            object's life only.
+        scanner: ``auto`` takes Hyperscan where it is installed; ``plain`` never does. Both find the same.
+        prefilter: False runs every rule on every value, many times slower. For tests: the outcome must be the same.
+
+    Raises:
+        InputError: The key is empty or longer than 64 bytes.
+        UnavailableError: ``scanner="hyperscan"`` and it is not installed.
+    """
+
+    def __init__(
+        self,
+        rules: Rules | None = None,
+        key: bytes | None = None,
+        *,
+        scanner: ScannerName = "auto",
+        prefilter: bool = True,
+    ) -> None:
+        self._marker = Marker(key)
+        in_force = builtin_rules() if rules is None else rules
+        scan = make_scan(signals_of(in_force), scanner) if prefilter else None
+        self._ctx = Context(in_force, self._marker, scan, _FUNCTIONS)
+
+    def entry(self, entry: Any) -> Any:
+        """One HAR entry, or any JSON-able element, without its secrets.
+
+        The caller's object is never changed. Parts without secrets are shared with it, and an element without any
+        is handed back itself.
+
+        Raises:
+            RedactionError: The element could not be checked. It must not be passed on.
+        """
+        try:
+            if type(entry) is dict and not self._ctx.always:
+                return redact_entry(self._ctx, entry)
+            new = self._ctx.walk(entry)
+            for path in self._ctx.rules.json_path:
+                new = path.apply(new, lambda found: found if found is None else self._marker.mark(found, "json-path"))
+            return new
+        except RedactionError:
+            raise
+        except RecursionError:
+            raise RedactionError("an element is nested too deep to be checked for secrets") from None
+        except Exception as error:  # noqa: BLE001
+            # Whatever broke, its message may hold content, so only its type is told.
+            raise RedactionError(f"checking an element for secrets failed ({type(error).__name__})") from None
+
+    def capture(self, capture: Any) -> Any:
+        """A whole capture without its secrets.
+
+        Args:
+            capture: A HAR document, any JSON-able object, bytes of text, or an EntryStream, whose entries are redacted
+                as they are read.
+
+        Raises:
+            RedactionError: Something in it could not be checked (for a stream: while it is read).
+        """
+        if isinstance(capture, EntryStream):
+            return replace(capture, outline=self.entry(capture.outline), entries=self._each(capture.entries))
+        if isinstance(capture, (bytes, bytearray, memoryview)):
+            try:
+                return redact_bytes(self._ctx, bytes(capture), "", 0)
+            except PackhorseError:
+                raise
+            except Exception as error:  # noqa: BLE001
+                raise RedactionError(f"checking bytes for secrets failed ({type(error).__name__})") from None
+        if isinstance(capture, (list, tuple)):
+            return _kept(capture, [self.entry(item) for item in capture])
+        return self._document(capture)
+
+    def _document(self, capture: Any) -> Any:
+        log = capture.get(HAR_ENTRIES[0]) if isinstance(capture, dict) else None
+        entries = log.get(HAR_ENTRIES[1]) if isinstance(log, dict) else None
+        if not isinstance(entries, list):
+            return self.entry(capture)
+        outline = {**capture, HAR_ENTRIES[0]: {**log, HAR_ENTRIES[1]: []}}
+        new_outline = self.entry(outline)
+        new_entries = _kept(entries, [self.entry(entry) for entry in entries])
+        if new_outline is outline and new_entries is entries:
+            return capture
+        return {**new_outline, HAR_ENTRIES[0]: {**new_outline[HAR_ENTRIES[0]], HAR_ENTRIES[1]: new_entries}}
+
+    def _each(self, entries: Iterable[Any]) -> Iterator[Any]:
+        return map(self.entry, entries)
+
+    def report(self) -> Mapping[str, int]:
+        """How many values were replaced so far, by rule. Never a value."""
+        return self._marker.counts()
+
+
+def _kept(old: Any, new: list[Any]) -> Any:
+    return old if all(a is b for a, b in zip(old, new, strict=True)) else new

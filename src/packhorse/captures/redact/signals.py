@@ -1,0 +1,89 @@
+"""What a scan looks for: patterns over bytes that match wherever a rule could find something, and seldom elsewhere.
+
+A scan only decides whether the careful, slow rules run. So each pattern here is wider than its rule: it knows nothing of
+where in a document it stands, accepts the quotes of JSON within JSON (``\\"``), and stops short of replaced values.
+Patterns use what ``re`` and Hyperscan read alike: ASCII classes, no look-around, no back-references.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from packhorse.captures.redact.rules import Rules
+
+#: The signals that are not token rules. NAME: a secret name with something after it that looks like its value.
+#: ESCAPED: letters hidden behind escapes, so that NAME cannot be trusted to be absent.
+NAME, USERINFO, CARD, ESCAPED = "name", "userinfo", "card", "escaped"
+STRUCTURAL = frozenset({NAME, ESCAPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One thing a scan looks for.
+
+    Attributes:
+        name: Reported when it is found.
+        pattern: Over bytes; see the module.
+        needles: Every match contains one of them (in lower case when ``caseless``). Empty: no such literal is known.
+        caseless: ASCII letters match both cases.
+        after: None, or what must follow, tried at the match's last byte on the text in lower case.
+    """
+
+    name: str
+    pattern: bytes
+    needles: tuple[bytes, ...] = ()
+    caseless: bool = False
+    after: re.Pattern[bytes] | None = None
+
+
+_SEPARATOR = r"[-_. \[\]]{0,2}"
+#: What stands before a whole name. Hex digits are the ends of %3F, %26, %253F …; n, r, t those of escaped line ends.
+_START = r"(?:^|[?&;#\"'\s,{<:]|3f|26|23|3b|\\[nrt])"
+#: What follows a name at once; its last byte is where ``after`` is tried.
+_END = r"[\])]{0,2}(?:\\{0,9}[\"']|[=:%>]|\\u)"
+
+#: A JSON value that is neither empty, nor a marker, nor true, false or null.
+_JSON_VALUE = r"\s*(?:[0-9\[{-]|\\*[\"'](?:[^\[\"'\\]|\[[^r]|\\[^\"'\\]|\\\\[^\"'\\]))"
+_ASSIGNED = r"(?:[^\[&\s\"'\\;]|\[[^r]|\\u|\\\\u)"
+_PAIR = rf"\s*(?:\}}|,\s*\\*\"(?:[^v\\]|v[^a]|value\\*\"\s*:{_JSON_VALUE}))"
+_ATTRIBUTE = r"(?:[^<>\"']{0,60}>|[^<>]{0,200}(?:value|content)=)"
+#: name=value · name%3Dvalue · name%5D=value · "name","value": value · "name"} · name="…" value=…
+_AFTER_PARAM = re.compile(
+    rf"(?:(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|[\"'](?:{_PAIR}|{_ATTRIBUTE}))".encode()
+)
+#: … and "name": value · name: value · </name>
+_AFTER_KEY = re.compile(
+    rf"(?:(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|:\s*(?:[^\[\s\"'\\/]|\[[^r])|>"
+    rf"|[\"'](?:\s*:{_JSON_VALUE}|{_PAIR}|{_ATTRIBUTE}))".encode()
+)
+#: Letters, digits, - . _ written as \u00XX or %XX: nothing ordinary does that.
+_PLAIN_HEX = r"(?:2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])"
+#: First digits of the payment networks (ISO/IEC 7812 ranges in use), then enough digits, singly separated.
+_CARD = r"(?:^|[^0-9.]|[^0-9]\.)(?:2[2-7]|3[04-9]|[4-6][0-9])(?:(?:[ +-]|%20|\\u0020)?[0-9]){11}"
+
+
+def _names(names: Iterable[str], after: re.Pattern[bytes]) -> list[Signal]:
+    signals = []
+    for written in sorted(set(names) - {"*"}):
+        words = [word for word in re.split(r"[^a-z0-9]+", written.lower()) if word]
+        start = "" if written.startswith("*") else _START
+        pattern = f"{start}{_SEPARATOR.join(words)}{_END}".encode()
+        signals.append(Signal(NAME, pattern, (max(words, key=len).encode(),), caseless=True, after=after))
+    return signals
+
+
+def signals_of(rules: Rules) -> tuple[Signal, ...]:
+    """Every signal of these rules, in a fixed order. The user's regex and path rules have none: they always run."""
+    keys = {*rules.anywhere, *rules.header}
+    params = {*rules.query, *rules.form, *rules.cookie} - keys
+    tokens = [Signal(t.name, t.scan.encode(), tuple(n.encode() for n in t.needles)) for t in rules.token if t.scan]
+    return (
+        *tokens,
+        *_names(keys, _AFTER_KEY),
+        *_names(params, _AFTER_PARAM),
+        Signal(USERINFO, rb":(?:\\*/){2}[^/\\\s\"'<>@?#:]{0,256}:[^/\\\s\"'<>@?#]{1,256}@", (b"@",)),
+        Signal(CARD, _CARD.encode()),
+        Signal(ESCAPED, rf"(?:\\u00|%(?:25){{0,3}}){_PLAIN_HEX}".encode(), (b"\\u00", b"%"), caseless=True),
+    )

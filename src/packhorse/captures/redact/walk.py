@@ -1,0 +1,164 @@
+"""Objects of any shape: every key, every string, at any depth. Unchanged parts are shared, nothing is mutated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from packhorse.captures.redact.bodies import redact_base64, redact_bytes
+from packhorse.captures.redact.cards import is_card
+from packhorse.captures.redact.context import HARMLESS_WORDS, Context
+from packhorse.captures.redact.names import Place
+from packhorse.captures.redact.params import redact_cookie_pairs
+from packhorse.errors import RedactionError
+
+#: Keys under which the names have a place of their own (HAR 1.2, DevTools protocol, VCR and betamax cassettes).
+_PLACES: dict[str, Place] = {
+    "headers": "header",
+    "requestheaders": "header",
+    "responseheaders": "header",
+    "rawheaders": "header",
+    "trailers": "header",
+    "querystring": "query",
+    "query": "query",
+    "queryparams": "query",
+    "params": "form",
+    "formdata": "form",
+    "form": "form",
+    "postdata": "form",
+    "cookies": "cookie",
+    "requestcookies": "cookie",
+    "responsecookies": "cookie",
+}
+_COOKIE_HEADERS = frozenset({"cookie", "set-cookie"})
+
+
+def walk(ctx: Context, value: Any, place: Place, depth: int) -> Any:
+    """One JSON-able value with its secrets replaced; the same object when there are none.
+
+    Raises:
+        RedactionError: A value of a type that cannot be checked.
+    """
+    if isinstance(value, str):
+        return ctx.text(value, depth=depth)
+    if value is None or isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, int):
+        return ctx.marker.mark(str(value), "card") if value > 10**12 and is_card(str(value)) else value
+    if isinstance(value, dict):
+        return _walk_dict(ctx, value, place, depth)
+    if isinstance(value, (list, tuple)):
+        return _walk_list(ctx, value, place, depth)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return redact_bytes(ctx, bytes(value), "", depth)
+    raise RedactionError(f"a value of type {type(value).__name__} cannot be checked for secrets")
+
+
+def _walk_list(ctx: Context, values: Any, place: Place, depth: int) -> Any:
+    if place == "header" and values and all(isinstance(item, str) for item in values):
+        return _flat_pairs(ctx, values, depth)
+    new = [walk(ctx, item, place, depth) for item in values]
+    same = all(a is b for a, b in zip(new, values, strict=True))
+    return values if same else new
+
+
+def _flat_pairs(ctx: Context, values: Any, depth: int) -> Any:
+    """``[name, value]`` and Node's ``rawHeaders``: names and values in turn."""
+    new = list(values)
+    for index in range(0, len(values), 2):
+        name = values[index]
+        if index + 1 == len(values):
+            new[index] = ctx.text(name, depth=depth)
+        else:
+            new[index + 1] = under_name(ctx, name, values[index + 1], "header", depth)
+    return values if new == list(values) else new
+
+
+def _walk_dict(ctx: Context, value: dict[Any, Any], place: Place, depth: int) -> dict[Any, Any]:
+    changed: dict[Any, Any] = {}
+    name = value.get("name", value.get("key"))
+    if isinstance(name, str) and "value" in value:
+        new = under_name(ctx, name, value["value"], place, depth)
+        if new is not value["value"]:
+            changed["value"] = new
+        # In an object with a name and a value, the other keys (domain, path, comment) are no names of this place.
+        place = "anywhere"
+        skip: tuple[str, ...] = ("value", "name", "key")
+    else:
+        skip = _body(ctx, value, changed, depth)
+    for key, child in value.items():
+        if key in skip:
+            continue
+        new = _child(ctx, key, child, place, depth)
+        if new is not child:
+            changed[key] = new
+    new_keys = {key: ctx.text(key, depth=depth) for key in value if isinstance(key, str) and len(key) > 12}
+    if any(key != new for key, new in new_keys.items()):
+        return {new_keys.get(key, key): changed.get(key, child) for key, child in value.items()}
+    return {**value, **changed} if changed else value
+
+
+def _child(ctx: Context, key: Any, child: Any, place: Place, depth: int) -> Any:
+    if not isinstance(key, str):
+        return walk(ctx, child, place, depth)
+    inner = _PLACES.get(key.lower())
+    if inner is not None and isinstance(child, (dict, list, tuple)):
+        return walk(ctx, child, inner, depth)
+    return under_name(ctx, key, child, place, depth)
+
+
+def under_name(ctx: Context, name: str, value: Any, place: Place, depth: int) -> Any:
+    """A value that stands under a name: replaced when the name is secret, otherwise searched."""
+    if ctx.books[place].secret(name):
+        return hide(ctx, value, "key" if place == "anywhere" else place)
+    if isinstance(value, str):
+        if name.lower() in _COOKIE_HEADERS:
+            value = redact_cookie_pairs(ctx, value)
+        return ctx.text(value, depth=depth)
+    return walk(ctx, value, "anywhere" if place == "cookie" else place, depth)
+
+
+def hide(ctx: Context, value: Any, rule: str) -> Any:
+    """Every text and number in a value replaced: all of it is secret. True, false and null stay."""
+    if isinstance(value, str):
+        return value if value.strip().lower() in HARMLESS_WORDS else ctx.marker.mark(value, rule)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)):
+        return ctx.marker.mark(str(value), rule)
+    if isinstance(value, dict):
+        return {key: hide(ctx, child, rule) for key, child in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [hide(ctx, child, rule) for child in value]
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return ctx.marker.mark(bytes(value).decode("latin-1"), rule).encode()
+    raise RedactionError(f"a value of type {type(value).__name__} cannot be checked for secrets")
+
+
+def _body(ctx: Context, value: dict[Any, Any], changed: dict[Any, Any], depth: int) -> tuple[str, ...]:
+    """Bodies that an object declares: HAR content and postData, DevTools and WebSocket base64, betamax."""
+    mime = value.get("mimeType", "")
+    mime = mime.lower() if isinstance(mime, str) else ""
+    encoding = value.get("encoding")
+    base64 = isinstance(encoding, str) and encoding.lower() == "base64"
+    candidates: list[tuple[str, Callable[..., str]]] = []
+    if "text" in value and ("mimeType" in value or base64):
+        candidates.append(("text", redact_base64 if base64 else _text))
+    if value.get("base64Encoded") is True:
+        candidates.append(("body", redact_base64))
+    if value.get("opcode") == 2:
+        candidates += [("data", redact_base64), ("payloadData", redact_base64)]
+    candidates.append(("base64_string", redact_base64))
+    done = []
+    for key, redact in candidates:
+        text = value.get(key)
+        if isinstance(text, str):
+            new = redact(ctx, text, mime, depth)
+            if new is not text:
+                changed[key] = new
+            done.append(key)
+    return tuple(done)
+
+
+def _text(ctx: Context, text: str, mime: str, depth: int) -> str:
+    return ctx.text(text, mime, depth)
