@@ -32,12 +32,14 @@ class Question:
     Attributes:
         margin_ratio: Equivalence margin as a ratio (0.02 = within 2 %).
         alpha: Two-sided level of the difference test, already divided by the number of rows where there are several.
+        alpha_equivalence: Level of each of TOST's two tests; not divided, since both must reject.
         power: Chance with which the answer should come.
         seed: Seeds the simulated runs.
     """
 
     margin_ratio: float = 0.02
     alpha: float = 0.05
+    alpha_equivalence: float = 0.05
     power: float = 0.8
     seed: int = 0
 
@@ -119,6 +121,7 @@ def more_blocks(log_ratios: ArrayLike, question: Question) -> int | None:
 
 def _checked(log_ratios: ArrayLike, question: Question) -> FloatArray:
     check_fraction(question.alpha, name="alpha")
+    check_fraction(question.alpha_equivalence, name="alpha_equivalence")
     check_fraction(question.power, name="power")
     log_margin(question.margin_ratio)
     return finite_vector(log_ratios, name="log_ratios")
@@ -127,7 +130,8 @@ def _checked(log_ratios: ArrayLike, question: Question) -> FloatArray:
 def _settles(values: FloatArray, blocks: int, question: Question) -> bool:
     samples = _scatter(values, blocks, question.seed) + hodges_lehmann(values)
     margin = log_margin(question.margin_ratio)
-    equivalent = (_rank_p(samples - margin, "less") <= 0.05) & (_rank_p(samples + margin, "greater") <= 0.05)
+    level = question.alpha_equivalence
+    equivalent = (_rank_p(samples - margin, "less") <= level) & (_rank_p(samples + margin, "greater") <= level)
     different = _rank_p(samples, "two-sided") <= question.alpha
     return bool(np.mean(equivalent | different) >= question.power)
 

@@ -143,7 +143,13 @@ def judge(
     data = {name: finite_vector(values, name=name) for name, values in rows.items()}
     p_values = [signed_rank_p(values) if values.size else math.nan for values in data.values()]
     adjusted = np.nan_to_num(holm(p_values), nan=1.0) if data else np.empty(0)
-    question = Question(rule.margin_ratio, rule.alpha / max(1, len(data)), rule.power, rule.seed)
+    question = Question(
+        margin_ratio=rule.margin_ratio,
+        alpha=rule.alpha / max(1, len(data)),
+        alpha_equivalence=rule.alpha,
+        power=rule.power,
+        seed=rule.seed,
+    )
     verdicts = {}
     for (name, values), p_value, p_adjusted in zip(data.items(), p_values, adjusted, strict=True):
         interval = bca_interval(values, rule.level, seed=rule.seed)
