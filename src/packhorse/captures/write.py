@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +13,7 @@ from typing import Any
 import orjson
 
 from packhorse.errors import CaptureError
+from packhorse.files import appearing
 from packhorse.model import EntryStream
 
 
@@ -37,20 +37,15 @@ def write_har(capture: EntryStream | Any, path: str | os.PathLike[str]) -> int:
     target = Path(path)
     if not target.name:
         raise CaptureError("is not a file's name", source=str(path))
-    temporary = target.with_name(f".{target.name[:64]}.{secrets.token_hex(8)}.part")
     try:
-        with temporary.open("xb") as file:
+        with appearing(target) as file:
             written = sum(file.write(piece) for piece in json_pieces(capture, str(path)))
             file.flush()
+            with suppress(FileNotFoundError):
+                os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
             os.fsync(file.fileno())
-        with suppress(FileNotFoundError):
-            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
-        temporary.replace(target)
     except OSError as error:
         raise CaptureError(f"cannot be written: {error.strerror}", source=str(path)) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return written
 
 

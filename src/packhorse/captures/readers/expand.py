@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Callable, Iterator
 
 from packhorse.captures.readers import inflate_gzip
+from packhorse.captures.readers.encodings import encoding_of
 from packhorse.captures.readers.source import ChunkReader, Opener, Reader
 from packhorse.errors import CaptureError, ExpansionLimitError, UnavailableError
 from packhorse.units import format_bytes
@@ -91,9 +92,9 @@ def _layer(head: bytes, opener: Opener) -> tuple[str, _Inflate] | None:
 def looks_binary(head: bytes) -> bool:
     """Whether this is neither JSON nor any text: control characters, or bytes that are not UTF-8.
 
-    UTF-16 and UTF-32, which begin with a byte-order mark or have NULs beside ASCII, are text.
+    UTF-16 and UTF-32 are text.
     """
-    if not head or head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4]:
+    if encoding_of(head)[0] != "utf-8":
         return False
     if any(byte < 32 and byte not in b"\t\n\r\f\b\x1b" for byte in head):
         return True

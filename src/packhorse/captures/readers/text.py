@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from packhorse.captures.readers.encodings import encoding_of
 from packhorse.captures.readers.expand import head_of, looks_binary, unknown_binary
 from packhorse.captures.readers.limits import READ_BYTES
 from packhorse.captures.readers.notes import Notes
@@ -13,20 +14,6 @@ from packhorse.captures.readers.source import ChunkReader, Opener, Reader, Windo
 from packhorse.errors import CaptureError
 
 JSON_SPACE = b" \t\r\n"
-# UTF-32-LE begins with UTF-16-LE's mark, so the longer ones come first.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-# Where the NULs lie among the first four bytes, as a JSON text begins with two ASCII characters (RFC 4627, section 3).
-_NUL_PATTERNS = {
-    (True, True, True, False): "utf-32-be",
-    (True, False, True, False): "utf-16-be",
-    (False, True, True, True): "utf-32-le",
-    (False, True, False, True): "utf-16-le",
-}
 _SCALAR_STARTS = b'"-0123456789tfnNI'
 
 
@@ -59,18 +46,13 @@ def plain_text(opener: Opener, name: str, notes: Notes) -> PlainText:
     head = head_of(opener, 4)
     if not head:
         raise CaptureError("is empty", source=name, position="byte 0")
-    if head.startswith(codecs.BOM_UTF8):
-        notes.add("begins with a UTF-8 byte-order mark, which is left out")
-        mark_bytes = len(codecs.BOM_UTF8)
-        return PlainText(lambda: Window(opener(), mark_bytes), name, mark_bytes)
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
-            return _recoded(opener, encoding, len(mark), name, notes)
-    pattern = tuple(byte == 0 for byte in head)
-    found = _NUL_PATTERNS.get(pattern) if len(pattern) == 4 else None
-    if found:
-        return _recoded(opener, found, 0, name, notes)
-    return PlainText(opener, name)
+    encoding, mark_bytes = encoding_of(head)
+    if encoding != "utf-8":
+        return _recoded(opener, encoding, mark_bytes, name, notes)
+    if not mark_bytes:
+        return PlainText(opener, name)
+    notes.add("begins with a UTF-8 byte-order mark, which is left out")
+    return PlainText(lambda: Window(opener(), mark_bytes), name, mark_bytes)
 
 
 def _recoded(opener: Opener, encoding: str, mark_bytes: int, name: str, notes: Notes) -> PlainText:
