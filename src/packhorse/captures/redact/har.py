@@ -29,7 +29,7 @@ def redact_entry(ctx: Context, entry: dict[Any, Any]) -> Any:
     new_content = content
     if type(content) is dict and type(content.get("text")) is str and type(content.get("mimeType", "")) is str:
         # Bodies are scanned as they are, not inside JSON; the rest of the object stays in the outline.
-        response_rest = {**response_rest, "content": {**content, "text": ""}}
+        response_rest = {**response_rest, "content": {**content, "text": "", "encoding": ""}}
         new_content = _content(ctx, content)
     if new_content is not content:
         new_response = {**new_response, "content": new_content}
@@ -54,7 +54,7 @@ def _side(ctx: Context, side: dict[Any, Any]) -> tuple[dict[Any, Any], dict[Any,
     if not cookies:
         new = side if new_headers is headers else {**side, "headers": new_headers}
         return new, new
-    new_cookies = ctx.walk(cookies, "cookie")
+    new_cookies = ctx.walk({"cookies": cookies})["cookies"]
     new = {**side, "headers": new_headers, "cookies": new_cookies} if "headers" in side else {**side, "cookies": new_cookies}
     return new, {**new, "cookies": _EMPTY}
 

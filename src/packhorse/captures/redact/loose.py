@@ -68,7 +68,7 @@ def _value(ctx: Context, match: re.Match[str], place: Place) -> str:
     if not ctx.books[place].secret(fully_unquoted(match["name"])):
         return match[0]
     tail = match["tail"] if "tail" in match.re.groupindex else ""
-    return f"{match['head']}{ctx.hide(match['text'], place)}{tail}"
+    return f"{match['head']}{ctx.hide(match['text'], 'key' if place == 'anywhere' else place)}{tail}"
 
 
 def _quoted(ctx: Context, match: re.Match[str]) -> str:

@@ -15,8 +15,9 @@ from packhorse.captures.redact.rules import Rules
 
 #: The signals that are not token rules. NAME: a secret name with something after it that looks like its value.
 #: ESCAPED: letters hidden behind escapes, so that NAME cannot be trusted to be absent.
-NAME, USERINFO, CARD, ESCAPED = "name", "userinfo", "card", "escaped"
-STRUCTURAL = frozenset({NAME, ESCAPED})
+#: ENCODED: an object says that a text in it is base64, which no other signal sees through.
+NAME, USERINFO, CARD, ESCAPED, ENCODED = "name", "userinfo", "card", "escaped", "encoded"
+STRUCTURAL = frozenset({NAME, ESCAPED, ENCODED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,14 @@ _SEPARATOR = r"[-_. \[\]]{0,2}"
 #: What stands before a whole name. Hex digits are the ends of %3F, %26, %253F …; n, r, t those of escaped line ends.
 _START = r"(?:^|[?&;#\"'\s,{<:]|3f|26|23|3b|\\[nrt])"
 #: What follows a name at once; its last byte is where ``after`` is tried.
-_END = r"[\])]{0,2}(?:\\{0,9}[\"']|[=:%>]|\\u)"
+_END = r"[\])]{0,2}(?:\\*[\"']|[=:%>]|\\u)"
 
 #: A JSON value that is neither empty, nor a marker, nor true, false or null.
-_JSON_VALUE = r"\s*(?:[0-9\[{-]|\\*[\"'](?:[^\[\"'\\]|\[[^r]|\\[^\"'\\]|\\\\[^\"'\\]))"
+_JSON_VALUE = r"\s*(?:[0-9-]|\[[^\]]|\{[^}]|\\*[\"'](?:[^\[\"'\\]|\[[^r]|\\[^\"'\\]|\\\\[^\"'\\]))"
 _ASSIGNED = r"(?:[^\[&\s\"'\\;]|\[[^r]|\\u|\\\\u)"
 _PAIR = rf"\s*(?:\}}|,\s*\\*\"(?:[^v\\]|v[^a]|value\\*\"\s*:{_JSON_VALUE}))"
-_ATTRIBUTE = r"(?:[^<>\"']{0,60}>|[^<>]{0,200}(?:value|content)=)"
+_LINE_END = r"(?:;[^\r\n]{0,200})?(?:[\r\n]|\\+[rn])"
+_ATTRIBUTE = rf"(?:{_LINE_END}|[^<>\"']{{0,60}}>|[^<>]{{0,200}}(?:value|content)=)"
 #: name=value · name%3Dvalue · name%5D=value · "name","value": value · "name"} · name="…" value=…
 _AFTER_PARAM = re.compile(
     rf"(?:(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|[\"'](?:{_PAIR}|{_ATTRIBUTE}))".encode()
@@ -62,6 +64,9 @@ _AFTER_KEY = re.compile(
 _PLAIN_HEX = r"(?:2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])"
 #: First digits of the payment networks (ISO/IEC 7812 ranges in use), then enough digits, singly separated.
 _CARD = r"(?:^|[^0-9.]|[^0-9]\.)(?:2[2-7]|3[04-9]|[4-6][0-9])(?:(?:[ +-]|%20|\\u0020)?[0-9]){11}"
+_ENCODED = (
+    r"base64encoded\\*\"\s*:\s*true|encoding\\*\"\s*:\s*\\*\"base64|opcode\\*\"\s*:\s*2|base64_string|transfer-encoding:\s*base64"
+)
 
 
 def _names(names: Iterable[str], after: re.Pattern[bytes]) -> list[Signal]:
@@ -83,6 +88,7 @@ def signals_of(rules: Rules) -> tuple[Signal, ...]:
         *tokens,
         *_names(keys, _AFTER_KEY),
         *_names(params, _AFTER_PARAM),
+        Signal(ENCODED, _ENCODED.encode(), (b"base64", b"opcode"), caseless=True),
         Signal(USERINFO, rb":(?:\\*/){2}[^/\\\s\"'<>@?#:]{0,256}:[^/\\\s\"'<>@?#]{1,256}@", (b"@",)),
         Signal(CARD, _CARD.encode()),
         Signal(ESCAPED, rf"(?:\\u00|%(?:25){{0,3}}){_PLAIN_HEX}".encode(), (b"\\u00", b"%"), caseless=True),
