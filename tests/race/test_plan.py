@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packhorse.race.options import PhasePlan
-from packhorse.race.plan import LOOKS, another_block, best_of, leavers, order
+from packhorse.race.plan import LOOKS, Deadlines, another_block, best_of, leavers, order
 
 NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=12, unique=True)
 
@@ -47,11 +47,12 @@ def test_a_phase_measures_its_least_blocks_and_then_as_many_as_fit() -> None:
     plan = PhasePlan(0.1, min_blocks=2, max_blocks=5)
 
     def more(done: int, now_s: float) -> bool:
-        return another_block(plan, done=done, now_s=now_s, deadline_s=10, block_s=3)
+        deadlines = Deadlines(planned_s=10, latest_s=20)
+        return another_block(plan, done=done, now_s=now_s, deadlines=deadlines, block_s=3)
 
     assert more(0, 99)
-    assert more(1, 99)
-    assert not more(2, 99)
+    assert more(1, 17)
+    assert not more(1, 17.1)
     assert more(2, 7.0)
     assert not more(2, 7.1)
     assert not more(5, 0)

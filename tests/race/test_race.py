@@ -30,7 +30,7 @@ def har(path: Path, *, count: int, extra: object = None) -> Path:
 
 def options(tmp_path: Path, **more: object) -> RaceOptions:
     captures = (har(tmp_path / "a.har", count=50), har(tmp_path / "b.har", count=80))
-    given = {"captures": captures, "target": "memory", "quick": True, "time_budget_s": 1.0, "pipelines": PIPELINES}
+    given = {"captures": captures, "target": "memory", "quick": True, "time_budget_s": 10.0, "pipelines": PIPELINES}
     return RaceOptions(out_dir=tmp_path / "out", **{**given, **more})  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from packhorse.race.child import BlockOutcome, run_block
 from packhorse.race.inputs import CaptureFile
 from packhorse.race.options import PhasePlan
-from packhorse.race.plan import another_block, leavers, order
+from packhorse.race.plan import Deadlines, another_block, leavers, order
 from packhorse.race.progress import Observer
 from packhorse.race.spec import Arm, BlockSpec, Mode, Sample
 
@@ -129,7 +129,7 @@ class Bench:
         return data
 
     def phase(
-        self, name: str, arms: Iterable[Arm], plan: PhasePlan, *, deadline_s: float, rule: Elimination | None = None
+        self, name: str, arms: Iterable[Arm], plan: PhasePlan, *, deadlines: Deadlines, rule: Elimination | None = None
     ) -> PhaseData:
         """Measure a phase.
 
@@ -137,13 +137,13 @@ class Bench:
             name: Unique within the race; it seeds the orders.
             arms: What is sampled.
             plan: Bounds on the number of blocks.
-            deadline_s: On this bench's clock; a block that is expected to end later is not begun.
+            deadlines: On this bench's clock; a block that is expected to end later is not begun.
             rule: Who leaves early; None keeps all.
         """
         data = self.done.setdefault(name, PhaseData(name))
         data.arms = {arm.name: arm for arm in arms}
         block, reruns, block_s = 0, 0, 0.0
-        while another_block(plan, done=block, now_s=self.clock(), deadline_s=deadline_s, block_s=block_s):
+        while another_block(plan, done=block, now_s=self.clock(), deadlines=deadlines, block_s=block_s):
             racing = [n for n in data.arms if n not in data.errors and n not in data.dropped]
             if not racing:
                 break
@@ -152,7 +152,7 @@ class Bench:
             block_s = outcome.duration_s
             doubtful = [sample for sample in outcome.samples if sample.suspect]
             suspect = len(doubtful) > SUSPECT_SHARE * max(1, len(outcome.samples))
-            if suspect and reruns < MAX_RERUNS and self.clock() + block_s <= deadline_s:
+            if suspect and reruns < MAX_RERUNS and self.clock() + block_s <= deadlines.planned_s:
                 reruns += 1
                 data.blocks[-1]["suspect"] = sorted({reason for sample in doubtful for reason in sample.suspect})[:5]
                 moved = [sample for sample in data.samples if sample.block == block]

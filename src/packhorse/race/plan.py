@@ -32,19 +32,28 @@ def order(names: Sequence[str], *, seed: int, phase: str, block: int) -> list[st
     return sorted(names, key=lambda name: (place(name), name), reverse=bool(block % 2))
 
 
-def another_block(plan: PhasePlan, *, done: int, now_s: float, deadline_s: float, block_s: float) -> bool:
-    """Whether a phase measures another block.
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """When a phase should be over, and when no further block is begun even below its least number, on one clock."""
+
+    planned_s: float
+    latest_s: float
+
+
+def another_block(plan: PhasePlan, *, done: int, now_s: float, deadlines: Deadlines, block_s: float) -> bool:
+    """Whether a phase measures another block. One is always measured.
 
     Args:
         plan: Its bounds.
         done: Blocks done.
-        now_s: The present, on the same clock as the deadline.
-        deadline_s: When the phase should be over.
+        now_s: The present, on the same clock as the deadlines.
+        deadlines: When to stop.
         block_s: Seconds the last block took.
     """
-    if done < plan.min_blocks:
+    if done == 0:
         return True
-    return done < plan.max_blocks and now_s + block_s <= deadline_s
+    limit_s = deadlines.latest_s if done < plan.min_blocks else deadlines.planned_s
+    return done < plan.max_blocks and now_s + block_s <= limit_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from packhorse.race import inputs, lineup
 from packhorse.race.inputs import CaptureFile
 from packhorse.race.options import RaceOptions
 from packhorse.race.phase import Bench, Elimination, PhaseData
-from packhorse.race.plan import best_of
+from packhorse.race.plan import Deadlines, best_of
 from packhorse.race.progress import Observer, Silent
 from packhorse.race.record import Record, write_record
 from packhorse.race.score import PutPrice, fit_price, own_cost, predicted_cost, upload_cost
@@ -30,6 +30,9 @@ from packhorse.race.spec import Arm, Kind, Mode
 CEILING_BODIES = (1_024, 256 * 1024)
 #: Seconds that the planned time keeps back for deciding, writing and stopping servers.
 RESERVE_S = 3.0
+#: Times the planned time after which no phase begins a block beyond its first: a busy machine gets fewer blocks than it
+#: needs for a verdict, and is told so, rather than a race without end.
+OVERTIME = 1.15
 #: Part of the raw pipeline's predicted cost that a base64 one has to fall below to be believed.
 BASE64_CLEARLY_CHEAPER = 0.9
 
@@ -115,10 +118,11 @@ class Race:
         self._memory()
         self._held_out()
 
-    def _deadline_s(self, share: float) -> float:
+    def _until(self, share: float) -> Deadlines:
         """The phase's end: shares add up, so that time left over passes on to the next phase."""
         self._share += share
-        return self._found.begun_s + self._share * (self._options.time_s - RESERVE_S)
+        begun_s, time_s = self._found.begun_s, self._options.time_s
+        return Deadlines(begun_s + self._share * (time_s - RESERVE_S), begun_s + OVERTIME * time_s)
 
     def _prepare(self) -> Bench:
         options, found = self._options, self._found
@@ -163,7 +167,7 @@ class Race:
             Arm(f"put of {size} bytes", Kind.CEILING, text, in_flight=8, body_bytes=size) for size in CEILING_BODIES
         ]
         data = self._bench.phase(
-            "ceiling", arms, self._effort.ceiling, deadline_s=self._deadline_s(self._effort.ceiling.share)
+            "ceiling", arms, self._effort.ceiling, deadlines=self._until(self._effort.ceiling.share)
         )
         if data.errors:
             raise InputError(f"the target cannot be written to: {next(iter(data.errors.values()))}")
@@ -199,7 +203,7 @@ class Race:
                 stage,
                 mine,
                 self._effort.screen,
-                deadline_s=self._deadline_s(part * self._effort.screen.share),
+                deadlines=self._until(part * self._effort.screen.share),
                 rule=Elimination(cost, keep=counts[stage] + 1, apart=frozenset({lineup.NULL_ARM})),
             )
             allowed = [arm.name for arm in mine if self._may_win(arm)]
@@ -224,7 +228,7 @@ class Race:
             "cross",
             lineup.crossed(encoders, compressors, ["raw", *base64]),
             self._effort.cross,
-            deadline_s=self._deadline_s(self._effort.cross.share),
+            deadlines=self._until(self._effort.cross.share),
             rule=Elimination(cost, keep=self._effort.finalists),
         )
         costs = {name: list(by.values()) for name, by in data.costs(cost).items() if name not in data.dropped}
@@ -243,7 +247,7 @@ class Race:
             "stores",
             arms,
             self._effort.stores,
-            deadline_s=self._deadline_s(self._effort.stores.share),
+            deadlines=self._until(self._effort.stores.share),
             rule=Elimination(cost, keep=self._effort.store_finalists),
         )
         costs = {name: list(by.values()) for name, by in data.costs(cost).items() if name not in data.dropped}
@@ -288,7 +292,7 @@ class Race:
             "finals",
             list({arm.name: arm for arm in (*arms, *extra)}.values()),
             self._effort.finals,
-            deadline_s=self._deadline_s(self._effort.finals.share),
+            deadlines=self._until(self._effort.finals.share),
             rule=Elimination(upload_cost(self._options.objective), protected=protected),
         )
 
@@ -323,7 +327,7 @@ class Race:
             "held-out",
             [arm.with_rounds(0) for arm in arms.values()],
             self._effort.held_out,
-            deadline_s=self._found.begun_s + self._options.time_s - RESERVE_S,
+            deadlines=self._until(1 - self._share),
         )
 
     def _price(self) -> PutPrice:

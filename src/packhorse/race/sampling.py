@@ -22,6 +22,9 @@ from packhorse.stores.base import Endpoint
 Emit = Callable[[dict[str, Any]], None]
 #: Uploads of a ready body before the ceiling is read.
 CEILING_UPLOADS = 64
+#: An upload's sample is this many times as long as a CPU sample: threads, client and server take turns by chance, and
+#: the clients that have to be told apart differ by less than that scatters over 50 ms.
+UPLOAD_SAMPLE_FACTOR = 3
 
 
 @dataclass(slots=True)
@@ -133,6 +136,8 @@ def rounds_for(once_s: float, arm: Arm, items: int, spec: BlockSpec) -> int:
     once_s = max(once_s, 1e-7)
     affordable = max(1, int(spec.max_sample_s / once_s))
     wanted = math.ceil(spec.min_sample_s / once_s)
+    if arm.kind is Kind.UPLOAD:
+        wanted = math.ceil(UPLOAD_SAMPLE_FACTOR * spec.min_sample_s / once_s)
     if arm.kind is Kind.UPLOAD and arm.in_flight > 1:
         wanted = max(wanted, math.ceil(4 * arm.in_flight / items))
         fewest = math.ceil(2 * arm.in_flight / items)

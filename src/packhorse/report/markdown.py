@@ -97,8 +97,8 @@ def _ranking(record: Record) -> list[str]:
     if not rows:
         return ["## Ranking", "", "Nothing was measured end to end.", ""]
     best = {row["arm"]: row["against_best"] for row in rows}
-    header = ("", "pipeline", "in flight", "captures/s", "× reference", "behind the best (95 %)", "CPU", "stored",
-              "p50 / p99", "peak memory", "blocks")  # fmt: skip
+    figures = ("captures/s", "raw bytes", "× reference", "behind the best (95 %)", "CPU", "stored", "p50 / p99")
+    header = ("", "pipeline", "in flight", *figures, "peak memory", "blocks")
     ordered = sorted(rows, key=_rank_key)
     body = [
         (
@@ -106,6 +106,7 @@ def _ranking(record: Record) -> list[str]:
             code(row["pipeline"]),
             str(row["in_flight"]),
             rate(row["captures_per_s"]),
+            bytes_(row["raw_bytes_per_s"]) + "/s",
             times(row["speedup_over_reference"]),
             _behind(best[row["arm"]]),
             seconds(row["cpu_s"]),
@@ -163,17 +164,19 @@ def _held_out(record: Record) -> list[str]:
             code(row["pipeline"]),
             str(row["in_flight"]),
             rate(row["captures_per_s"]),
+            bytes_(row["raw_bytes_per_s"]) + "/s",
             times(row["speedup_over_reference"]),
             bytes_(row["bytes_out"]),
             str(row["blocks"]),
         )
         for row in rows
     ]
-    header = ("pipeline", "in flight", "captures/s", "× reference", "stored", "blocks")
+    header = ("pipeline", "in flight", "captures/s", "raw bytes", "× reference", "stored", "blocks")
     return [
         "## Measured again",
         "",
         f"Whatever wins a race is flattered by it. Here: fresh processes, {plain(record['held_out']['note'])}.",
+        "Captures of other sizes give other captures/s; compare raw bytes/s and × reference.",
         "",
         *table(header, body),
         "",
