@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-#: Digits, each perhaps after one separator; not the decimals of a number, not part of a hexadecimal word.
-_RUN = re.compile(r"(?<![0-9a-fA-F_])(?<![0-9]\.)[0-9](?:(?:[ +-]|%20)?[0-9]){12,}(?![a-fA-F_])")
+#: Digits, in one group or in groups of three and more; not the decimals of a number, not part of a hexadecimal word.
+_RUN = re.compile(r"(?<![0-9a-fA-F_])(?<![0-9]\.)[0-9]+(?:(?:[ +-]|%20)[0-9]+)*(?![a-fA-F_])")
 _GROUP = re.compile(r"[0-9]+")
+#: How cards are written in groups: 16 to 19 digits by fours, American Express and Diners Club by 4-6-5 and 4-6-4.
+_GROUPED = ((4, 4, 4, 4, 3), (4, 4, 4, 4, 2), (4, 4, 4, 4, 1), (4, 4, 4, 4), (4, 6, 5), (4, 6, 4))
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _SHORTEST, _LONGEST = 13, 19
 
@@ -39,6 +41,8 @@ def replace_cards(text: str, mark: Callable[[str], str]) -> str:
 
     def in_run(match: re.Match[str]) -> str:
         run = match[0]
+        if len(run) < _SHORTEST:
+            return run
         groups = [found.span() for found in _GROUP.finditer(run.replace("%20", "   "))]
         pieces, at, index = [], 0, 0
         while index < len(groups):
@@ -55,12 +59,27 @@ def replace_cards(text: str, mark: Callable[[str], str]) -> str:
     return _RUN.sub(in_run, text)
 
 
+def holds_card(text: str) -> bool:
+    """Whether :func:`replace_cards` would replace something."""
+    found: list[str] = []
+
+    def mark(digits: str) -> str:
+        found.append(digits)
+        return ""
+
+    replace_cards(text, mark)
+    return bool(found)
+
+
 def _card_from(run: str, groups: list[tuple[int, int]], first: int) -> int | None:
-    digits = ""
-    for index in range(first, len(groups)):
-        digits += run[groups[index][0] : groups[index][1]]
-        if len(digits) > _LONGEST:
-            return None
-        if is_card(digits):
-            return index
+    """The last group of the card that begins with group ``first``, or None."""
+    start, stop = groups[first]
+    if stop - start >= _SHORTEST:
+        return first if is_card(run[start:stop]) else None
+    if stop - start != 4:
+        return None
+    for lengths in _GROUPED:
+        chosen = groups[first : first + len(lengths)]
+        if tuple(b - a for a, b in chosen) == lengths and is_card("".join(run[a:b] for a, b in chosen)):
+            return first + len(lengths) - 1
     return None

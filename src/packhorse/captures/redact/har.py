@@ -12,7 +12,7 @@ from packhorse.captures.redact import jsontext
 from packhorse.captures.redact.bodies import is_media
 from packhorse.captures.redact.context import Context
 from packhorse.captures.redact.names import NameBook
-from packhorse.captures.redact.walk import under_name
+from packhorse.captures.redact.walk import under_name, walk_child
 
 _name = itemgetter("name")
 _EMPTY: list[Any] = []
@@ -38,7 +38,35 @@ def redact_entry(ctx: Context, entry: dict[Any, Any]) -> Any:
     outline = jsontext.scannable({**entry, "request": request_rest, "response": response_rest})
     if outline is not None and not ctx.scan_bytes(outline):
         return entry
-    return ctx.walk(entry)
+    return _suspects(ctx, entry, request_rest, response_rest)
+
+
+#: Keys that make an object a body or a named value, which only the careful way reads right.
+_WHOLE = frozenset({"name", "key", "text", "body", "data", "payloadData", "base64_string", "opcode", "base64Encoded"})
+
+
+def _suspects(ctx: Context, entry: dict[Any, Any], request_rest: dict[Any, Any], response_rest: dict[Any, Any]) -> Any:
+    """An entry with something suspicious in it: only the parts that are suspicious go the careful way."""
+    if not (_WHOLE.isdisjoint(entry) and _WHOLE.isdisjoint(request_rest) and _WHOLE.isdisjoint(response_rest)):
+        return ctx.walk(entry)
+    changed = {"request": _parts(ctx, entry["request"], request_rest), "response": _parts(ctx, entry["response"], response_rest)}
+    outer = {key: child for key, child in entry.items() if key not in changed}
+    changed |= _parts(ctx, outer, outer)
+    return entry if all(entry[key] is child for key, child in changed.items()) else {**entry, **changed}
+
+
+def _parts(ctx: Context, side: dict[Any, Any], rest: dict[Any, Any]) -> dict[Any, Any]:
+    changed: dict[Any, Any] = {}
+    for key, child in side.items():
+        text = jsontext.scannable({key: rest[key]})
+        if text is not None and not ctx.scan_bytes(text):
+            continue
+        if not isinstance(key, str) or key != ctx.text(key):
+            return {**ctx.walk(side)}  # A secret in a key itself: rare, and no part's matter.
+        new = walk_child(ctx, key, child, "anywhere", 0)
+        if new is not child:
+            changed[key] = new
+    return {**side, **changed} if changed else side
 
 
 def _other(ctx: Context, element: Any) -> Any:

@@ -7,10 +7,9 @@ from collections.abc import Callable
 
 import hyperscan
 
-from packhorse.captures.redact.signals import NAME, Signal
+from packhorse.captures.redact.signals import Signal
 
 _NOTHING: frozenset[str] = frozenset()
-_AFTER_BYTES = 512
 
 
 def make_scan(signals: tuple[Signal, ...]) -> Callable[[bytes], frozenset[str]]:
@@ -20,7 +19,7 @@ def make_scan(signals: tuple[Signal, ...]) -> Callable[[bytes], frozenset[str]]:
         hyperscan.error: A pattern is not readable by Hyperscan.
     """
     names = [signal.name for signal in signals]
-    afters = [signal.after for signal in signals]
+    confirms = [signal.confirm for signal in signals]
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[signal.pattern for signal in signals],
@@ -32,13 +31,9 @@ def make_scan(signals: tuple[Signal, ...]) -> Callable[[bytes], frozenset[str]]:
     run = database.scan
 
     def matched(number: int, _start: int, end: int, _flags: int, found: _Found) -> None:
-        after = afters[number]
-        if after is None:
-            found.names.add(names[number])
-        elif NAME not in found.names:
-            # What follows a name is tried on the text in lower case, of which a piece is enough: no pattern reads on.
-            if after.match(found.text[end - 1 : end + _AFTER_BYTES].lower()):
-                found.names.add(NAME)
+        confirm, name = confirms[number], names[number]
+        if confirm is None or (name not in found.names and confirm(found.text, end)):
+            found.names.add(name)
 
     def scan(text: bytes) -> frozenset[str]:
         try:
@@ -62,5 +57,5 @@ class _Found:
 
 def _flags(signal: Signal) -> int:
     flags: int = hyperscan.HS_FLAG_CASELESS if signal.caseless else 0
-    # A name must be reported wherever it stands, until what follows fits; anything else once.
-    return flags if signal.after is not None else flags | hyperscan.HS_FLAG_SINGLEMATCH
+    # What is looked at more closely must be reported wherever it stands; anything else once.
+    return flags if signal.confirm is not None else flags | hyperscan.HS_FLAG_SINGLEMATCH

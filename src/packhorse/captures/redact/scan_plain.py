@@ -37,9 +37,9 @@ def make_scan(signals: tuple[Signal, ...]) -> Callable[[bytes], frozenset[str]]:
 
 
 def _found(signal: Signal, pattern: re.Pattern[bytes], text: bytes) -> bool:
-    if signal.after is None:
+    if signal.confirm is None:
         return pattern.search(text) is not None
-    return any(signal.after.match(text, match.end() - 1) for match in pattern.finditer(text))
+    return any(signal.confirm(text, match.end()) for match in pattern.finditer(text))
 
 
 def _may_hold_card(text: bytes) -> bool:

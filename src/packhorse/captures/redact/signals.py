@@ -8,9 +8,10 @@ Patterns use what ``re`` and Hyperscan read alike: ASCII classes, no look-around
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from packhorse.captures.redact.cards import holds_card
 from packhorse.captures.redact.rules import Rules
 
 #: The signals that are not token rules. NAME: a secret name with something after it that looks like its value.
@@ -29,14 +30,14 @@ class Signal:
         pattern: Over bytes; see the module.
         needles: Every match contains one of them (in lower case when ``caseless``). Empty: no such literal is known.
         caseless: ASCII letters match both cases.
-        after: None, or what must follow, tried at the match's last byte on the text in lower case.
+        confirm: None, or ``(text, end) -> bool``: a closer look at one match, which ends before ``end``.
     """
 
     name: str
     pattern: bytes
     needles: tuple[bytes, ...] = ()
     caseless: bool = False
-    after: re.Pattern[bytes] | None = None
+    confirm: Callable[[bytes, int], bool] | None = None
 
 
 _SEPARATOR = r"[-_. \[\]]{0,2}"
@@ -48,7 +49,7 @@ _END = r"[\])]{0,2}(?:\\*[\"']|[=:%>]|\\u)"
 #: A JSON value that is neither empty, nor a marker, nor true, false or null.
 _JSON_VALUE = r"\s*(?:[0-9-]|\[[^\]]|\{[^}]|\\*[\"'](?:[^\[\"'\\]|\[[^r]|\\[^\"'\\]|\\\\[^\"'\\]))"
 _ASSIGNED = r"(?:[^\[&\s\"'\\;]|\[[^r]|\\u|\\\\u)"
-_PAIR = rf"\s*(?:\}}|,\s*\\*\"(?:[^v\\]|v[^a]|value\\*\"\s*:{_JSON_VALUE}))"
+_PAIR = rf"\s*(?:(?P<last>\}})|,\s*\\*\"(?:[^v\\]|v[^a]|value\\*\"\s*:{_JSON_VALUE}))"
 _LINE_END = r"(?:;[^\r\n]{0,200})?(?:[\r\n]|\\+[rn])"
 _ATTRIBUTE = rf"(?:{_LINE_END}|[^<>\"']{{0,60}}>|[^<>]{{0,200}}(?:value|content)=)"
 #: name=value · name%3Dvalue · name%5D=value · "name","value": value · "name"} · name="…" value=…
@@ -63,19 +64,47 @@ _AFTER_KEY = re.compile(
 #: Letters, digits, - . _ written as \u00XX or %XX: nothing ordinary does that.
 _PLAIN_HEX = r"(?:2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])"
 #: First digits of the payment networks (ISO/IEC 7812 ranges in use), then enough digits, singly separated.
-_CARD = r"(?:^|[^0-9.]|[^0-9]\.)(?:2[2-7]|3[04-9]|[4-6][0-9])(?:(?:[ +-]|%20|\\u0020)?[0-9]){11}"
+_CARD = (
+    r"(?:^|[^0-9.a-f_]|[^0-9]\.)(?:2[2-7]|3[04-9]|[4-6][0-9])"
+    r"(?:[0-9]{11}|[0-9]{2}(?:[ +-]|%20|\\u0020)[0-9]{4}(?:[ +-]|%20|\\u0020|[0-9][0-9](?:[ +-]|%20|\\u0020))[0-9]{4})"
+)
 _ENCODED = (
     r"base64encoded\\*\"\s*:\s*true|encoding\\*\"\s*:\s*\\*\"base64|opcode\\*\"\s*:\s*2|base64_string|transfer-encoding:\s*base64"
 )
 
+#: Bytes looked at around a match. No pattern reads further.
+_BEFORE_BYTES, _AFTER_BYTES = 256, 512
+_NAME_BEFORE = re.compile(rb"(?:name|key)\\*\"\s*:\s*\\*\"[^\"\\]{0,100}\\*\"$")
 
-def _names(names: Iterable[str], after: re.Pattern[bytes]) -> list[Signal]:
+
+def _confirm_key(text: bytes, end: int) -> bool:
+    return _confirm(_AFTER_KEY, text, end)
+
+
+def _confirm_param(text: bytes, end: int) -> bool:
+    return _confirm(_AFTER_PARAM, text, end)
+
+
+def _confirm(after: re.Pattern[bytes], text: bytes, end: int) -> bool:
+    match = after.match(text[end - 1 : end + _AFTER_BYTES].lower())
+    if match is None:
+        return False
+    # "token"} ends an object: a name only when it stands as one, in {"value": "…", "name": "token"}.
+    return match["last"] is None or _NAME_BEFORE.search(text[max(0, end - _BEFORE_BYTES) : end].lower()) is not None
+
+
+def _confirm_card(text: bytes, end: int) -> bool:
+    around = text[max(0, end - 48) : end + 48].decode("latin-1").replace("\\u0020", " ")
+    return holds_card(around)
+
+
+def _names(names: Iterable[str], confirm: Callable[[bytes, int], bool]) -> list[Signal]:
     signals = []
     for written in sorted(set(names) - {"*"}):
         words = [word for word in re.split(r"[^a-z0-9]+", written.lower()) if word]
         start = "" if written.startswith("*") else _START
         pattern = f"{start}{_SEPARATOR.join(words)}{_END}".encode()
-        signals.append(Signal(NAME, pattern, (max(words, key=len).encode(),), caseless=True, after=after))
+        signals.append(Signal(NAME, pattern, (max(words, key=len).encode(),), caseless=True, confirm=confirm))
     return signals
 
 
@@ -86,10 +115,10 @@ def signals_of(rules: Rules) -> tuple[Signal, ...]:
     tokens = [Signal(t.name, t.scan.encode(), tuple(n.encode() for n in t.needles)) for t in rules.token if t.scan]
     return (
         *tokens,
-        *_names(keys, _AFTER_KEY),
-        *_names(params, _AFTER_PARAM),
+        *_names(keys, _confirm_key),
+        *_names(params, _confirm_param),
         Signal(ENCODED, _ENCODED.encode(), (b"base64", b"opcode"), caseless=True),
         Signal(USERINFO, rb":(?:\\*/){2}[^/\\\s\"'<>@?#:]{0,256}:[^/\\\s\"'<>@?#]{1,256}@", (b"@",)),
-        Signal(CARD, _CARD.encode()),
+        Signal(CARD, _CARD.encode(), confirm=_confirm_card, caseless=True),
         Signal(ESCAPED, rf"(?:\\u00|%(?:25){{0,3}}){_PLAIN_HEX}".encode(), (b"\\u00", b"%"), caseless=True),
     )

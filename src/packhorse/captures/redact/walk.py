@@ -89,7 +89,7 @@ def _walk_dict(ctx: Context, value: dict[Any, Any], place: Place, depth: int) ->
     for key, child in value.items():
         if key in skip:
             continue
-        new = _child(ctx, key, child, place, depth)
+        new = walk_child(ctx, key, child, place, depth)
         if new is not child:
             changed[key] = new
     new_keys = {key: ctx.text(key, depth=depth) for key in value if isinstance(key, str) and len(key) > 12}
@@ -98,7 +98,8 @@ def _walk_dict(ctx: Context, value: dict[Any, Any], place: Place, depth: int) ->
     return {**value, **changed} if changed else value
 
 
-def _child(ctx: Context, key: Any, child: Any, place: Place, depth: int) -> Any:
+def walk_child(ctx: Context, key: Any, child: Any, place: Place, depth: int) -> Any:
+    """What stands under a key of an object: in a place of its own (``headers``), or under a name."""
     if not isinstance(key, str):
         return walk(ctx, child, place, depth)
     inner = _PLACES.get(key.lower())
