@@ -11,7 +11,7 @@ import io
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import boto3
@@ -80,6 +80,7 @@ class Boto3Transfer:
         endpoint = self._client.endpoint
         headers = headers_of(info)
         slot = headers["Metadata"] = _Slot(info.metadata)
+        slot.reader = file if isinstance(file, ChunkReader) else None
         error: Any
         try:
             self._manager.upload(file, endpoint.bucket, key, extra_args=headers).result()
@@ -111,6 +112,17 @@ class _Slot(dict[str, str]):
 
     etag: str = ""
     abort_error: Exception | None = None
+    reader: ChunkReader | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Stop the stream when a request fails: s3transfer itself reads it to its end first."""
+        try:
+            yield
+        except SDK_ERRORS:
+            if self.reader is not None:
+                self.reader.abandon()
+            raise
 
 
 class _Recording:
@@ -129,9 +141,14 @@ class _Recording:
         return answer
 
     def create_multipart_upload(self, **arguments: Any) -> Any:
-        answer = self._sdk.create_multipart_upload(**arguments)
+        with arguments["Metadata"].watching():
+            answer = self._sdk.create_multipart_upload(**arguments)
         self._slots[answer["UploadId"]] = arguments["Metadata"]
         return answer
+
+    def upload_part(self, **arguments: Any) -> Any:
+        with self._slots[arguments["UploadId"]].watching():
+            return self._sdk.upload_part(**arguments)
 
     def complete_multipart_upload(self, **arguments: Any) -> Any:
         answer = self._sdk.complete_multipart_upload(**arguments)

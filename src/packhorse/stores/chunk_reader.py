@@ -18,12 +18,13 @@ class ChunkReader:
         self._held = memoryview(b"")
         self.bytes_read = 0
         self.error: BaseException | None = None
+        self._abandoned = False
 
     def read(self, size: int = -1) -> bytes:
         """Up to ``size`` bytes, less only at the end: s3transfer takes a short read for the end. -1 reads the rest."""
         taken: list[bytes | memoryview] = []
         wanted = size
-        while wanted:
+        while wanted and not self._abandoned:
             if not len(self._held) and not self._next():
                 break
             piece = self._held if wanted < 0 else self._held[:wanted]
@@ -33,6 +34,10 @@ class ChunkReader:
         data = b"".join(taken)
         self.bytes_read += len(data)
         return data
+
+    def abandon(self) -> None:
+        """Hand out nothing more: the upload has failed, and producing the rest would be for nothing."""
+        self._abandoned = True
 
     def readable(self) -> bool:
         """Always True."""

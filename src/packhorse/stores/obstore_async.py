@@ -15,7 +15,7 @@ import atexit
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
 import obstore
@@ -102,7 +102,8 @@ class ObstoreAsync:
     async def close(self) -> None:
         """As :meth:`packhorse.stores.base.AsyncStore.close`; see the module about exit."""
         self._client = None
-        await asyncio.to_thread(quiesce)
+        for pause_s in _until_quiet():
+            await asyncio.sleep(pause_s)
 
     def _open(self) -> Any:
         client = self._client
@@ -172,10 +173,16 @@ class AsyncSource:
 
 def quiesce() -> None:
     """Wait until no thread that Python did not start is inside Python, two seconds at most. See the module."""
+    for pause_s in _until_quiet():
+        time.sleep(pause_s)
+
+
+def _until_quiet() -> Iterator[float]:
+    """Yield the seconds to pause between looks, until enough of them in a row have found nobody."""
     deadline_s = time.monotonic() + QUIESCE_S
     quiet = 0
     while quiet < QUIET_LOOKS and time.monotonic() < deadline_s:
-        time.sleep(LOOK_S)
+        yield LOOK_S
         ours = {thread.ident for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
         quiet = 0 if sys._current_frames().keys() - ours else quiet + 1
 

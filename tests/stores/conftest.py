@@ -1,0 +1,119 @@
+"""Both local servers, once for all store tests, and a way to open any store at either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import psutil
+import pytest
+
+from packhorse.lab.targets import Target, start_target
+from packhorse.stages import registry
+from packhorse.stages.base import Candidate, Stage
+from packhorse.stores import obstore_sync
+from packhorse.stores.base import Endpoint, Store
+from packhorse.stores.bridge import SyncBridge
+
+ROWS = registry.candidates(Stage.STORE)
+NETWORK_ROWS = tuple(row for row in ROWS if row.name != "memory")
+Opener = Callable[..., Store]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    yield
+    assert [child.cmdline() for child in psutil.Process().children(recursive=True)] == []
+
+
+@pytest.fixture(scope="session")
+def moto(no_process_is_left: None) -> Iterator[Target]:
+    with start_target("moto") as target:
+        yield target
+
+
+@pytest.fixture(scope="session")
+def rclone(no_process_is_left: None) -> Iterator[Target]:
+    with start_target("rclone") as target:
+        yield target
+
+
+@pytest.fixture(params=["moto", "rclone"])
+def target(request: pytest.FixtureRequest) -> Target:
+    found: Target = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def no_aws_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def make_store(row: Candidate, endpoint: Endpoint, *, pool: int = 10) -> Store:
+    settings = {"pool": pool} if row.settings else {}
+    if not row.asynchronous:
+        store: Store = registry.make(row, settings, endpoint=endpoint)
+        return store
+    return SyncBridge(
+        lambda: registry.make(row, settings, endpoint=endpoint),
+        reader=lambda: obstore_sync.make(endpoint=endpoint, pool=2),
+    )
+
+
+@pytest.fixture
+def opened() -> Iterator[Opener]:
+    stores: list[Store] = []
+
+    def open_store(row: Candidate, endpoint: Endpoint, *, pool: int = 10) -> Store:
+        stores.append(make_store(row, endpoint, pool=pool))
+        return stores[-1]
+
+    yield open_store
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture(params=ROWS, ids=lambda row: row.name)
+def store(request: pytest.FixtureRequest, target: Target, opened: Opener) -> Store:
+    return opened(request.param, target.endpoint)
+
+
+@pytest.fixture
+def plain_client(target: Target) -> Any:
+    """botocore as it is, to look at what the stores did."""
+    return client_of(target.endpoint)
+
+
+def client_of(endpoint: Endpoint) -> Any:
+    return botocore.session.Session().create_client(
+        "s3",
+        endpoint_url=endpoint.url,
+        region_name="us-east-1",
+        aws_access_key_id=endpoint.access_key,
+        aws_secret_access_key=endpoint.secret_key,
+    )
+
+
+def pending_uploads(endpoint: Endpoint, key: str) -> list[str]:
+    """Ids of the multipart uploads of ``key`` that were neither finished nor aborted."""
+    client = client_of(endpoint)
+    try:
+        listed = client.list_multipart_uploads(Bucket=endpoint.bucket).get("Uploads", [])
+    except client.exceptions.NoSuchUpload:  # rclone's answer for a bucket that never had one
+        return []
+    return [upload["UploadId"] for upload in listed if upload["Key"] == key]
+
+
+def read(store: Store, key: str) -> bytes:
+    with store.open(key) as found:
+        chunks = list(found.chunks)
+    assert all(0 < len(chunk) <= 1024 * 1024 for chunk in chunks)
+    return b"".join(chunks)

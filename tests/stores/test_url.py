@@ -1,0 +1,65 @@
+"""Addresses and keys."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packhorse.errors import InputError
+from packhorse.stores.url import MAX_KEY_BYTES, check_key, escape_key, parse_s3_url
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("s3://bucket", ("bucket", "")),
+        ("s3://bucket/", ("bucket", "")),
+        ("S3://bucket/a/b", ("bucket", "a/b")),
+        ("s3://my.bucket-1/prefix/", ("my.bucket-1", "prefix/")),
+        ("s3://bucket/ü %20?x=1#y", ("bucket", "ü %20?x=1#y")),
+    ],
+)
+def test_addresses(text: str, parts: tuple[str, str]) -> None:
+    assert parse_s3_url(text) == parts
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "bucket/key", "https://bucket/key", "s3:/bucket", "s3://", "s3:///key", "s3://Bucket/k", "s3://b/k"]
+    + ["s3://a..b/k", "s3://bucket//k", "s3://bucket/../k", "s3://bucket/a\nb", "s3://user:pw@bucket/k"],
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(InputError):
+        parse_s3_url(text)
+
+
+def test_errors_are_one_short_line() -> None:
+    with pytest.raises(InputError) as caught:
+        check_key("x\n" * 5000)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+@given(st.text(st.characters(codec=None), max_size=200).filter(lambda text: text.strip("/")))
+def test_escaped_keys_are_acceptable(text: str) -> None:
+    try:
+        key = escape_key(text)
+    except InputError as error:
+        assert str(MAX_KEY_BYTES) in str(error)
+        return
+    assert check_key(key) == key
+    assert escape_key(text) == key
+
+
+@given(
+    st.lists(st.text(st.characters(codec=None, exclude_characters="/"), min_size=1, max_size=8), min_size=1, max_size=4)
+)
+def test_escaping_keeps_texts_apart(segments: list[str]) -> None:
+    from urllib.parse import unquote_to_bytes
+
+    try:
+        key = escape_key("/".join(segments))
+    except InputError:
+        return
+    assert unquote_to_bytes(key).decode("utf-8", "surrogatepass") == "/".join(segments)
