@@ -30,7 +30,7 @@ def har(path: Path, *, count: int, extra: object = None) -> Path:
 
 def options(tmp_path: Path, **more: object) -> RaceOptions:
     captures = (har(tmp_path / "a.har", count=50), har(tmp_path / "b.har", count=80))
-    given = {"captures": captures, "target": "memory", "quick": True, "time_budget_s": 10.0, "pipelines": PIPELINES}
+    given = {"captures": captures, "target": "memory", "quick": True, "time_budget_s": 2.0, "pipelines": PIPELINES}
     return RaceOptions(out_dir=tmp_path / "out", **{**given, **more})  # type: ignore[arg-type]
 
 
@@ -47,7 +47,7 @@ def test_a_race_of_given_pipelines_leaves_a_valid_record_and_its_report(tmp_path
     for row in rows.values():
         assert row["captures_per_s"] > 0
         assert row["peak_rss_bytes"] > 0
-        assert len(row["samples"]) == row["blocks"] >= 6 or row["left_early"]
+        assert len(row["samples"]) == row["blocks"] >= 1
     reference = next(row for row in rows.values() if row["role"] == "reference")
     assert reference["speedup_over_reference"] == 1.0
     assert {file["name"] for file in record["captures"]} | {f["name"] for f in record["held_out"]["captures"]} == {
@@ -69,13 +69,34 @@ def test_a_record_holds_no_paths_and_no_credentials(tmp_path: Path, monkeypatch:
     assert record["command"] == "packhorse race a.har https://s3.test/x"
 
 
-def test_what_cannot_encode_a_capture_is_an_error_row_and_the_race_goes_on(tmp_path: Path) -> None:
-    captures = (har(tmp_path / "big-number.har", count=20, extra=2**80),)
-    pipelines = ("json | none | raw | memory", "msgspec | none | raw | memory", "orjson | none | raw | memory")
+#: Imported by every Python process that finds it on its path: plants two defects in the block processes.
+PLANTED = """
+import os
+import packhorse.stages.compress.bz2_std as raising
+import packhorse.stages.compress.lzma_std as crashing
+
+def refuse(**settings):
+    raise RuntimeError("planted")
+
+raising.make = refuse
+crashing.make = lambda **settings: os.abort()
+"""
+
+
+def test_what_raises_and_what_crashes_become_error_rows_and_the_race_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "planted").mkdir()
+    (tmp_path / "planted" / "sitecustomize.py").write_text(PLANTED)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "planted"))
+    pipelines = ("json | none | raw | memory", "json | bz2:9 | raw | memory", "json | lzma:1 | raw | memory")
+    captures = (har(tmp_path / "one.har", count=20),)
     record = run_race(options(tmp_path, captures=captures, pipelines=pipelines, in_flight=(1,)))
-    assert record["winner"]["pipeline"] not in (None, "orjson | none | raw | memory")
+    assert record["winner"]["pipeline"] not in (None, *pipelines[1:])
     failed = {row["pipeline"]: row for row in record["results"] if row["error"]}
-    assert "orjson | none | raw | memory" in failed
+    assert set(failed) == set(pipelines[1:])
+    assert "planted" in failed[pipelines[1]]["error"]
+    assert "exit status -6" in failed[pipelines[2]]["error"]
     assert all(row["captures_per_s"] is None and row["samples"] == [] for row in failed.values())
     assert "only one was given" in record["held_out"]["note"]
     assert "## Failed" in markdown.render(record)
