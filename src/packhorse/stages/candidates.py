@@ -56,7 +56,7 @@ _ENCODERS = (
         "simplejson",
         Stage.ENCODE,
         _ENCODE + "simplejson_iterencode",
-        "simplejson iterencode, streaming",
+        "simplejson iterencode, entry by entry",
         wire="json",
         dists=("simplejson",),
         extra="encode",

@@ -71,13 +71,17 @@ class MsgpackSyntax:
         return _head(count, 0x80, 0xDE)
 
     def key(self, key: Any, path: Path) -> bytes:
-        """A key. A string with lone surrogates has no form as a key."""
+        """A key. Raises CaptureError for one that no map of MessagePack can have."""
         try:
             return self._dumps(key)
         except Exception as error:
             raise CaptureError(
                 f"a key ({type(key).__name__}) has no form in MessagePack", position=show(path)
             ) from error
+
+    def divides(self, mapping: dict[Any, Any]) -> bool:
+        """Not with lone surrogates in a key: such an object is written as its JSON text."""
+        return all(_is_unicode(key) for key in mapping if isinstance(key, str))
 
     def text(self, text: str) -> Iterator[bytes]:
         """A long string: its length in UTF-8, then its slices."""
@@ -106,7 +110,7 @@ class MsgpackSyntax:
 
     def _expressed(self, value: Any) -> Any:
         if isinstance(value, dict):
-            if any(isinstance(key, str) and not _is_unicode(key) for key in value):
+            if not self.divides(value):
                 return self._extension(JSON_EXTENSION, plain_json(value))
             return {key: self._expressed(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -118,6 +122,8 @@ class MsgpackSyntax:
 
 
 def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,18 +1,29 @@
-"""simplejson's iterencode."""
+"""simplejson's iterencode, entry by entry.
+
+With its C speedups, ``iterencode`` yields one text for all that it is given: over a whole capture it would not stream.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import simplejson
 
-from packhorse.stages.encode.texts import TextEncoder
+from packhorse.stages.encode.entries import JsonEntryEncoder
+
+#: simplejson's additions to JSON (decimals, bytes, named tuples as objects) are turned off.
+_ENCODER = simplejson.JSONEncoder(
+    separators=(",", ":"), ignore_nan=True, encoding=None, use_decimal=False, namedtuple_as_object=False
+)
 
 
-def make(*, chunk: int) -> TextEncoder:
-    """Make the encoder, with simplejson's additions to JSON (decimals, bytes, named tuples as objects) turned off."""
-    encoder = simplejson.JSONEncoder(
-        separators=(",", ":"), ignore_nan=True, encoding=None, use_decimal=False, namedtuple_as_object=False
-    )
-    return TextEncoder(encoder.iterencode, chunk)
+def _dumps(value: Any) -> bytes:
+    return "".join(_ENCODER.iterencode(value)).encode("ascii")
+
+
+def make(*, chunk: int) -> JsonEntryEncoder:
+    """Make the encoder."""
+    return JsonEntryEncoder(_dumps, chunk)
 
 
 def core_version() -> str | None:

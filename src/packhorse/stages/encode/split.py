@@ -160,18 +160,18 @@ class Splitter:
 
     def value(self, value: Any, path: Path, *, spine: bool = False, heavy: bool = False) -> Iterator[bytes]:
         """Write one value, taken apart if it is heavy."""
-        deep = len(path)
-        if isinstance(value, dict) and (heavy or (spine and deep < _SPINE_DEPTH) or is_heavy(value)):
-            if deep < _MAX_DEPTH:
-                yield from self._items(value, path, spine=spine and deep < _SPINE_DEPTH)
-                return
-        elif isinstance(value, list | tuple) and (heavy or spine or is_heavy(value)):
-            if deep < _MAX_DEPTH:
-                syntax = self._syntax
-                row = Row(syntax.open_list(len(value)), syntax.separator, syntax.close_list)
-                yield from self.elements(value, path, row)
-                return
-        elif type(value) is str and (heavy or is_heavy(value)):
+        apart = len(path) < _MAX_DEPTH and (heavy or (spine and len(path) < _SPINE_DEPTH) or is_heavy(value))
+        if not apart:
+            pass
+        elif isinstance(value, dict) and self._syntax.divides(value):
+            yield from self._items(value, path, spine=spine and len(path) < _SPINE_DEPTH)
+            return
+        elif isinstance(value, list | tuple):
+            value = _as_list(value, path)
+            row = Row(self._syntax.open_list(len(value)), self._syntax.separator, self._syntax.close_list)
+            yield from self.elements(value, path, row)
+            return
+        elif type(value) is str and is_heavy(value):
             for piece in self._syntax.text(value):
                 yield from self.raw(piece)
             return
@@ -284,3 +284,13 @@ class Splitter:
     def _odd(self, value: Any, lead: bytes, path: Path) -> None:
         """Write what the library refused the slow way, which says whether the value has a form at all."""
         self._sink.raw(lead + self._syntax.odd(value, path))
+
+
+def _as_list(value: _List, path: Path) -> _List:
+    """``value`` itself if it is a plain list or tuple; the elements of a subclass, whose methods may do anything."""
+    if type(value) in (list, tuple):
+        return value
+    try:
+        return list(value)
+    except Exception as error:
+        raise classified(error, path) from error

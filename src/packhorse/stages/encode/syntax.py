@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from packhorse.stages.encode.plain import Path, plain_json
 
-#: Characters of a long text per call: at most 1 MiB of UTF-8, and no encoder holds the interpreter for long over it.
-TEXT_SLICE_CHARACTERS = 256 * 1024
+#: Characters of a long text per call: at most 512 KiB of UTF-8 (768 KiB of ``\\u`` escapes, twice that beyond the BMP),
+#: so that no encoder holds the interpreter for long over it.
+TEXT_SLICE_CHARACTERS = 128 * 1024
 
 
 class Syntax(Protocol):
@@ -35,6 +36,10 @@ class Syntax(Protocol):
 
     def key(self, key: Any, path: Path) -> bytes:
         """A key, with what stands between it and its value. Raises CaptureError."""
+        ...
+
+    def divides(self, mapping: dict[Any, Any]) -> bool:
+        """True when all keys of an object have a form, so that it can be written key by key."""
         ...
 
     def text(self, text: str) -> Iterator[bytes]:
@@ -73,6 +78,10 @@ class JsonSyntax:
             except (TypeError, ValueError):  # lone surrogates
                 pass
         return plain_json({key: 0}, path)[1:-2]
+
+    def divides(self, _mapping: dict[Any, Any]) -> bool:
+        """Always: a key without a form is an error either way."""
+        return True
 
     def text(self, text: str) -> Iterator[bytes]:
         """Each slice is a string by itself, without its quotes: an escape never spans two characters of a ``str``."""

@@ -28,11 +28,11 @@ def weight(value: Any) -> int:
         elif isinstance(item, dict):
             total += _NODE_WEIGHT * len(item)
             if total <= HEAVY_WEIGHT:
-                waiting.extend(item.values())
+                waiting.extend(dict.values(item))  # not item.values(): a subclass's own may raise
         elif isinstance(item, list | tuple):
             total += _NODE_WEIGHT * len(item)
             if total <= HEAVY_WEIGHT:
-                waiting.extend(item)
+                waiting.extend(list.__iter__(item) if isinstance(item, list) else tuple.__iter__(item))
     return total
 
 

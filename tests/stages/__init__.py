@@ -1,0 +1,1 @@
+"""Contract tests over every CPU candidate in the registry."""
