@@ -48,9 +48,12 @@ def list_entries(text: PlainText, span: ListSpan, parser: ExactParser, *, exact:
                 break
             yield entry
             done += 1
-    slices = list_slices(Window(text.open(), span.start, span.end))
-    for index, (at, piece) in enumerate(islice(slices, done, None), done):
-        yield parser.parse(piece, text.offset + span.start + at, index)
+    # ijson hands a value on before it sees what comes after it, as in [1 2]; so the last one is looked at again.
+    slices = enumerate(list_slices(Window(text.open(), span.start, span.end)))
+    for index, (at, piece) in islice(slices, max(done - 1, 0), None):
+        entry = parser.parse(piece, text.offset + span.start + at, index)
+        if index >= done:
+            yield entry
 
 
 def line_entries(text: PlainText, parser: ExactParser, notes: Notes) -> Iterator[Any]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from packhorse.errors import InputError
 from packhorse.units import KIB, MIB
 
 #: Bytes per read of a file. ijson, the scanner and the slicer each hold about one of these beside the entry at hand.
 READ_BYTES = 256 * KIB
+#: The most that ``max_depth`` may be: Python's recursion limit; and ijson keeps each level's whole path, so its memory
+#: grows with the square of the depth (2 MB here, tens of GB at a depth of 100,000).
+MAX_DEPTH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,20 @@ class ReadLimits:
     max_entry_bytes: int = 1024 * MIB
     max_depth: int = 512
     allow_nan: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse limits that the parsers under it cannot keep.
+
+        Raises:
+            InputError: ``max_depth`` is over :data:`MAX_DEPTH`, or a limit is below 1.
+        """
+        if self.max_depth > MAX_DEPTH:
+            raise InputError(
+                f"max_depth {self.max_depth} is over {MAX_DEPTH}, beyond which parsers exhaust stack or memory"
+            )
+        for name in ("max_expanded_bytes", "max_string_bytes", "max_entry_bytes", "max_depth"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)} is below 1")
 
 
 DEFAULT_LIMITS = ReadLimits()

@@ -88,13 +88,14 @@ class Scanner:
             data = reader.read(want)
             eof = not data
             self._base += position
-            buffer = buffer[position:] + data
+            buffer = buffer[position:]
+            buffer += data
             position = self._tokens(buffer, eof=eof)
             held = len(buffer) - position
             if held > self._limits.max_string_bytes:
                 self._fail(f"a string is longer than {format_bytes(self._limits.max_string_bytes)}", position)
             # Doubling keeps the work linear when one string spans many reads.
-            want = max(READ_BYTES, held)
+            want = min(max(READ_BYTES, held), self._limits.max_string_bytes - held + READ_BYTES)
         self._layout.total_bytes = self._base + len(buffer)
         if self._keys:
             self._truncated(len(buffer))
