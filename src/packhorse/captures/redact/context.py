@@ -9,7 +9,7 @@ from typing import Any
 from packhorse.captures.redact.marker import Marker
 from packhorse.captures.redact.names import NameBook, Place
 from packhorse.captures.redact.rules import Rules
-from packhorse.captures.redact.scanner import Scan
+from packhorse.captures.redact.scan_base import Scan
 from packhorse.captures.redact.signals import signals_of
 
 #: Texts within texts (JSON in a form field in JSON …) that are followed. Deeper ones are replaced whole.
@@ -61,6 +61,18 @@ class Context:
         if self._scan is None:
             return self._all_signals
         return self._scan(text.encode("utf-8", "surrogatepass"))
+
+    def spots(self, text: str) -> list[int] | None:
+        """Offsets just behind every secret name in a text, in order; None without a scanner: look everywhere."""
+        if self._scan is None:
+            return None
+        data = text.encode("utf-8", "surrogatepass")
+        ends: list[int] = []
+        self._scan(data, ends)
+        if len(data) != len(text):
+            # A spot follows an ASCII byte, so that cutting there cuts no character.
+            ends = [len(data[:end].decode("utf-8", "surrogatepass")) for end in ends]
+        return sorted(ends)
 
     def scan_bytes(self, text: bytes) -> frozenset[str]:
         """The same for UTF-8."""

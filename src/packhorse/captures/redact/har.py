@@ -57,6 +57,11 @@ def _suspects(ctx: Context, entry: dict[Any, Any], request_rest: dict[Any, Any],
 
 def _parts(ctx: Context, side: dict[Any, Any], rest: dict[Any, Any]) -> dict[Any, Any]:
     changed: dict[Any, Any] = {}
+    whole = jsontext.scannable(rest)
+    if whole is not None and not ctx.scan_bytes(whole):
+        return side
+    if rest.get("_jar"):
+        side = {**side, "cookies": ctx.walk(side["cookies"], "cookie")}
     for key, child in side.items():
         text = jsontext.scannable({key: rest[key]})
         if text is not None and not ctx.scan_bytes(text):
@@ -82,9 +87,23 @@ def _side(ctx: Context, side: dict[Any, Any]) -> tuple[dict[Any, Any], dict[Any,
     if not cookies:
         new = side if new_headers is headers else {**side, "headers": new_headers}
         return new, new
-    new_cookies = ctx.walk({"cookies": cookies})["cookies"]
+    new_cookies, jar = _jar(ctx, cookies)
     new = {**side, "headers": new_headers, "cookies": new_cookies} if "headers" in side else {**side, "cookies": new_cookies}
-    return new, {**new, "cookies": _EMPTY}
+    # Under its own name a list of cookies would be suspicious for ever.
+    return new, {**new, "cookies": _EMPTY, "_jar": jar}
+
+
+def _jar(ctx: Context, cookies: Any) -> tuple[Any, Any]:
+    """Cookies redacted, and what of them has yet to be scanned."""
+    if type(cookies) is list and ctx.books["cookie"].every:
+        try:
+            mark = ctx.marker.mark
+            new = [{**item, "value": mark(item["value"], "cookie")} if item["value"] else item for item in cookies]
+        except (TypeError, KeyError):
+            pass
+        else:
+            return new, new
+    return ctx.walk({"cookies": cookies})["cookies"], None
 
 
 def _named(ctx: Context, items: Any, book: NameBook) -> Any:
@@ -92,9 +111,10 @@ def _named(ctx: Context, items: Any, book: NameBook) -> Any:
     if type(items) is not list:
         return items
     try:
-        if book.harmless.issuperset(map(_name, items)):
+        harmless = book.harmless
+        if harmless.issuperset(map(_name, items)):
             return items
-        new = [_item(ctx, item, book) for item in items]
+        new = [item if item["name"] in harmless else _item(ctx, item, book) for item in items]
     except (TypeError, KeyError, AttributeError):
         return items  # Not such a list: the scan and the careful way see all of it.
     return items if all(a is b for a, b in zip(new, items, strict=True)) else new

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from packhorse.captures.redact.context import Context
 from packhorse.captures.redact.names import Place
 from packhorse.captures.redact.params import fully_unquoted
-from packhorse.captures.redact.signals import STRUCTURAL
+from packhorse.captures.redact.signals import ESCAPED, STRUCTURAL
 
 _NAME = r"[\w.\[\] -]{1,100}"
 #: "name": "value", at any depth of JSON within JSON: a value ends at a quote with as many backslashes as it began with.
@@ -36,6 +38,11 @@ _FIELD_REVERSED = re.compile(
     r"[^<>]*?\bname=\\*[\"']?(?P<name>[\w.\[\]:-]{1,100})\\*[\"']?)",
 )
 
+#: Below this a text is searched whole; so is one with very many secret names.
+_SHORT_CHARS = 2000
+_MANY_SPOTS = 200
+_AFTER_CHARS = 1000
+
 
 def redact_loose(ctx: Context, text: str, signals: frozenset[str], *, script: bool) -> str:
     """Replace values that stand beside secret names.
@@ -48,16 +55,43 @@ def redact_loose(ctx: Context, text: str, signals: frozenset[str], *, script: bo
     """
     if STRUCTURAL.isdisjoint(signals) and not ctx.always:
         return text
-    text = _QUOTED.sub(lambda match: _quoted(ctx, match), text)
-    text = _NAMED.sub(lambda match: _value(ctx, match, "form"), text)
-    if script:
-        return _URL_IN_SCRIPT.sub(lambda match: _params(ctx, match[0]), text)
-    text = _params(ctx, text)
-    text = _LINE.sub(lambda match: _value(ctx, match, "header"), text)
-    text = _ELEMENT.sub(lambda match: _value(ctx, match, "anywhere"), text)
-    text = _FIELD.sub(lambda match: _value(ctx, match, "form"), text)
-    text = _FIELD_REVERSED.sub(lambda match: _value(ctx, match, "form"), text)
+    everywhere = ctx.always or ESCAPED in signals or len(text) <= _SHORT_CHARS
+    for rule in _RULES:
+        if script and not rule.in_scripts:
+            continue
+        if rule.pattern is _PARAM and script:
+            continue
+        if rule.pattern is _URL_IN_SCRIPT and not script:
+            continue
+
+        def replace(match: re.Match[str], rule: _Rule = rule) -> str:
+            return rule.replace(ctx, match)
+
+        spots = None if everywhere else ctx.spots(text)
+        if spots is None or len(spots) > _MANY_SPOTS:
+            text = rule.pattern.sub(replace, text)
+        elif spots:
+            text = _sub_near(rule, replace, text, spots)
     return text
+
+
+def _sub_near(rule: _Rule, replace: Callable[[re.Match[str]], str], text: str, spots: list[int]) -> str:
+    """``rule.pattern.sub`` for the neighbourhood of secret names only: large texts have few, and the patterns are slow."""
+    pieces: list[str] = []
+    at = 0
+    for spot in spots:
+        position, stop = max(at, spot - rule.before_chars), min(len(text), spot + _AFTER_CHARS)
+        while position < stop:
+            match = rule.pattern.search(text, position, stop)
+            if match is None:
+                break
+            if match.end() == stop:
+                # The value may go on behind the neighbourhood.
+                match = rule.pattern.match(text, match.start()) or match
+            pieces += [text[at : match.start()], replace(match)]
+            at = match.end()
+            position = max(at, match.start() + 1)
+    return "".join(pieces) + text[at:]
 
 
 def _params(ctx: Context, text: str) -> str:
@@ -77,3 +111,25 @@ def _quoted(ctx: Context, match: re.Match[str]) -> str:
     quote = match["v"] if match["text"] is not None else match["q"]
     hidden = ctx.hide(match["text"] if match["text"] is not None else match["number"], "key")
     return f"{match['q']}{match['name']}{match['q']}{match['colon']}{quote}{hidden}{quote}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    pattern: re.Pattern[str]
+    replace: Callable[[Context, re.Match[str]], str]
+    #: How far before the end of its secret name a match may begin.
+    before_chars: int = 400
+    in_scripts: bool = False
+
+
+_RULES = (
+    _Rule(_QUOTED, _quoted, in_scripts=True),
+    _Rule(_NAMED, lambda ctx, match: _value(ctx, match, "form"), in_scripts=True),
+    _Rule(_URL_IN_SCRIPT, lambda ctx, match: _params(ctx, match[0]), before_chars=2400, in_scripts=True),
+    _Rule(_PARAM, lambda ctx, match: _value(ctx, match, "query")),
+    _Rule(_LINE, lambda ctx, match: _value(ctx, match, "header")),
+    # Found by its closing tag.
+    _Rule(_ELEMENT, lambda ctx, match: _value(ctx, match, "anywhere"), before_chars=20_000),
+    _Rule(_FIELD, lambda ctx, match: _value(ctx, match, "form"), before_chars=4000),
+    _Rule(_FIELD_REVERSED, lambda ctx, match: _value(ctx, match, "form"), before_chars=4000),
+)

@@ -41,6 +41,8 @@ class NameBook:
         # A key may stand for a header (an object of headers), so what is secret as a header is secret as a key.
         further = rules.header if place == "anywhere" else getattr(rules, place)
         self._secret = NameList((*rules.anywhere, *further))
+        #: Every name is secret here.
+        self.every = self._secret.all
         self._keep = NameList(rules.keep)
         #: Spellings known to be harmless, as a set, so that whole lists of names are checked without a Python loop.
         self.harmless: set[str] = set()

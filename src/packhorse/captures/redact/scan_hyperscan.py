@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import hyperscan
 
-from packhorse.captures.redact.signals import Signal
+from packhorse.captures.redact.scan_base import Scan
+from packhorse.captures.redact.signals import NAME, Signal
 
 _NOTHING: frozenset[str] = frozenset()
 
 
-def make_scan(signals: tuple[Signal, ...]) -> Callable[[bytes], frozenset[str]]:
+def make_scan(signals: tuple[Signal, ...]) -> Scan:
     """A function from a text to the names of the signals in it. Thread-safe: each thread has its own scratch space.
 
     Raises:
@@ -32,15 +32,17 @@ def make_scan(signals: tuple[Signal, ...]) -> Callable[[bytes], frozenset[str]]:
 
     def matched(number: int, _start: int, end: int, _flags: int, found: _Found) -> None:
         confirm, name = confirms[number], names[number]
-        if confirm is None or (name not in found.names and confirm(found.text, end)):
+        if confirm is None or ((found.all_spots or name not in found.names) and confirm(found.text, end)):
             found.names.add(name)
+            if name == NAME:
+                found.spots.append(end)
 
-    def scan(text: bytes) -> frozenset[str]:
+    def scan(text: bytes, spots: list[int] | None = None) -> frozenset[str]:
         try:
             scratch = local.scratch
         except AttributeError:
             scratch = local.scratch = hyperscan.Scratch(database)
-        found = _Found(text)
+        found = _Found(text, spots)
         run(text, matched, 0, found, scratch)
         return frozenset(found.names) if found.names else _NOTHING
 
@@ -48,10 +50,12 @@ def make_scan(signals: tuple[Signal, ...]) -> Callable[[bytes], frozenset[str]]:
 
 
 class _Found:
-    __slots__ = ("names", "text")
+    __slots__ = ("all_spots", "names", "spots", "text")
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, spots: list[int] | None) -> None:
         self.text = text
+        self.all_spots = spots is not None
+        self.spots = [] if spots is None else spots
         self.names: set[str] = set()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 
-from packhorse.captures.redact.signals import Signal
+from packhorse.captures.redact.scan_base import Scan
+from packhorse.captures.redact.signals import NAME, Signal
 
 #: Digits to 0, all else to a space, so that a run of digits is one literal. Separators are taken out beforehand.
 _DIGITS = bytes(48 if 48 <= byte < 58 else 32 for byte in range(256))
@@ -13,33 +14,39 @@ _SHORTEST_CARD = b"0" * 13
 _CARD_SEPARATORS = b" +-"
 
 
-def make_scan(signals: tuple[Signal, ...]) -> Callable[[bytes], frozenset[str]]:
-    """A function from a text to the names of the signals in it. Thread-safe."""
+def make_scan(signals: tuple[Signal, ...]) -> Scan:
+    """A scanner that needs nothing installed."""
     prepared = [(s, re.compile(s.pattern)) for s in signals]
 
-    def scan(text: bytes) -> frozenset[str]:
+    def scan(text: bytes, spots: list[int] | None = None) -> frozenset[str]:
         lower = text.lower()
         found: set[str] = set()
         for signal, pattern in prepared:
             where = lower if signal.caseless else text
-            if signal.name in found:
+            if signal.name in found and (spots is None or signal.name != NAME):
                 continue
             if signal.needles:
                 if not any(needle in where for needle in signal.needles):
                     continue
             elif not _may_hold_card(text):
                 continue
-            if _found(signal, pattern, where):
+            ends = _ends(signal, pattern, where)
+            if signal.name == NAME and spots is not None:
+                before = len(spots)
+                spots.extend(ends)
+                hit = len(spots) > before
+            else:
+                hit = next(ends, None) is not None
+            if hit:
                 found.add(signal.name)
         return frozenset(found)
 
     return scan
 
 
-def _found(signal: Signal, pattern: re.Pattern[bytes], text: bytes) -> bool:
-    if signal.confirm is None:
-        return pattern.search(text) is not None
-    return any(signal.confirm(text, match.end()) for match in pattern.finditer(text))
+def _ends(signal: Signal, pattern: re.Pattern[bytes], text: bytes) -> Iterator[int]:
+    ends = (match.end() for match in pattern.finditer(text))
+    return ends if signal.confirm is None else (end for end in ends if signal.confirm(text, end))
 
 
 def _may_hold_card(text: bytes) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Literal
 
 from packhorse.captures.redact import scan_plain
+from packhorse.captures.redact.scan_base import Scan
 from packhorse.captures.redact.signals import Signal
 from packhorse.errors import UnavailableError
 
-Scan = Callable[[bytes], frozenset[str]]
 ScannerName = Literal["auto", "hyperscan", "plain"]
 
 

@@ -50,16 +50,14 @@ _END = r"[\])]{0,2}(?:\\*[\"']|[=:%>]|\\u)"
 _JSON_VALUE = r"\s*(?:[0-9-]|\[[^\]]|\{[^}]|\\*[\"'](?:[^\[\"'\\]|\[[^r]|\\[^\"'\\]|\\\\[^\"'\\]))"
 _ASSIGNED = r"(?:[^\[&\s\"'\\;]|\[[^r]|\\u|\\\\u)"
 _PAIR = rf"\s*(?:(?P<last>\}})|,\s*\\*\"(?:[^v\\]|v[^a]|value\\*\"\s*:{_JSON_VALUE}))"
-_LINE_END = r"(?:;[^\r\n]{0,200})?(?:[\r\n]|\\+[rn])"
-_ATTRIBUTE = rf"(?:{_LINE_END}|[^<>\"']{{0,60}}>|[^<>]{{0,200}}(?:value|content)=)"
-#: name=value · name%3Dvalue · name%5D=value · "name","value": value · "name"} · name="…" value=…
+#: name=value · name%3Dvalue · name%5D=value · "name","value": value · "name"}
 _AFTER_PARAM = re.compile(
-    rf"(?:(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|[\"'](?:{_PAIR}|{_ATTRIBUTE}))".encode()
+    rf"(?:(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|[\"']{_PAIR})".encode()
 )
 #: … and "name": value · name: value · </name>
 _AFTER_KEY = re.compile(
     rf"(?:(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|:\s*(?:[^\[\s\"'\\/]|\[[^r])|>"
-    rf"|[\"'](?:\s*:{_JSON_VALUE}|{_PAIR}|{_ATTRIBUTE}))".encode()
+    rf"|[\"'](?:\s*:{_JSON_VALUE}|{_PAIR}))".encode()
 )
 #: Letters, digits, - . _ written as \u00XX or %XX: nothing ordinary does that.
 _PLAIN_HEX = r"(?:2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])"
@@ -73,7 +71,7 @@ _ENCODED = (
 )
 
 #: Bytes looked at around a match. No pattern reads further.
-_BEFORE_BYTES, _AFTER_BYTES = 256, 512
+_BEFORE_BYTES, _AFTER_BYTES, _ATTRIBUTE_BYTES = 256, 512, 110
 _NAME_BEFORE = re.compile(rb"(?:name|key)\\*\"\s*:\s*\\*\"[^\"\\]{0,100}\\*\"$")
 
 
@@ -88,7 +86,8 @@ def _confirm_param(text: bytes, end: int) -> bool:
 def _confirm(after: re.Pattern[bytes], text: bytes, end: int) -> bool:
     match = after.match(text[end - 1 : end + _AFTER_BYTES].lower())
     if match is None:
-        return False
+        # <input name="token" …> and Content-Disposition: form-data; name="token".
+        return text[end - 1 : end] in (b'"', b"'") and b"name=" in text[max(0, end - _ATTRIBUTE_BYTES) : end].lower()
     # "token"} ends an object: a name only when it stands as one, in {"value": "…", "name": "token"}.
     return match["last"] is None or _NAME_BEFORE.search(text[max(0, end - _BEFORE_BYTES) : end].lower()) is not None
 
