@@ -10,7 +10,7 @@ from packhorse.race import lineup
 from packhorse.race.clock import Cost, suspicions
 from packhorse.race.driver import with_pool
 from packhorse.race.options import Objective, RaceOptions
-from packhorse.race.run import undominated
+from packhorse.race.run import best_level, undominated
 from packhorse.race.sampling import rounds_for
 from packhorse.race.score import PutPrice, fit_price, predicted_cost
 from packhorse.race.spec import Arm, BlockSpec, Kind, Mode, Sample
@@ -79,6 +79,12 @@ def test_a_prediction_counts_what_comes_before_and_after() -> None:
 def test_base64_goes_on_only_where_it_is_cheaper_than_raw() -> None:
     costs = {"e | c | raw": [2.0], "e | c | base64-stdlib": [2.0], "f | c | base64-stdlib": [1.0]}
     assert set(undominated(costs)) == {"e | c | raw", "f | c | base64-stdlib"}
+
+
+def test_a_level_is_left_only_for_a_clearly_better_one() -> None:
+    assert best_level({1: 1.0, 8: 1.05, 32: 1.2}, 8) == 8
+    assert best_level({1: 1.0, 8: 1.5, 32: 1.2}, 8) == 1
+    assert best_level({1: 9.0, 8: 1.5, 32: 1.0, 64: 1.05}, 8) == 64
 
 
 def test_every_compressor_of_the_registry_is_screened() -> None:

@@ -14,8 +14,10 @@ from typing import Any, Protocol
 from packhorse.pipeline import Pipeline
 from packhorse.stores.base import AsyncStore, Endpoint, ObjectInfo, Store
 
-#: Keys are used again after this many uploads of an arm, so that a long race does not fill the target.
+#: Keys are used again after this many uploads of an arm, so that a long race does not fill the target; but never while an
+#: earlier put of the same key may still be under way, which some servers answer with 500.
 KEYS_PER_ARM = 64
+KEYS_PER_WORKER = 8
 _INFO = ObjectInfo()
 
 #: Makes the stored form of one capture.
@@ -77,9 +79,9 @@ def make_driver(pipeline: Pipeline, endpoint: Endpoint, encode: list[Encode], pr
     return SyncDriver(pipeline.store.make(endpoint=endpoint), encode, prefix)
 
 
-def _jobs(captures: Sequence[Any], rounds: int, prefix: str) -> deque[tuple[str, Any]]:
-    count = len(captures) * rounds
-    return deque((f"{prefix}/{i % KEYS_PER_ARM}", captures[i % len(captures)]) for i in range(count))
+def _jobs(captures: Sequence[Any], rounds: int, prefix: str, workers: int) -> deque[tuple[str, Any]]:
+    count, keys = len(captures) * rounds, max(KEYS_PER_ARM, KEYS_PER_WORKER * workers)
+    return deque((f"{prefix}/{i % keys}", captures[i % len(captures)]) for i in range(count))
 
 
 def _drain(jobs: deque[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -102,7 +104,7 @@ class SyncDriver:
 
     def run(self, captures: Sequence[Any], rounds: int) -> Uploads:
         """See :class:`Driver`."""
-        jobs = _jobs(captures, rounds, self._prefix)
+        jobs = _jobs(captures, rounds, self._prefix, len(self._encode))
         done = list(self._threads.map(lambda encode: self._work(encode, jobs), self._encode))
         return Uploads(sum(part.bytes_out for part in done), [s for part in done for s in part.latencies_s])
 
@@ -146,7 +148,7 @@ class AsyncDriver:
 
     def run(self, captures: Sequence[Any], rounds: int) -> Uploads:
         """See :class:`Driver`."""
-        return self._runner.run(self._run(_jobs(captures, rounds, self._prefix)))
+        return self._runner.run(self._run(_jobs(captures, rounds, self._prefix, len(self._encode))))
 
     async def _run(self, jobs: deque[tuple[str, Any]]) -> Uploads:
         try:

@@ -33,6 +33,8 @@ RESERVE_S = 3.0
 #: Times the planned time after which no phase begins a block beyond its first: a busy machine gets fewer blocks than it
 #: needs for a verdict, and is told so, rather than a race without end.
 OVERTIME = 1.15
+#: Levels of one client count as equal within this factor of its best.
+LEVEL_MARGIN = 1.1
 #: Part of the raw pipeline's predicted cost that a base64 one has to fall below to be believed.
 BASE64_CLEARLY_CHEAPER = 0.9
 
@@ -251,10 +253,13 @@ class Race:
             rule=Elimination(cost, keep=self._effort.store_finalists),
         )
         costs = {name: list(by.values()) for name, by in data.costs(cost).items() if name not in data.dropped}
-        chosen: dict[str, int] = {}
+        middle = {name: median(values) for name, values in costs.items()}
+        clients: dict[str, dict[int, float]] = {}
         for name in best_of(costs, len(costs)):
             arm = data.arms[name]
-            chosen.setdefault(arm.pipeline.rsplit(" | ", 1)[1], arm.in_flight)
+            clients.setdefault(arm.pipeline.rsplit(" | ", 1)[1], {})[arm.in_flight] = middle[name]
+        wanted = lineup.reference_level(self._options)
+        chosen = {client: best_level(levels, wanted) for client, levels in clients.items()}
         if not chosen:
             raise InputError(f"no store client could upload: {next(iter(data.errors.values()), 'no samples')}")
         return list(chosen.items())[: self._effort.store_finalists]
@@ -333,6 +338,16 @@ class Race:
     def _price(self) -> PutPrice:
         assert self._found.price is not None, "the ceiling is measured first"
         return self._found.price
+
+
+def best_level(costs: dict[int, float], wanted: int) -> int:
+    """A client's concurrency for the finals: ``wanted`` unless another level is clearly better, then the highest of those.
+
+    On a link without round trips levels hardly differ, and the best of them by a hair may be one at a time, which would
+    be the worst advice for any real link.
+    """
+    near = [level for level, cost in costs.items() if cost <= LEVEL_MARGIN * min(costs.values())]
+    return wanted if wanted in near else max(near)
 
 
 def undominated(costs: dict[str, list[float]]) -> dict[str, list[float]]:

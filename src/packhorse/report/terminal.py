@@ -25,7 +25,7 @@ def show(record: dict[str, Any], console: Console) -> None:
             continue
         name = Text(row["pipeline"], style="bold" if row["arm"] in winner.get("set_arms", ()) else "")
         if row["captures_per_s"] is None:
-            grid.add_row(name, str(row["in_flight"]), Text(row["error"] or "not measured", style="red"))
+            grid.add_row(name, str(row["in_flight"]), Text("failed" if row["error"] else "not measured", style="red"))
             continue
         grid.add_row(
             name,
