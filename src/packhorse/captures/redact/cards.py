@@ -30,7 +30,9 @@ def is_card(digits: str) -> bool:
     elif first == "6":
         known = _SHORTEST <= length <= _LONGEST
     elif first == "3":
-        known = length == 15 if two in ("34", "37") else two in ("30", "35", "36", "38", "39") and 14 <= length <= _LONGEST
+        known = (
+            length == 15 if two in ("34", "37") else two in ("30", "35", "36", "38", "39") and 14 <= length <= _LONGEST
+        )
     else:
         known = False
     return known and luhn(digits)

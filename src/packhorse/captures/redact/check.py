@@ -1,4 +1,7 @@
-"""Plant secrets, redact, search what comes out: ``python -m packhorse.captures.redact.check --secrets 10000 --seed 1``."""
+"""Plant secrets, redact, search what comes out.
+
+``python -m packhorse.captures.redact.check --secrets 10000 --seed 1``
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import sys
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -72,15 +76,11 @@ def _decoded(text: str) -> Iterator[Any]:
     if "%" in text:
         yield unquote(text)
     if text[:1] in ("{", "["):
-        try:
+        with suppress(ValueError):
             yield json.loads(text)
-        except ValueError:
-            pass
     if len(text) > 15 and len(text) % 4 == 0:
-        try:
+        with suppress(ValueError):
             yield b64decode(text, validate=True).decode()
-        except ValueError:
-            pass
 
 
 def run(secrets: int, seed: int, redactor: Redactor | None = None) -> Outcome:

@@ -1,4 +1,4 @@
-"""What every redacting function needs: the rules compiled, the scanner, the marker, and the way back into the text rules."""
+"""What every redacting function needs: rules, scanner, marker, and the way back into the text rules."""
 
 from __future__ import annotations
 

@@ -49,7 +49,10 @@ def _suspects(ctx: Context, entry: dict[Any, Any], request_rest: dict[Any, Any],
     """An entry with something suspicious in it: only the parts that are suspicious go the careful way."""
     if not (_WHOLE.isdisjoint(entry) and _WHOLE.isdisjoint(request_rest) and _WHOLE.isdisjoint(response_rest)):
         return ctx.walk(entry)
-    changed = {"request": _parts(ctx, entry["request"], request_rest), "response": _parts(ctx, entry["response"], response_rest)}
+    changed = {
+        "request": _parts(ctx, entry["request"], request_rest),
+        "response": _parts(ctx, entry["response"], response_rest),
+    }
     outer = {key: child for key, child in entry.items() if key not in changed}
     changed |= _parts(ctx, outer, outer)
     return entry if all(entry[key] is child for key, child in changed.items()) else {**entry, **changed}
@@ -88,7 +91,11 @@ def _side(ctx: Context, side: dict[Any, Any]) -> tuple[dict[Any, Any], dict[Any,
         new = side if new_headers is headers else {**side, "headers": new_headers}
         return new, new
     new_cookies, jar = _jar(ctx, cookies)
-    new = {**side, "headers": new_headers, "cookies": new_cookies} if "headers" in side else {**side, "cookies": new_cookies}
+    new = (
+        {**side, "headers": new_headers, "cookies": new_cookies}
+        if "headers" in side
+        else {**side, "cookies": new_cookies}
+    )
     # Under its own name a list of cookies would be suspicious for ever.
     return new, {**new, "cookies": _EMPTY, "_jar": jar}
 
@@ -107,7 +114,7 @@ def _jar(ctx: Context, cookies: Any) -> tuple[Any, Any]:
 
 
 def _named(ctx: Context, items: Any, book: NameBook) -> Any:
-    """A list of ``{name, value}``: values under secret names replaced. Values under other names are left to the scan."""
+    """A list of ``{name, value}``: values under secret names replaced. The scan sees the other values."""
     if type(items) is not list:
         return items
     try:

@@ -34,7 +34,9 @@ class JsonPath:
         while at < len(text):
             match = _STEP.match(text, at)
             if match is None:
-                raise ValueError(f"cannot be read from character {at + 1} on; write .name, ..name, ['name'], [0] or [*]")
+                raise ValueError(
+                    f"cannot be read from character {at + 1} on; write .name, ..name, ['name'], [0] or [*]"
+                )
             dots, name, deep, single, double, index, _ = match.groups()
             quoted = single if single is not None else double
             key: str | int | None = None if name == "*" else name

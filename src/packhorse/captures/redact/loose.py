@@ -76,7 +76,7 @@ def redact_loose(ctx: Context, text: str, signals: frozenset[str], *, script: bo
 
 
 def _sub_near(rule: _Rule, replace: Callable[[re.Match[str]], str], text: str, spots: list[int]) -> str:
-    """``rule.pattern.sub`` for the neighbourhood of secret names only: large texts have few, and the patterns are slow."""
+    """``rule.pattern.sub`` near secret names only: large texts have few of them, and the patterns are slow."""
     pieces: list[str] = []
     at = 0
     for spot in spots:

@@ -1,4 +1,4 @@
-"""What stands in place of a secret: a short keyed digest, so that equal secrets stay visibly equal and nothing else shows."""
+"""What stands in place of a secret: a short keyed digest. Equal secrets stay visibly equal; nothing else shows."""
 
 from __future__ import annotations
 

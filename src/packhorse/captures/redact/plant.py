@@ -13,17 +13,54 @@ from packhorse.captures.redact.cards import luhn
 
 _ALNUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _NAMES = (
-    "password", "access_token", "refreshToken", "id_token", "clientSecret", "api_key", "X-Api-Key", "apiKey", "passwd", "pwd",
-    "secret", "session_id", "x-amz-security-token", "private_key", "Authorization", "accessToken",
-)  # fmt: skip
+    "password",
+    "access_token",
+    "refreshToken",
+    "id_token",
+    "clientSecret",
+    "api_key",
+    "X-Api-Key",
+    "apiKey",
+    "passwd",
+    "pwd",
+    "secret",
+    "session_id",
+    "x-amz-security-token",
+    "private_key",
+    "Authorization",
+    "accessToken",
+)
 _HEADERS = (
-    "Authorization", "authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key", "X-Auth-Token", "x-csrf-token",
-    "X-Amz-Security-Token", "API-Key",
-)  # fmt: skip
+    "Authorization",
+    "authorization",
+    "Proxy-Authorization",
+    "Cookie",
+    "Set-Cookie",
+    "X-Api-Key",
+    "X-Auth-Token",
+    "x-csrf-token",
+    "X-Amz-Security-Token",
+    "API-Key",
+)
 _PARAMS = (
-    "X-Amz-Signature", "sig", "Signature", "token", "access_token", "id_token", "refresh_token", "code", "api_key", "key", "password",
-    "passwd", "pwd", "secret", "client_secret", "session", "sessionid",
-)  # fmt: skip
+    "X-Amz-Signature",
+    "sig",
+    "Signature",
+    "token",
+    "access_token",
+    "id_token",
+    "refresh_token",
+    "code",
+    "api_key",
+    "key",
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "client_secret",
+    "session",
+    "sessionid",
+)
 
 Place = Callable[[random.Random, dict[str, Any], str], None]
 
@@ -55,7 +92,14 @@ def _provider(rng: random.Random) -> str:
     tail = "".join(rng.choices(_ALNUM, k=40))
     upper = "".join(rng.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", k=16))
     return rng.choice(
-        (f"AKIA{upper}", f"ghp_{tail[:36]}", f"xoxb-{tail[:24]}", f"sk-{tail}", f"AIza{tail[:35]}", f"sk_live_{tail[:24]}")
+        (
+            f"AKIA{upper}",
+            f"ghp_{tail[:36]}",
+            f"xoxb-{tail[:24]}",
+            f"sk-{tail}",
+            f"AIza{tail[:35]}",
+            f"sk_live_{tail[:24]}",
+        )
     )
 
 
@@ -133,7 +177,9 @@ def _location(rng: random.Random, entry: dict[str, Any], secret: str) -> None:
 
 def _nested_url(rng: random.Random, entry: dict[str, Any], secret: str) -> None:
     inner = f"https://in.example/?{rng.choice(_PARAMS)}={secret}"
-    entry["request"]["url"] += f"&next={quote(inner if rng.random() < 0.5 else 'https://x/?u=' + quote(inner, safe=''), safe='')}"
+    entry["request"]["url"] += (
+        f"&next={quote(inner if rng.random() < 0.5 else 'https://x/?u=' + quote(inner, safe=''), safe='')}"
+    )
 
 
 def _userinfo(_: random.Random, entry: dict[str, Any], secret: str) -> None:
@@ -179,7 +225,7 @@ def _base64_body(rng: random.Random, entry: dict[str, Any], secret: str) -> None
 
 def _multipart(rng: random.Random, entry: dict[str, Any], secret: str) -> None:
     body = (
-        "--X\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--X\r\nContent-Disposition: form-data; "
+        '--X\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--X\r\nContent-Disposition: form-data; '
         f'name="{rng.choice(_PARAMS)}"\r\n\r\n{secret}\r\n--X--\r\n'
     )
     _post(entry, "multipart/form-data; boundary=X", body)
@@ -196,7 +242,11 @@ def _websocket(rng: random.Random, entry: dict[str, Any], secret: str) -> None:
 def _devtools(rng: random.Random, entry: dict[str, Any], secret: str) -> None:
     name = rng.choice(_HEADERS)
     params = {
-        "request": {"url": f"https://x.example/?token={secret}", "headers": {name: secret}, "postData": f"password={secret}"},
+        "request": {
+            "url": f"https://x.example/?token={secret}",
+            "headers": {name: secret},
+            "postData": f"password={secret}",
+        },
         "headersText": f"GET / HTTP/1.1\r\nHost: x.example\r\n{name}: {secret}\r\n\r\n",
     }
     entry.setdefault("_log", []).append({"method": "Network.requestWillBeSent", "params": params})
@@ -209,7 +259,10 @@ def _devtools_body(rng: random.Random, entry: dict[str, Any], secret: str) -> No
 
 def _cassette(rng: random.Random, entry: dict[str, Any], secret: str) -> None:
     entry["_cassette"] = {
-        "request": {"headers": {rng.choice(_HEADERS): [secret]}, "body": {"string": f"grant_type=x&client_secret={secret}"}}
+        "request": {
+            "headers": {rng.choice(_HEADERS): [secret]},
+            "body": {"string": f"grant_type=x&client_secret={secret}"},
+        }
     }
 
 
@@ -248,7 +301,28 @@ def _shaped_json(_: random.Random, entry: dict[str, Any], secret: str) -> None:
 
 #: Places for secrets that only their name tells, and for those that are known by their shape.
 NAMED_PLACES: tuple[Place, ...] = (
-    _header, _cookie, _cookie_text, _query, _fragment, _location, _nested_url, _userinfo, _form, _percent_name, _json_body, _json_in_json,
-    _escaped_json, _broken_json, _base64_body, _multipart, _websocket, _devtools, _devtools_body, _cassette, _any_key, _events, _page,
-)  # fmt: skip
+    _header,
+    _cookie,
+    _cookie_text,
+    _query,
+    _fragment,
+    _location,
+    _nested_url,
+    _userinfo,
+    _form,
+    _percent_name,
+    _json_body,
+    _json_in_json,
+    _escaped_json,
+    _broken_json,
+    _base64_body,
+    _multipart,
+    _websocket,
+    _devtools,
+    _devtools_body,
+    _cassette,
+    _any_key,
+    _events,
+    _page,
+)
 SHAPED_PLACES: tuple[Place, ...] = (_shaped_text, _shaped_value, _shaped_json)

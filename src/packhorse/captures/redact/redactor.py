@@ -99,7 +99,7 @@ class Redactor:
     def _document(self, capture: Any) -> Any:
         log = capture.get(HAR_ENTRIES[0]) if isinstance(capture, dict) else None
         entries = log.get(HAR_ENTRIES[1]) if isinstance(log, dict) else None
-        if not isinstance(entries, list):
+        if not isinstance(log, dict) or not isinstance(entries, list):
             return self.entry(capture)
         outline = {**capture, HAR_ENTRIES[0]: {**log, HAR_ENTRIES[1]: []}}
         new_outline = self.entry(outline)

@@ -39,7 +39,7 @@ class TokenRule:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is secret. Names are as written in TOML: compared without case and separators; a leading ``*`` is any beginning.
+    """What is secret. Names are as written in TOML: compared without case and separators; ``*`` is any beginning.
 
     Attributes:
         anywhere: Keys of any object, and names of headers, parameters, fields, parts and cookies.
@@ -110,7 +110,7 @@ def _read(table: Mapping[str, Any], source: str) -> Rules:
     for key in table:
         if key not in known:
             raise RulesError(f"{source}: {key}: unknown field; known are builtin, {', '.join(sorted(known))}")
-    names = {field: _names(table.get(field, []), source, field) for field in _NAME_LISTS}
+    names: dict[str, Any] = {field: _names(table.get(field, []), source, field) for field in _NAME_LISTS}
     return Rules(**names, json_path=_paths(table, source), regex=_regexes(table, source))
 
 
@@ -145,7 +145,11 @@ def _regexes(table: Mapping[str, Any], source: str) -> tuple[TokenRule, ...]:
     rules = []
     for index, row in enumerate(rows):
         where = f"{source}: regex[{index}]"
-        if not isinstance(row, dict) or set(row) != {"name", "pattern"} or not all(isinstance(v, str) for v in row.values()):
+        if (
+            not isinstance(row, dict)
+            or set(row) != {"name", "pattern"}
+            or not all(isinstance(v, str) for v in row.values())
+        ):
             raise RulesError(f"{where}: must have exactly name and pattern, both text")
         try:
             pattern = re.compile(row["pattern"])

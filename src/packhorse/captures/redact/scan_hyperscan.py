@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import hyperscan
 
@@ -30,7 +31,7 @@ def make_scan(signals: tuple[Signal, ...]) -> Scan:
     local = threading.local()
     run = database.scan
 
-    def matched(number: int, _start: int, end: int, _flags: int, found: _Found) -> None:
+    def matched(number: int, _start: int, end: int, _flags: int, found: Any) -> None:
         confirm, name = confirms[number], names[number]
         if confirm is None or ((found.all_spots or name not in found.names) and confirm(found.text, end)):
             found.names.add(name)

@@ -1,7 +1,7 @@
-"""What a scan looks for: patterns over bytes that match wherever a rule could find something, and seldom elsewhere.
+r"""What a scan looks for: patterns over bytes that match wherever a rule could find something, and seldom elsewhere.
 
-A scan only decides whether the careful, slow rules run. So each pattern here is wider than its rule: it knows nothing of
-where in a document it stands, accepts the quotes of JSON within JSON (``\\"``), and stops short of replaced values.
+A scan only decides whether the careful, slow rules run. So each pattern here is wider than its rule: it does not know
+where in a document it stands, accepts the quotes of JSON within JSON (``\"``), and stops short of replaced values.
 Patterns use what ``re`` and Hyperscan read alike: ASCII classes, no look-around, no back-references.
 """
 
@@ -51,9 +51,7 @@ _JSON_VALUE = r"\s*(?:[0-9-]|\[[^\]]|\{[^}]|\\*[\"'](?:[^\[\"'\\]|\[[^r]|\\[^\"'
 _ASSIGNED = r"(?:[^\[&\s\"'\\;]|\[[^r]|\\u|\\\\u)"
 _PAIR = rf"\s*(?:(?P<last>\}})|,\s*\\*\"(?:[^v\\]|v[^a]|value\\*\"\s*:{_JSON_VALUE}))"
 #: name=value · name%3Dvalue · name%5D=value · "name","value": value · "name"}
-_AFTER_PARAM = re.compile(
-    rf"(?:(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|[\"']{_PAIR})".encode()
-)
+_AFTER_PARAM = re.compile(rf"(?:(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|[\"']{_PAIR})".encode())
 #: … and "name": value · name: value · </name>
 _AFTER_KEY = re.compile(
     rf"(?:(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|:\s*(?:[^\[\s\"'\\/]|\[[^r])|>"
@@ -67,7 +65,8 @@ _CARD = (
     r"(?:[0-9]{11}|[0-9]{2}(?:[ +-]|%20|\\u0020)[0-9]{4}(?:[ +-]|%20|\\u0020|[0-9][0-9](?:[ +-]|%20|\\u0020))[0-9]{4})"
 )
 _ENCODED = (
-    r"base64encoded\\*\"\s*:\s*true|encoding\\*\"\s*:\s*\\*\"base64|opcode\\*\"\s*:\s*2|base64_string|transfer-encoding:\s*base64"
+    r"base64encoded\\*\"\s*:\s*true|encoding\\*\"\s*:\s*\\*\"base64|opcode\\*\"\s*:\s*2|base64_string"
+    r"|transfer-encoding:\s*base64"
 )
 
 #: Bytes looked at around a match. No pattern reads further.

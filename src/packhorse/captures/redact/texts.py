@@ -33,7 +33,7 @@ def redact_text(ctx: Context, text: str, mime: str, depth: int) -> str:
         return text
     if is_marker(text):
         return text
-    if STRUCTURAL.isdisjoint(signals) and not ctx.always and not text.lstrip()[:1] in ("{", "[", '"'):
+    if STRUCTURAL.isdisjoint(signals) and not ctx.always and text.lstrip()[:1] not in ("{", "[", '"'):
         return redact_tokens(ctx, text, signals)
     new = _structured(ctx, text, mime, depth)
     if new is None:
@@ -52,24 +52,28 @@ def _structured(ctx: Context, text: str, mime: str, depth: int) -> str | None:
         try:
             return text[:start] + _json(ctx, body, depth)
         except jsontext.NotJson:
-            pass
-        lines = _json_lines(ctx, text, depth)
+            lines = _json_lines(ctx, text, depth)
         if lines is not None:
             return lines
         if json_declared:
             return _broken_json(ctx, text)
     elif text.lstrip()[:5] == "data:":
         return _json_lines(ctx, text, depth)
+    return _other(ctx, text, mime, depth)
+
+
+def _other(ctx: Context, text: str, mime: str, depth: int) -> str | None:
     delimiter = boundary_of(text)
     if delimiter is not None:
         return redact_multipart(ctx, text, delimiter, depth)
-    if "urlencoded" in mime or (not looks_like_url(text) and looks_like_form(text)):
+    is_url = looks_like_url(text)
+    if "urlencoded" in mime or (not is_url and looks_like_form(text)):
         new = redact_pairs(ctx, text, "form", depth)
-        return redact_tokens(ctx, new, ctx.signals(new))
-    if looks_like_url(text):
+    elif is_url:
         new = redact_url(ctx, text, depth)
-        return redact_tokens(ctx, new, ctx.signals(new))
-    return None
+    else:
+        return None
+    return redact_tokens(ctx, new, ctx.signals(new))
 
 
 def _json(ctx: Context, text: str, depth: int) -> str:
@@ -81,7 +85,7 @@ def _json(ctx: Context, text: str, depth: int) -> str:
 
 
 def _json_lines(ctx: Context, text: str, depth: int) -> str | None:
-    """NDJSON and event streams: each line that is JSON is read as such, the others as texts. None when no line is JSON."""
+    """NDJSON and event streams: lines that are JSON are read as such, others as texts. None when no line is JSON."""
     lines = text.split("\n")
     if len(lines) < 2:
         return None
@@ -103,7 +107,7 @@ def _json_lines(ctx: Context, text: str, depth: int) -> str | None:
 
 
 def _broken_json(ctx: Context, text: str) -> str:
-    """JSON that cannot be read: what the loose rules can reach is replaced; when a secret name stays, so is the whole."""
+    """JSON that cannot be read: the loose rules replace what they reach; if a secret name stays, all goes."""
     new = redact_loose(ctx, text, ctx.signals(text), script=False)
     new = redact_tokens(ctx, new, ctx.signals(new))
     if not ctx.signals(new).isdisjoint(STRUCTURAL):

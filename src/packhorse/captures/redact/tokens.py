@@ -12,7 +12,7 @@ _USERINFO = re.compile(r"(:(?:\\*/){2})([^/\\\s\"'<>@?#:]{0,256}:[^/\\\s\"'<>@?#
 
 
 def redact_tokens(ctx: Context, text: str, signals: frozenset[str]) -> str:
-    """Replace provider tokens, JWTs, private keys, card numbers, passwords in URLs, and what the user's patterns match."""
+    """Replace provider tokens, JWTs, private keys, cards, passwords in URLs, and what the user's patterns match."""
     mark = ctx.marker.mark
     for rule in ctx.rules.token:
         if rule.name in signals:

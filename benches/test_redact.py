@@ -1,0 +1,36 @@
+"""Redaction of a synthetic capture of about 1 MB, next to the pipeline it stands before. Its cost is their ratio."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from packhorse.captures.redact import Redactor
+from packhorse.captures.redact.scanner import ScannerName
+from packhorse.captures.synth import KINDS, sized
+from packhorse.pipeline import Pipeline
+
+pytestmark = pytest.mark.bench
+PIPELINE = "orjson-stream | zstd:1 | raw"
+SIZE_BYTES = 1_100_000
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def capture(request: pytest.FixtureRequest) -> Any:
+    return sized(SIZE_BYTES, 1, request.param).materialize()
+
+
+@pytest.mark.parametrize("scanner", ["auto", "plain"])
+def test_redact(benchmark: Any, capture: Any, scanner: ScannerName) -> None:
+    redactor = Redactor(key=b"bench", scanner=scanner)
+    once = redactor.capture(capture)
+    assert redactor.report()
+    assert redactor.capture(once) == once
+    benchmark(redactor.capture, capture)
+
+
+def test_pipeline(benchmark: Any, capture: Any) -> None:
+    codec = Pipeline.parse(PIPELINE).codec()
+    assert codec.decode(codec.encode(capture)) == capture
+    benchmark(lambda: sum(map(len, codec.encode(capture))))
