@@ -71,18 +71,19 @@ def test_two_at_once_hold_their_own_objects(name: str) -> None:
         processes = family(first.server.pid) + family(second.server.pid)
         assert len(processes) == 4
         for process in processes:
-            assert first.endpoint.secret_key not in " ".join(process.cmdline())
+            assert str(first.endpoint.secret_key) not in " ".join(process.cmdline())
     assert_gone(processes)
 
 
 @pytest.mark.parametrize("name", targets.LOCAL_TARGETS)
 def test_stops_on_an_exception(name: str) -> None:
-    with pytest.raises(KeyError), start_target(name) as target:
-        assert target.server is not None
-        processes, directory = family(target.server.pid), target.server.directory
+    target = start_target(name)
+    assert target.server is not None
+    processes = family(target.server.pid)
+    with pytest.raises(KeyError), target:
         raise KeyError(name)
     assert_gone(processes)
-    assert not directory.exists()
+    assert not target.server.directory.exists()
     target.stop()
 
 
