@@ -58,6 +58,13 @@ def test_too_few_blocks_name_no_winner() -> None:
     assert "only 3 complete blocks" in decision.why
 
 
+def test_one_block_names_nothing_and_is_not_taken_for_costs_that_do_not_vary() -> None:
+    decision = decide({"a": {0: 1.0}, "b": {0: 9.0}}, twins=({0: 1.0}, {0: 1.5}), seed=1)
+    assert not decision.conclusive
+    assert not decision.noise.differs
+    assert "only 1 complete blocks" in decision.why
+
+
 def test_costs_that_do_not_vary_are_compared_as_they_are() -> None:
     sizes = {name: dict.fromkeys(range(3), value) for name, value in (("a", 100.0), ("b", 100.0), ("c", 101.0))}
     decision = decide(sizes, twins=None, seed=1)

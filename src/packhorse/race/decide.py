@@ -129,7 +129,7 @@ def noise_floor(twins: tuple[Mapping[int, float], Mapping[int, float]] | None, *
     ratios = np.array([math.log(twins[1][block] / twins[0][block]) for block in shared])
     estimate, low, high = interval(ratios, seed=seed)
     _, strict_low, strict_high = interval(ratios, seed=seed, level=AA_LEVEL)
-    differs = abs(estimate) > AA_MARGIN_LOG and not strict_low <= 0 <= strict_high
+    differs = len(shared) >= LEAST_BLOCKS and abs(estimate) > AA_MARGIN_LOG and not strict_low <= 0 <= strict_high
     bound = max(abs(low), abs(high)) if math.isfinite(low) and math.isfinite(high) else float(np.max(np.abs(ratios)))
     return NoiseFloor(estimate, low, high, bound, differs, len(shared))
 
@@ -174,7 +174,7 @@ def tie_break(
 
 def _set(matrix: np.ndarray, relative: np.ndarray, *, seed: int) -> tuple[frozenset[int], str]:
     middle = np.median(relative, axis=0)
-    if np.all(np.ptp(relative, axis=0) < EQUAL_LOG):
+    if _constant(relative):
         return frozenset(np.flatnonzero(middle - middle.min() <= EQUAL_LOG).tolist()), "equal values"
     if matrix.shape[1] == 1:
         return frozenset({0}), "single arm"
@@ -187,11 +187,15 @@ def _set(matrix: np.ndarray, relative: np.ndarray, *, seed: int) -> tuple[frozen
     return frozenset(found.members), f"model confidence set ({found.method}, alpha {ALPHA})"
 
 
+def _constant(matrix: np.ndarray) -> bool:
+    """Whether costs do not vary over blocks, as bytes do not. One block alone cannot show that."""
+    return matrix.shape[0] > 1 and bool(np.all(np.ptp(matrix, axis=0) < EQUAL_LOG))
+
+
 def _conclusive(blocks: int, noise: NoiseFloor, matrix: np.ndarray) -> tuple[bool, str]:
     if noise.differs:
         return False, "inconclusive: environment: the run tells two copies of one pipeline apart"
-    constant = bool(np.all(np.ptp(matrix, axis=0) < EQUAL_LOG))
-    if blocks < LEAST_BLOCKS and not constant:
+    if blocks < LEAST_BLOCKS and not _constant(matrix):
         return False, f"inconclusive: only {blocks} complete blocks, at least {LEAST_BLOCKS} are needed"
     return True, "the run could tell pipelines apart"
 

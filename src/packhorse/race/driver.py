@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from packhorse.pipeline import Pipeline
 from packhorse.stores.base import AsyncStore, Endpoint, ObjectInfo, Store
 
-#: Keys are used again after this many uploads of an arm, so that a long race does not fill the target; but never while an
-#: earlier put of the same key may still be under way, which some servers answer with 500.
+#: Keys are used again after this many uploads of an arm, so that a long race does not fill the target; but never while
+#: an earlier put of the same key may still be under way, which some servers answer with 500.
 KEYS_PER_ARM = 64
 KEYS_PER_WORKER = 8
 _INFO = ObjectInfo()

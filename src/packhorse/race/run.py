@@ -341,7 +341,7 @@ class Race:
 
 
 def best_level(costs: dict[int, float], wanted: int) -> int:
-    """A client's concurrency for the finals: ``wanted`` unless another level is clearly better, then the highest of those.
+    """A client's concurrency for the finals: ``wanted`` unless others are clearly better, then the highest of those.
 
     On a link without round trips levels hardly differ, and the best of them by a hair may be one at a time, which would
     be the worst advice for any real link.

@@ -11,6 +11,9 @@ from packhorse.units import format_bytes
 
 Record = dict[str, Any]
 
+#: Other processes' share of the machine above which the report warns.
+BUSY_SHARE = 0.05
+
 
 def render(record: Record) -> str:
     """The whole report, ending in a newline.
@@ -209,6 +212,7 @@ def _caveats(record: Record) -> list[str]:
         lines.append(
             f"* The harness's own cost, the null pipeline: {seconds(null['wall_s'])} per capture; not subtracted."
         )
+    lines += _other_load(record)
     suspect = [block for block in record["blocks"] if block["suspect"]]
     if suspect:
         lines.append(f"* {len(suspect)} suspect block(s) were measured again; both stay in the record.")
@@ -221,6 +225,21 @@ def _caveats(record: Record) -> list[str]:
     if record["quick"]:
         lines.append("* A quick race: few blocks. Run without --quick before publishing.")
     return ["## What limits this result", "", *lines, ""]
+
+
+def _other_load(record: Record) -> list[str]:
+    """What other processes took while CPU stages were timed; servers idle then, so it is none of ours."""
+    rows = [row for stage in ("encode", "compress", "cross") for row in record["stages"].get(stage, ())]
+    samples = [sample for row in rows for sample in row["samples"]]
+    wall_s = sum(sample["wall_s"] for sample in samples)
+    cores = record["machine"].get("cores_logical") or 1
+    if not wall_s:
+        return []
+    share = sum(sample.get("other_busy_s", 0.0) for sample in samples) / (wall_s * cores)
+    text = f"Other processes took {percent(share)} of the machine's {cores} cores while CPU stages were timed"
+    if share > BUSY_SHARE:
+        return [f"* **{text}**: run again on an idle machine before acting on small differences."]
+    return [f"* {text}."]
 
 
 def _next_steps(record: Record) -> list[str]:
