@@ -12,7 +12,7 @@ from packhorse.captures.redact import jsontext
 from packhorse.captures.redact.bodies import is_media
 from packhorse.captures.redact.context import Context
 from packhorse.captures.redact.names import NameBook
-from packhorse.captures.redact.walk import under_name, walk_child
+from packhorse.captures.redact.walk import hide, under_name, walk_child
 
 _name = itemgetter("name")
 _EMPTY: list[Any] = []
@@ -104,8 +104,7 @@ def _jar(ctx: Context, cookies: Any) -> tuple[Any, Any]:
     """Cookies redacted, and what of them has yet to be scanned."""
     if type(cookies) is list and ctx.books["cookie"].every:
         try:
-            mark = ctx.marker.mark
-            new = [{**item, "value": mark(item["value"], "cookie")} if item["value"] else item for item in cookies]
+            new = [{**item, "value": hide(ctx, item["value"], "cookie")} for item in cookies]
         except (TypeError, KeyError):
             pass
         else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from packhorse.captures.redact.context import Context
 from packhorse.captures.redact.names import Place
 from packhorse.captures.redact.params import fully_unquoted
-from packhorse.captures.redact.signals import ESCAPED, STRUCTURAL
+from packhorse.captures.redact.signals import ESCAPED, NAME, STRUCTURAL
 
 _NAME = r"[\w.\[\] -]{1,100}"
 #: "name": "value", at any depth of JSON within JSON: a value ends at a quote with as many backslashes as it began with.
@@ -57,11 +57,7 @@ def redact_loose(ctx: Context, text: str, signals: frozenset[str], *, script: bo
         return text
     everywhere = ctx.always or ESCAPED in signals or len(text) <= _SHORT_CHARS
     for rule in _RULES:
-        if script and not rule.in_scripts:
-            continue
-        if rule.pattern is _PARAM and script:
-            continue
-        if rule.pattern is _URL_IN_SCRIPT and not script:
+        if rule.scripts is (not script) or not (rule.unescapes or NAME in signals or ctx.always):
             continue
 
         def replace(match: re.Match[str], rule: _Rule = rule) -> str:
@@ -115,21 +111,35 @@ def _quoted(ctx: Context, match: re.Match[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
+    """One pattern and what it does.
+
+    Attributes:
+        pattern: Its group ``name`` is looked up, its group ``text`` replaced.
+        replace: From a match to what stands in its place.
+        before_chars: How far before the end of its secret name a match may begin.
+        scripts: True for scripts only, False for anything but scripts, None for both.
+        unescapes: Sees through percent-encoded names, which no scan does.
+    """
+
     pattern: re.Pattern[str]
     replace: Callable[[Context, re.Match[str]], str]
-    #: How far before the end of its secret name a match may begin.
     before_chars: int = 400
-    in_scripts: bool = False
+    scripts: bool | None = False
+    unescapes: bool = False
+
+
+def _under(place: Place) -> Callable[[Context, re.Match[str]], str]:
+    return lambda ctx, match: _value(ctx, match, place)
 
 
 _RULES = (
-    _Rule(_QUOTED, _quoted, in_scripts=True),
-    _Rule(_NAMED, lambda ctx, match: _value(ctx, match, "form"), in_scripts=True),
-    _Rule(_URL_IN_SCRIPT, lambda ctx, match: _params(ctx, match[0]), before_chars=2400, in_scripts=True),
-    _Rule(_PARAM, lambda ctx, match: _value(ctx, match, "query")),
-    _Rule(_LINE, lambda ctx, match: _value(ctx, match, "header")),
+    _Rule(_QUOTED, _quoted, scripts=None),
+    _Rule(_NAMED, _under("form"), scripts=None),
+    _Rule(_URL_IN_SCRIPT, lambda ctx, match: _params(ctx, match[0]), before_chars=2400, scripts=True, unescapes=True),
+    _Rule(_PARAM, _under("query"), unescapes=True),
+    _Rule(_LINE, _under("header")),
     # Found by its closing tag.
-    _Rule(_ELEMENT, lambda ctx, match: _value(ctx, match, "anywhere"), before_chars=20_000),
-    _Rule(_FIELD, lambda ctx, match: _value(ctx, match, "form"), before_chars=4000),
-    _Rule(_FIELD_REVERSED, lambda ctx, match: _value(ctx, match, "form"), before_chars=4000),
+    _Rule(_ELEMENT, _under("anywhere"), before_chars=20_000),
+    _Rule(_FIELD, _under("form"), before_chars=4000),
+    _Rule(_FIELD_REVERSED, _under("form"), before_chars=4000),
 )

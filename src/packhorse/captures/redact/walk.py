@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from packhorse.captures.redact import jsontext
 from packhorse.captures.redact.bodies import redact_base64, redact_bytes
 from packhorse.captures.redact.cards import is_card
 from packhorse.captures.redact.context import HARMLESS_WORDS, Context
@@ -57,9 +58,17 @@ def walk(ctx: Context, value: Any, place: Place, depth: int) -> Any:
 def _walk_list(ctx: Context, values: Any, place: Place, depth: int) -> Any:
     if place == "header" and values and all(isinstance(item, str) for item in values):
         return _flat_pairs(ctx, values, depth)
-    new = [walk(ctx, item, place, depth) for item in values]
+    new = [item if _clean(ctx, item, place) else walk(ctx, item, place, depth) for item in values]
     same = all(a is b for a, b in zip(new, values, strict=True))
     return values if same else new
+
+
+def _clean(ctx: Context, value: Any, place: Place) -> bool:
+    """Whether a scan finds nothing in an object: far cheaper than a walk. Every cookie is secret, scanned or not."""
+    if ctx.always or place == "cookie" or not isinstance(value, (dict, list)):
+        return False
+    text = jsontext.scannable(value)
+    return text is not None and not ctx.scan_bytes(text)
 
 
 def _flat_pairs(ctx: Context, values: Any, depth: int) -> Any:
@@ -102,6 +111,8 @@ def walk_child(ctx: Context, key: Any, child: Any, place: Place, depth: int) -> 
     """What stands under a key of an object: in a place of its own (``headers``), or under a name."""
     if not isinstance(key, str):
         return walk(ctx, child, place, depth)
+    if isinstance(child, (dict, list)) and _clean(ctx, {key: child}, place):
+        return child
     inner = _PLACES.get(key.lower())
     if inner is not None and isinstance(child, (dict, list, tuple)):
         return walk(ctx, child, inner, depth)
