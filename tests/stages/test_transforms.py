@@ -91,7 +91,7 @@ def backward(row: Candidate, chunks: list[bytes]) -> bytes:
 
 @every_transform
 @pytest.mark.parametrize("case", PLAIN)
-@pytest.mark.parametrize("size", [1, 5, 64, 4099, 10_000_000])
+@pytest.mark.parametrize("size", [1, 64, 4099, 10_000_000])
 def test_round_trip(row: Candidate, case: str, size: int) -> None:
     data = PLAIN[case] if size > 4 else PLAIN[case][:20_000]
     packed = forward(row, cut(data, size))
@@ -280,7 +280,7 @@ def test_a_bomb_is_met_in_small_steps(row: Candidate) -> None:
 
 @pytest.mark.parametrize("row", [r for r in COMPRESSORS if r.wire not in UNCHECKED_WIRES], ids=name)
 def test_no_more_input_is_read_than_the_next_chunk_needs(row: Candidate) -> None:
-    packed = forward(row, cut(random.Random(6).randbytes(3_000_000), 65536))
+    packed = forward(row, cut(random.Random(6).randbytes(2_000_000), 65536))
     read = 0
 
     def watched() -> Iterator[bytes]:
@@ -298,25 +298,25 @@ def test_no_more_input_is_read_than_the_next_chunk_needs(row: Candidate) -> None
 def test_memory_stays_flat(row: Candidate) -> None:
     """A streaming transform hands out what it takes in: it never runs ahead of, nor far behind, its input."""
     source = random.Random(7)
-    block = source.randbytes(64 * 1024)
-    taken = 0
-    behind = 0
+    slow = row.wire in {"bzip2", "xz"}
+    piece_bytes, pieces = 64 * 1024, 80 if slow else 512
+    # Brotli ends a meta-block of incompressible input after 8 MiB.
+    held_bytes_max = (9 if row.wire == "br" else 4) * 1024 * 1024
+    taken = given_out = behind = 0
 
     def noise() -> Iterator[bytes]:
         nonlocal taken
-        for index in range(160):
-            taken += len(block)
-            yield block[index:] + block[:index]
+        for _ in range(pieces):
+            taken += piece_bytes
+            yield source.randbytes(piece_bytes)
 
-    given_out = 0
-    level = {"level": 1} if row.name in {"bz2", "lzma"} else {}
-    for chunk in made(row, **level).forward(noise()):
+    fastest = {"level": 1 if row.wire == "bzip2" else 0} if slow else {}
+    for chunk in made(row, **fastest).forward(noise()):
         given_out += len(chunk)
-        if row.wire not in {"xz", "br", "zstd", "lz4"}:  # these find the repetition: what they hold is their window
-            behind = max(behind, taken - given_out)
-        assert len(chunk) <= 4 * 1024 * 1024
-    assert behind <= 2 * 1024 * 1024
-    assert taken == 160 * len(block)
+        behind = max(behind, taken - given_out)
+        assert len(chunk) <= held_bytes_max
+    assert behind <= held_bytes_max
+    assert taken == pieces * piece_bytes
 
 
 @every_transform
