@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from packhorse.captures.redact.scan_base import Scan
-from packhorse.captures.redact.signals import NAME, Signal
+from packhorse.captures.redact.signals import NAME, Signal, starts_name
 
 #: Digits to 0, all else to a space, so that a run of digits is one literal. Separators are taken out beforehand.
 _DIGITS = bytes(48 if 48 <= byte < 58 else 32 for byte in range(256))
@@ -16,7 +16,7 @@ _CARD_SEPARATORS = b" +-"
 
 def make_scan(signals: tuple[Signal, ...]) -> Scan:
     """A scanner that needs nothing installed."""
-    prepared = [(s, re.compile(s.pattern)) for s in signals]
+    prepared = [(s, re.compile(s.bare or s.pattern)) for s in signals]
 
     def scan(text: bytes, spots: list[int] | None = None) -> frozenset[str]:
         lower = text.lower()
@@ -45,7 +45,8 @@ def make_scan(signals: tuple[Signal, ...]) -> Scan:
 
 
 def _ends(signal: Signal, pattern: re.Pattern[bytes], text: bytes) -> Iterator[int]:
-    ends = (match.end() for match in pattern.finditer(text))
+    matches = pattern.finditer(text)
+    ends = (match.end() for match in matches if not signal.bare or starts_name(text, match.start()))
     return ends if signal.confirm is None else (end for end in ends if signal.confirm(text, end))
 
 

@@ -31,6 +31,7 @@ class Signal:
         needles: Every match contains one of them (in lower case when ``caseless``). Empty: no such literal is known.
         caseless: ASCII letters match both cases.
         confirm: None, or ``(text, end) -> bool``: a closer look at one match, which ends before ``end``.
+        bare: Of a whole name, the pattern without what stands before it: begins with letters, which ``re`` finds fast.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Signal:
     needles: tuple[bytes, ...] = ()
     caseless: bool = False
     confirm: Callable[[bytes, int], bool] | None = None
+    bare: bytes = b""
 
 
 _SEPARATOR = r"[-_. \[\]]{0,2}"
@@ -96,13 +98,25 @@ def _confirm_card(text: bytes, end: int) -> bool:
     return holds_card(around)
 
 
+_STARTS = re.compile(_START.replace("^", r"\A").encode() + rb"\Z")
+
+
+def starts_name(text: bytes, start: int) -> bool:
+    """Whether a whole name may begin here, in lower case text."""
+    return start == 0 or _STARTS.search(text[max(1, start - 5) - 1 : start]) is not None
+
+
 def _names(names: Iterable[str], confirm: Callable[[bytes, int], bool]) -> list[Signal]:
     signals = []
     for written in sorted(set(names) - {"*"}):
         words = [word for word in re.split(r"[^a-z0-9]+", written.lower()) if word]
-        start = "" if written.startswith("*") else _START
-        pattern = f"{start}{_SEPARATOR.join(words)}{_END}".encode()
-        signals.append(Signal(NAME, pattern, (max(words, key=len).encode(),), caseless=True, confirm=confirm))
+        whole = not written.startswith("*")
+        bare = f"{_SEPARATOR.join(words)}{_END}"
+        pattern = (_START + bare if whole else bare).encode()
+        needles = (max(words, key=len).encode(),)
+        signals.append(
+            Signal(NAME, pattern, needles, caseless=True, confirm=confirm, bare=bare.encode() if whole else b"")
+        )
     return signals
 
 
