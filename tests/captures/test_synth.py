@@ -17,15 +17,15 @@ from packhorse.errors import InputError
 #: SHA-256 of the compact JSON; the same on every supported Python. A change of the generator changes them, and every
 #: record made on synthetic captures with them: note it in the changelog.
 GOLDENS = {
-    ("browser", 60, 1): "d1624acb78d84ba69cb39e237a516fbf6f4fa22a1ae47f0aef6d58159d38a01a",
-    ("browser", 25, 20260101): "31b00002059d5a7812b58195b35d21ffde4f4b272a6077028ce8e9bb1beba994",
-    ("headers", 150, 2): "681bafa2739817ca1e30cb875236d099a927d1e5d58c196bac545445526ff6c7",
-    ("api", 120, 3): "906d583932f4c482366400fb0929123823d5e98544348bca53d19c0dacaec17e",
-    ("llm", 200, 4): "3356a3e6331f35809a58b1021d53ba4d3b08579277b0b677918738c12465f93e",
+    ("browser", 60, 1): "a10ac0ff93ac8c4ef9d5711a144b5c356564f03b180b8689db860021ec2adc02",
+    ("browser", 25, 20260101): "c43be75f93813f88f0b95aac2ee597ed563da98da599014352ada4dfe1062a30",
+    ("headers", 150, 2): "fed2de5a00a59ce4c24c08e70aea7beeeefb7201000862c2ec2b8e381ac5f41e",
+    ("api", 120, 3): "621ecbe7a42f1790a4cda1810b3b043daf317d9d6113205963406ddf0c349e41",
+    ("llm", 200, 4): "a9bcf17bbf5b2a4f651c9fad2b042cf182666b1977c14de09b4f3a17f68c8926",
 }
 SIZED_GOLDENS = {
-    ("browser", 300_000, 5): "22dd81b78e3f2778762d7f979d6e88f516557e86bf78214a405e094af2ea5380",
-    ("api", 100_000, 6): "0b2642d4f0d09fb912e59fd5099164942f241e659518928c6b340852c2d78ca9",
+    ("browser", 300_000, 5): "ae6c2b15b05961b783a844ee810c48892f348c7af6182de9dc71b177ab99a540",
+    ("api", 100_000, 6): "71d84173c42e0e3f781137c0e34f34c26eea4bcdf1c0da358f4066d3abe15af9",
 }
 
 

@@ -31,7 +31,7 @@ _FRAMES = {
     "drawing": ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">', "</svg>"),
 }
 #: Share of scripts that went through a minifier.
-_MINIFIED = 0.6
+_MINIFIED = 0.7
 #: Earlier bodies kept for repetition: as many as a visit may well show twice, within this many characters.
 _KEPT_CHARS = 4_000_000
 

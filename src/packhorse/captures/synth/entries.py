@@ -96,6 +96,8 @@ def entry(draws: Draws, exchange: Exchange, population: Population, *, started_m
             "connection": exchange.host.connection,
             "serverIPAddress": exchange.host.address,
         }
+    elif exchange.kind == "records":
+        made = {"_id": draws.hex(32), "_order": 0}
     return made | {
         "cache": {},
         "request": _request(draws, exchange, population),
@@ -158,10 +160,10 @@ def _request(draws: Draws, exchange: Exchange, population: Population) -> dict[s
     }
     if posts:
         fields = ",".join(
-            [f'"{draws.pick(_FIELDS)}":"{draws.hex(draws.between(4, 12))}"' for _ in range(draws.between(1, 9))]
+            [f'"{draws.pick(_FIELDS)}":"{draws.hex(draws.between(4, 12))}"' for _ in range(draws.between(2, 22))]
         )
         text = f'{{"id":{draws.below(10**6)},"limit":100,{fields}}}'
-        request["postData"] = {"mimeType": "application/json", "text": text}
+        request["postData"] = {"mimeType": "application/json", "params": [], "text": text}
         request["bodySize"] = len(text)
     return request
 

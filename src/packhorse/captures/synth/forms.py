@@ -67,7 +67,7 @@ class Language:
     literals: Sequence[str]
     spread: int = 60
     common: int = 30
-    local: int = 260
+    local: int = 380
     mean_chars: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,10 +91,10 @@ class Language:
 
     def _section(self, draws: Draws, forms: Sequence[Form], words: Sequence[str], chars: int) -> str:
         count = int(chars / self.mean_chars) + 1
-        chosen = [forms[rank] for rank in draws.ranks(count, rank_table(len(forms), 9))]
+        chosen = [forms[rank] for rank in draws.ranks(count, rank_table(len(forms), 16))]
         text = "".join([f.text for f in chosen])
         text %= self._filling(draws, self.names, 3, sum([f.names for f in chosen]))
-        text %= self._filling(draws, words, 6, sum([f.words for f in chosen]))
+        text %= self._filling(draws, words, 9, sum([f.words for f in chosen]))
         return text % self._literals(draws, sum([f.literals for f in chosen]))
 
     def _filling(self, draws: Draws, items: Sequence[str], shift: int, count: int) -> tuple[str, ...]:

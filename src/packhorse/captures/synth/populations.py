@@ -23,7 +23,7 @@ BODY_CHARS: dict[str, Knots] = {
     "json": (20, 60, 500, 2356, 5000, 7000, 7579, 7579, 7579),
 }
 #: Sizes of the answers of recorded JSON APIs.
-API_CHARS: Knots = (2, 15, 150, 1300, 4600, 16000, 42000, 150000, 460000)
+API_CHARS: Knots = (2, 15, 150, 1300, 4300, 13500, 32000, 105000, 460000)
 #: Sizes of the answers in traffic with language models and media, where there is a body at all.
 LLM_CHARS: dict[str, Knots] = {
     "media": (800, 4000, 15000, 60000, 151000, 600000, 1051000, 1051000, 1051000),
@@ -95,7 +95,7 @@ POPULATIONS: dict[str, Population] = {
         body_chars=BODY_CHARS,
         bodied=(0.2, 0.25, 0.46, 0.78, 1, 1, 1, 1, 1),
         repeated=(0, 0, 0, 0, 0.05, 0.6, 0.75, 0.8, 0.8),
-        media_weight=(0, 0, 0, 0.5, 2.5, 7, 11, 20, 30),
+        media_weight=(0, 0, 0.1, 0.9, 2.5, 7, 11, 20, 30),
         hosts=(1, 1, 2, 2.4, 5, 8, 9, 15, 20),
         cookies=(0, 0, 0, 1, 2, 4, 5, 12, 21),
         request_headers=(6, 11),
@@ -130,7 +130,7 @@ POPULATIONS: dict[str, Population] = {
         request_headers=(5, 8),
         response_headers=(13, 21),
         foreign=0.2,
-        recurring=0.66,
+        recurring=0.71,
         whole_ms=1.0,
         posts=0.65,
         browser=False,

@@ -78,7 +78,9 @@ def sized(target_bytes: int, seed: int, kind: str = "browser") -> EntryStream:
         raise InputError(f"a capture of {target_bytes} bytes is too small to be realistic; ask for 20 kB or more")
     visits = min(1 + target_bytes // 1_000_000, _MOST_PAGES)
     maker = _Maker(seed, kind, population, visits)
-    lengths = visit_lengths(Draws(f"packhorse-synth/{seed}/{kind}/visits"), population, 1)
+    lengths = visit_lengths(
+        Draws(f"packhorse-synth/{seed}/{kind}/visits"), population, target_bytes // _BARE_ENTRY_BYTES
+    )
     outline_bytes = 250 * visits if population.browser else 0
     return _stream(population, visits, maker.fitting(lengths, target_bytes - outline_bytes))
 
