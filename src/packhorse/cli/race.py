@@ -29,6 +29,7 @@ DEFAULT_OUT = Path("packhorse-race")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of orders, captures and resampling.")
 @click.option("--pipeline", "pipelines", multiple=True, help="Race exactly these (repeat); presets: original, common.")
 @click.option("--in-flight", multiple=True, type=int, help="Captures in flight (repeat).")
+@click.option("--whole", is_flag=True, help="Let pipelines win that hold a whole encoded capture in memory.")
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT, show_default=True
 )

@@ -121,6 +121,8 @@ class RaceOptions:
         pipelines: Race exactly these end to end, without screening. Presets' names are allowed.
         in_flight: Concurrency levels in place of the effort's own.
         time_budget_s: Wall time to plan for in place of the effort's own.
+        whole: Let candidates win that hold a whole encoded capture in memory. Otherwise they are screened and shown
+            only: the fastest *safe* way is sought, and memory that grows with the capture is not safe.
         wires: Wire formats of encoders that may win. Others are screened and shown, but are not raced end to end:
             their objects are not JSON documents, which is for the user to want.
     """
@@ -136,6 +138,7 @@ class RaceOptions:
     in_flight: tuple[int, ...] | None = None
     time_budget_s: float | None = None
     wires: tuple[str, ...] = ("json",)
+    whole: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be raced.

@@ -70,6 +70,7 @@ def build_record(options: RaceOptions, found: Findings, argv: Sequence[str]) -> 
         "quick": options.quick,
         "seed": options.seed,
         "wires": list(options.wires),
+        "whole": options.whole,
         "link": "loopback" if options.target in ("memory", "moto", "rclone") else "as it is (endpoint given by URL)",
         "target": {**found.target, **_ceiling(found)},
         "machine": machine.describe(),

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from packhorse.errors import InputError
-from packhorse.pipeline import Pipeline
+from packhorse.pipeline import Choice, Pipeline
 from packhorse.race import inputs, lineup
 from packhorse.race.inputs import CaptureFile
 from packhorse.race.options import RaceOptions
@@ -221,7 +221,10 @@ class Race:
     def _may_win(self, arm: Arm) -> bool:
         if arm.kind is Kind.NULL:
             return False
-        return arm.kind is not Kind.ENCODE or Pipeline.parse(arm.pipeline).wire[0] in self._options.wires
+        pipeline = Pipeline.parse(arm.pipeline)
+        if not self._options.whole and not all(choice.candidate.streaming for choice in alone(arm, pipeline)):
+            return False
+        return arm.kind is not Kind.ENCODE or pipeline.wire[0] in self._options.wires
 
     def _cross(self, encoders: list[str], compressors: list[str], base64: list[str]) -> list[str]:
         self._observer.phase("crossing the survivors")
@@ -338,6 +341,12 @@ class Race:
     def _price(self) -> PutPrice:
         assert self._found.price is not None, "the ceiling is measured first"
         return self._found.price
+
+
+def alone(arm: Arm, pipeline: Pipeline) -> tuple[Choice, ...]:
+    """The choices that an arm is about: one stage's when it measures a stage alone."""
+    stages = {Kind.ENCODE: pipeline.encode_with, Kind.COMPRESS: pipeline.compress, Kind.BASE64: pipeline.base64}
+    return (stages[arm.kind],) if arm.kind in stages else pipeline.choices
 
 
 def best_level(costs: dict[int, float], wanted: int) -> int:

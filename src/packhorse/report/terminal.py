@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 def show(record: dict[str, Any], console: Console) -> None:
     """Print the verdict and the ranking. Names in the record are printed as plain text, never as markup."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
     winner = record["winner"]
-    grid = Table(title="end to end", title_justify="left")
-    for title in ("pipeline", "in flight", "captures/s", "× reference", "CPU", "stored", "peak memory"):
-        grid.add_column(title, justify="left" if title == "pipeline" else "right")
+    grid = Table(title="End to end, fastest first", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("pipeline", overflow="fold", min_width=34)
+    for title in ("in flight", "capt./s", "× ref.", "CPU", "stored", "memory"):
+        grid.add_column(title, justify="right", no_wrap=title != "in flight")
     for row in record["results"]:
         if row["role"] == "aa-twin":
             continue
