@@ -8,7 +8,19 @@ from base64 import b64decode, b64encode
 from packhorse.captures.redact.context import Context
 
 #: First bytes of formats without text worth a scan: PNG, JPEG, GIF, WebP/WAV/AVI, WOFF, WOFF2, Ogg, MP3, MP4/AVIF.
-_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"wOFF", b"wOF2", b"OggS", b"ID3", b"\x1aE\xdf\xa3")
+_MAGIC = (
+    b"\xff\xfb",
+    b"\xff\xf3",
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"RIFF",
+    b"wOFF",
+    b"wOF2",
+    b"OggS",
+    b"ID3",
+    b"\x1aE\xdf\xa3",
+)
 _MAGIC_FTYP = b"ftyp"
 _MEDIA = ("image/", "font/", "audio/", "video/", "application/font", "application/x-font")
 _HEAD_CHARS = 24
