@@ -24,6 +24,8 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _NO_LONE_SURROGATE = re.compile(
     rb"(?s:(?:[^\\]++|\\(?!u[dD][89a-fA-F]).|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+)"
 )
+#: A read of nothing but a number: longer than any that Python converts, and ijson would gather all of it.
+_FULL_READ_BYTES = READ_BYTES
 _ONLY_NUMBER = re.compile(rb"[-+.0-9eE]+")
 _QUOTE, _OPEN_LIST, _CLOSE_LIST = b'"[]'
 _OPENING = b"{["
@@ -108,10 +110,10 @@ class Scanner:
         for match in _TOKEN.finditer(buffer):
             start, kind = match.start(), match.lastindex
             keep = start
-            if kind == 1 and match.end() == size and not eof:
-                break  # its colon may be in the next read
             if not self._keys:
                 self._outside(buffer[end:start], end)
+            if kind == 1 and match.end() == size and not eof:
+                break  # its colon may be in the next read
             if kind == 2:
                 self._key(match[1], start)
             elif kind is None:
@@ -125,8 +127,8 @@ class Scanner:
             keep = size
             if not self._keys:
                 self._outside(buffer[end:], end)
-            if keep - end >= READ_BYTES and _ONLY_NUMBER.fullmatch(buffer, end):
-                self._fail(f"a number is longer than {format_bytes(READ_BYTES)}", end)
+            if keep - end >= _FULL_READ_BYTES and _ONLY_NUMBER.fullmatch(buffer, end):
+                self._fail(f"a number is longer than {format_bytes(_FULL_READ_BYTES)}", end)
         self._surrogates(buffer, keep)
         return keep
 
