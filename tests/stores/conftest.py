@@ -81,9 +81,22 @@ def opened() -> Iterator[Opener]:
         store.close()
 
 
+@pytest.fixture(scope="session")
+def shared(no_process_is_left: None) -> Iterator[dict[tuple[str, str], Store]]:
+    """Stores that many tests use: making one costs more than most tests."""
+    stores: dict[tuple[str, str], Store] = {}
+    yield stores
+    for store in stores.values():
+        store.close()
+
+
 @pytest.fixture(params=ROWS, ids=lambda row: row.name)
-def store(request: pytest.FixtureRequest, target: Target, opened: Opener) -> Store:
-    return opened(request.param, target.endpoint)
+def store(request: pytest.FixtureRequest, target: Target, shared: dict[tuple[str, str], Store]) -> Store:
+    """A store that the test must not close."""
+    row: Candidate = request.param
+    if (row.name, target.name) not in shared:
+        shared[row.name, target.name] = make_store(row, target.endpoint)
+    return shared[row.name, target.name]
 
 
 @pytest.fixture

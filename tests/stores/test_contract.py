@@ -138,10 +138,12 @@ def test_odd_keys(store: Store, key: str, name: str, target: Target, plain_clien
 
 @pytest.mark.parametrize("bad", ["", "/a", "a/", "a//b", "a/../b", "./a", "a\nb", "a\x7f", "é" * 513, "a\ud800"])
 def test_hostile_keys_are_refused(store: Store, bad: str) -> None:
-    for write in (lambda: store.put(bad, b"", INFO), lambda: store.put_stream(bad, iter([b""]), INFO)):
-        with pytest.raises(StoreError) as caught:
-            write()
-        assert caught.value.kind == StoreErrorKind.INVALID
+    with pytest.raises(StoreError) as caught:
+        store.put(bad, b"", INFO)
+    assert caught.value.kind == StoreErrorKind.INVALID
+    with pytest.raises(StoreError) as caught:
+        store.put_stream(bad, iter([b""]), INFO)
+    assert caught.value.kind == StoreErrorKind.INVALID
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_metadata_that_would_not_come_back_is_refused(store: Store, key: str, me
 
 
 def test_much_metadata(store: Store, key: str) -> None:
-    info = ObjectInfo(metadata={"k": "v" * 1900})  # rclone's own limit is a little under S3's
+    info = ObjectInfo(metadata={"k": "v" * 1500})  # rclone counts other headers too
     store.put(key, b"x", info)
     with store.open(key) as found:
         assert found.info.metadata == info.metadata
@@ -184,7 +186,9 @@ def test_leaving_early_frees_the_connection(store: Store, key: str) -> None:
             assert next(found.chunks)
 
 
-def test_close_is_idempotent_and_final(store: Store, key: str) -> None:
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_close_is_idempotent_and_final(row: Candidate, rclone: Target, opened: Opener, key: str) -> None:
+    store = opened(row, rclone.endpoint)
     store.put(key, b"x", INFO)
     store.close()
     store.close()

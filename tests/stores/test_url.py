@@ -26,8 +26,10 @@ def test_addresses(text: str, parts: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "bucket/key", "https://bucket/key", "s3:/bucket", "s3://", "s3:///key", "s3://Bucket/k", "s3://b/k"]
-    + ["s3://a..b/k", "s3://bucket//k", "s3://bucket/../k", "s3://bucket/a\nb", "s3://user:pw@bucket/k"],
+    [
+        *("", "bucket/key", "https://bucket/key", "s3:/bucket", "s3://", "s3:///key", "s3://Bucket/k", "s3://b/k"),
+        *("s3://a..b/k", "s3://bucket//k", "s3://bucket/../k", "s3://bucket/a\nb", "s3://user:pw@bucket/k"),
+    ],
 )
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(InputError):
@@ -46,10 +48,12 @@ def test_escaped_keys_are_acceptable(text: str) -> None:
     try:
         key = escape_key(text)
     except InputError as error:
-        assert str(MAX_KEY_BYTES) in str(error)
+        reason = str(error)
+    else:
+        assert check_key(key) == key
+        assert escape_key(text) == key
         return
-    assert check_key(key) == key
-    assert escape_key(text) == key
+    assert str(MAX_KEY_BYTES) in reason
 
 
 @given(

@@ -132,6 +132,8 @@ def _start_rclone(bucket: str) -> Target:
         [binary, "version"], env=_environment(), capture_output=True, text=True, check=False, timeout=30
     )
     access_key, secret_key = secrets.token_hex(10), secrets.token_hex(20)
+    # A directory and not rclone's :memory:, which is faster for tiny objects alone (1 kB puts: 1.4 to 4 times; 100 kB:
+    # 1.0 to 1.2 times) and would keep a whole race in RAM.
     # In the environment, as command lines are for everyone to read.
     env = _environment() | {"RCLONE_AUTH_KEY": f'"{access_key},{secret_key}"', "RCLONE_CONFIG": os.devnull}
     command = [str(binary), "serve", "s3", "--addr", "127.0.0.1:0", "{dir}/objects"]

@@ -1,8 +1,9 @@
 """aiobotocore's ``put_object``, and its multipart requests for streams.
 
 ``pool`` is aiohttp's connection limit (``max_pool_connections``), and a real cap: with more requests in flight than
-connections, the rest wait. The client is made by the first request, which is when its event loop is known; loading
-botocore's service description takes some 50 ms and is done in a thread.
+connections, the rest wait (counted as in :mod:`packhorse.stores.boto3_put`: 8 opened, 8 at most, 8 kept). The client
+is made by the first request, which is when its event loop is known; loading botocore's service description takes some
+50 ms and is done in a thread.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """boto3's transfer manager over the AWS Common Runtime (awscrt): requests are made and sent in C threads.
 
-``pool`` caps the connections of the CRT client. The body's CRC32 is sent in a header.
+``pool`` caps the connections of the CRT client (counted as in :mod:`packhorse.stores.boto3_put`: 8 opened, 8 at most,
+8 kept). The body's CRC32 is sent in a header.
 
 Multipart through the CRT is for AWS alone: the CRT is strict about the answers (it leaves an upload behind at ``rclone
 serve s3``, whose ``InitiateMultipartUpload`` element lacks AWS's ``Result``) and sends checksum trailers. At custom

@@ -1,7 +1,8 @@
 """boto3's ``put_object``, and its multipart requests for streams.
 
 ``pool`` is ``max_pool_connections``: how many connections are *kept*. It does not cap: with more requests in flight,
-surplus connections are opened, used once and thrown away.
+surplus connections are opened, used once and thrown away. Counted by the server, with a pool of 8 and two rounds of 40
+puts at once: 63 connections opened, 40 open at most, 8 kept.
 """
 
 from __future__ import annotations

@@ -152,8 +152,16 @@ class Transfer:
             self._request.cancel()
 
     def settle(self) -> bool:
-        """Wait for a cancelled upload's end, ten seconds at most; True when it came."""
-        return self._request is None or bool(wait([self._finished], SETTLE_S).done)
+        """Wait for a cancelled upload's end, ten seconds at most, and let go of it; True when it came."""
+        if self._request is None:
+            return True
+        settled = bool(wait([self._finished], SETTLE_S).done)
+        if settled:
+            with contextlib.suppress(AwsCrtError, *SDK_ERRORS):
+                self._future.result()  # s3transfer lets go of the request here
+            self._manager.shutdown()
+        self._request = None
+        return settled
 
     def result(self) -> PutResult:
         """Wait for the end of the upload.
@@ -180,12 +188,8 @@ class Transfer:
     def _give_up(self) -> NoReturn:
         self.cancel()
         why = "no answer within read_timeout_s"
-        if self.settle():
-            with contextlib.suppress(AwsCrtError, *SDK_ERRORS):
-                self._future.result()  # lets go of the request
-        else:
+        if not self.settle():
             why += ", and the upload does not end when cancelled"
-        self._request = None
         raise failure("put", self._key, self._endpoint, StoreErrorKind.TIMEOUT, why)
 
     @property

@@ -2,6 +2,7 @@
 
 ``pool`` is reqwest's ``pool_max_idle_per_host``: how many idle connections are *kept*. Nothing caps the requests in
 flight: each opens a connection when no idle one is there, and closes it afterwards when ``pool`` are idle already.
+Counted as in :mod:`packhorse.stores.boto3_put`: 67 opened, 40 open at most, 8 kept.
 """
 
 from __future__ import annotations
