@@ -65,8 +65,8 @@ def test_chunk_setting_changes_boundaries_only(row: Candidate, chunk: int) -> No
     chunks = list(made(row, chunk=chunk).encode(capture))
     data = b"".join(chunks)
     assert data == encoded(row, capture)
-    if chunk > 1:
-        assert all(len(piece) >= chunk for piece in chunks[:-1])
+    if chunk > 1:  # what makes a chunk by itself is handed on apart from what waits before it
+        assert len(chunks) <= 2 * len(data) / chunk + 3
     decoder = made(row)
     for size in (1 if len(data) < 100_000 else 13, 4096, len(data)):
         assert same(decoder.decode(cut(data, size)), capture)

@@ -1,7 +1,8 @@
 """The protocols that every candidate of a stage fulfils, and how a candidate is described.
 
 A stage turns chunks into chunks. Every chunk handed on is an immutable ``bytes`` object that belongs to its receiver,
-so that two stages can run in two threads. Stage objects keep contexts for reuse and are not thread-safe: one per thread.
+so that two stages can run in two threads. Stage objects keep contexts for reuse and are not thread-safe: make one per
+thread.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any
 from packhorse.errors import CaptureError, CorruptObjectError
 from packhorse.stages.encode.plain import Path, classified, plain_json, show
 from packhorse.stages.encode.read import parse_json
-from packhorse.stages.encode.sinks import PartsSink
+from packhorse.stages.encode.sinks import PartsSink, Run
 from packhorse.stages.encode.split import Splitter
 from packhorse.stages.encode.syntax import TEXT_SLICE_CHARACTERS
 
@@ -46,6 +46,10 @@ def read_extension(code: int, data: Any) -> Any:
 
 class _Sink(PartsSink):
     """Strips a head of MessagePack where the base class strips brackets."""
+
+    def many(self, run: Run, *, first: bool) -> None:
+        """Encode elements as one list, without its head."""
+        self.raw(self._dumps(run)[len(_head(len(run), 0x90, 0xDC)) :])
 
     def members(self, batch: dict[Any, Any]) -> None:
         """Encode an object, without its head."""
@@ -154,7 +158,7 @@ class MsgpackEncoder:
 
     def encode(self, capture: Any) -> Iterator[bytes]:
         """Yield the capture as MessagePack. Raises CaptureError."""
-        return Splitter(_Sink(self._dumps, b""), self._syntax, self._chunk).run(capture)
+        return Splitter(_Sink(self._dumps), self._syntax, self._chunk).run(capture)
 
     def decode(self, chunks: Iterable[bytes]) -> Any:
         """Read one MessagePack object. Raises CorruptObjectError."""

@@ -39,17 +39,11 @@ class Sink(Protocol):
 
 
 class PartsSink:
-    """Keeps the library's own ``bytes`` objects and joins them once per chunk.
+    """Keeps a library's JSON as the ``bytes`` objects that it returns, and joins them once per chunk."""
 
-    Args:
-        dumps: Encodes one value.
-        separator: Between the elements of a list.
-    """
-
-    def __init__(self, dumps: Callable[[Any], bytes], separator: bytes = b",") -> None:
+    def __init__(self, dumps: Callable[[Any], bytes]) -> None:
         self.size = 0
         self._dumps = dumps
-        self._separator = separator
         self._parts: list[bytes] = []
 
     def raw(self, data: bytes) -> None:
@@ -60,18 +54,14 @@ class PartsSink:
     def one(self, value: Any, lead: bytes = b"") -> None:
         """Encode one value."""
         data = self._dumps(value)
-        self._parts += (lead, data)
+        if lead:
+            self._parts.append(lead)
+        self._parts.append(data)
         self.size += len(data) + 1
 
     def many(self, run: Run, *, first: bool) -> None:
-        """Encode elements in a loop that runs in C; nothing is copied before the chunk is joined."""
-        encoded = list(map(self._dumps, run))
-        parts = [self._separator] * (2 * len(encoded))
-        parts[1::2] = encoded
-        if first:
-            parts[0] = b""
-        self._parts += parts
-        self.size += sum(map(len, encoded)) + len(encoded)
+        """Encode elements as one list, without its brackets; behind a first one that is cut off up to its comma."""
+        self.raw(self._dumps(run)[1:-1] if first else self._dumps([0, *run])[2:-1])
 
     def members(self, batch: dict[Any, Any]) -> None:
         """Encode an object, without its brackets."""
@@ -112,23 +102,31 @@ class BufferSink:
         self.size = len(self._buffer)
 
     def many(self, run: Run, *, first: bool) -> None:
-        """Encode elements in place, as one list: its opening bracket becomes the separator, the closing one goes."""
-        at = self.size - 1 if first else self.size
-        before = self._buffer[at] if first else _COMMA
-        try:
-            self._encode_into(run, self._buffer, at)
-        finally:
-            self._buffer[at : at + 1] = bytes((before,))
+        """Encode elements in place, as one list without its brackets; the opening one becomes the separator."""
+        if first:
+            self._inside(run)
+            return
+        at = self.size
+        self._encode_into(run, self._buffer, at)
+        self._buffer[at] = _COMMA
         self.size = len(self._buffer) - 1
 
     def members(self, batch: dict[Any, Any]) -> None:
-        """Encode an object in place: its opening brace falls on the byte before, which is then put back."""
-        at = self.size - 1
-        before = self._buffer[at]
-        try:
-            self._encode_into(batch, self._buffer, at)
-        finally:
-            self._buffer[at] = before
+        """Encode an object in place, without its braces."""
+        self._inside(batch)
+
+    def _inside(self, container: Run | dict[Any, Any]) -> None:
+        """Encode so that the opening bracket falls on the byte before, which is then put back."""
+        if not self.size:
+            self._encode_into(container, self._buffer, 0)
+            del self._buffer[0]
+        else:
+            at = self.size - 1
+            before = self._buffer[at]
+            try:
+                self._encode_into(container, self._buffer, at)
+            finally:
+                self._buffer[at] = before
         self.size = len(self._buffer) - 1
 
     def take(self) -> bytes:

@@ -21,11 +21,15 @@ from packhorse.stages.encode.weight import HEAVY_WEIGHT, entry_weight, is_heavy,
 
 #: Objects down to this depth are taken apart without being weighed: a HAR's long list is at depth 2.
 _SPINE_DEPTH = 3
+#: Lists and objects near the root that weigh no more than this belong to the outline: no need to look inside.
+_OUTLINE_WEIGHT = 2 * 1024
 #: Below this depth nothing is taken apart: what is long there is still encoded, only in one call.
 _MAX_DEPTH = 32
-#: Elements are encoded in runs of at most this much and this many: in a run no Python code stands between two calls of
-#: the library, and this is also what bounds a run whose elements are not what they seem.
-_RUN_BYTES, _RUN_COUNT_MAX = 64 * 1024, 64
+#: Elements are encoded in runs of about a chunk, at most this much and this many: the latter also bounds a run whose
+#: elements are not what they seem.
+_RUN_BYTES, _RUN_COUNT_MAX = 256 * 1024, 64
+#: An element of this weight is handed on alone: to copy it into a chunk with others costs more than one more chunk.
+_ALONE_WEIGHT = 64 * 1024
 #: A batch that came out this much larger than it weighed was not what it seemed: from then on all is weighed in full.
 _SURPRISE_BYTES = 1024 * 1024
 
@@ -184,8 +188,16 @@ class Splitter:
         sink.raw(row.opened)
         index, total = 0, len(elements)
         while index < total:
-            count = self._light(elements, index, path)
-            if count:
+            count, weighed = self._light(elements, index, path)
+            if count == 1 and weighed >= _ALONE_WEIGHT and full > _ALONE_WEIGHT:
+                if index:
+                    sink.raw(row.separator)
+                yield from self.rest()
+                self._one(elements[index], (*path, index))
+                yield self._take()
+            elif count:
+                if weighed >= full:  # a chunk by itself, not to be copied behind what waits
+                    yield from self.rest()
                 self._run(elements[index : index + count], path, index)
             else:
                 sink.raw(row.separator if index else b"")
@@ -196,20 +208,21 @@ class Splitter:
                 yield self._take()
         yield from self.raw(row.closed)
 
-    def _light(self, elements: _List, start: int, path: Path) -> int:
-        """How many elements from ``start`` on make a run; none when the first is heavy."""
-        weigh, total, most = self._weigh, 0, self._run_bytes
+    def _light(self, elements: _List, start: int, path: Path) -> tuple[int, int]:
+        """How many elements from ``start`` on make a run, and what they weigh; none when the first is heavy."""
+        weigh, total = self._weigh, 0
+        most, alone = self._run_bytes, min(self._run_bytes, _ALONE_WEIGHT)
         run = elements[start : start + _RUN_COUNT_MAX]
         if not run:
             raise CaptureError("it was changed while it was being encoded", position=show(path))
         for count, element in enumerate(run):
             weighed = weigh(element)
-            if weighed > HEAVY_WEIGHT:
-                return count
+            if weighed >= alone:
+                return (count, total) if count or weighed > HEAVY_WEIGHT else (1, weighed)
             total += weighed
             if total >= most:
-                return count + 1
-        return len(run)
+                return count + 1, total
+        return len(run), total
 
     def _run(self, run: _List, path: Path, start: int) -> None:
         """Write elements that may be written together or, when the library refuses one, one by one."""
@@ -240,19 +253,18 @@ class Splitter:
         left = self._run_bytes
         lead = b""
         for key, value in items:
-            if spine and isinstance(value, dict | list | tuple):
-                weighed = HEAVY_WEIGHT + 1
-            else:
-                weighed = weight(value)
-                left -= weighed
-            if weighed <= HEAVY_WEIGHT:
+            apart = spine and isinstance(value, dict | list | tuple)
+            weighed = weight(value, _OUTLINE_WEIGHT if apart else HEAVY_WEIGHT)
+            apart = weighed > (_OUTLINE_WEIGHT if apart else HEAVY_WEIGHT)
+            if not apart:
                 small[key] = value
-            if small and (left <= 0 or weighed > HEAVY_WEIGHT):
+                left -= weighed
+            if small and (left <= 0 or apart):
                 sink.raw(lead)
                 self._members(small, path)
                 yield from self.raw(b"")
                 small, left, lead = {}, self._run_bytes, syntax.separator
-            if weighed > HEAVY_WEIGHT:
+            if apart:
                 sink.raw(lead + syntax.key(key, path))
                 yield from self.value(value, (*path, str(key)), spine=spine, heavy=not spine)
                 lead = syntax.separator

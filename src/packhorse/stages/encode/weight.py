@@ -13,25 +13,25 @@ _SCALARS = frozenset({int, float, bool, type(None)})
 _ENTRY_WEIGHT = 2048
 
 
-def weight(value: Any) -> int:
-    """What ``value`` weighs, up to a little over :data:`HEAVY_WEIGHT`.
+def weight(value: Any, limit: int = HEAVY_WEIGHT) -> int:
+    """What ``value`` weighs, up to a little over ``limit``.
 
     Looks at no more values than that pays for, whatever the size of ``value``, and ends on cycles.
     """
     total = 0
     waiting = [value]
-    while waiting and total <= HEAVY_WEIGHT:
+    while waiting and total <= limit:
         item = waiting.pop()
         total += _NODE_WEIGHT
         if isinstance(item, str):
             total += len(item)
         elif isinstance(item, dict):
             total += _NODE_WEIGHT * len(item)
-            if total <= HEAVY_WEIGHT:
+            if total <= limit:
                 waiting.extend(dict.values(item))  # not item.values(): a subclass's own may raise
         elif isinstance(item, list | tuple):
             total += _NODE_WEIGHT * len(item)
-            if total <= HEAVY_WEIGHT:
+            if total <= limit:
                 waiting.extend(list.__iter__(item) if isinstance(item, list) else tuple.__iter__(item))
     return total
 
