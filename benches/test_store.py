@@ -44,9 +44,9 @@ def store(request: pytest.FixtureRequest, rclone: Target) -> Iterator[Store]:
     opened.close()
 
 
-@pytest.mark.parametrize("size", BODIES)
-def test_put(benchmark: Any, store: Store, size: str) -> None:
-    body = BODIES[size]
+@pytest.mark.parametrize("body_size", BODIES)
+def test_put(benchmark: Any, store: Store, body_size: str) -> None:
+    body = BODIES[body_size]
     store.put("bench", body, INFO)
     with store.open("bench") as found:
         assert found.info == INFO
