@@ -71,7 +71,8 @@ def report(directory: Path) -> None:
     from packhorse.report import write
 
     _record_file(directory)
-    click.echo(write(directory))
+    for path in write(directory):
+        click.echo(path)
 
 
 @click.command()

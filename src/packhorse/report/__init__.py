@@ -5,20 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from packhorse.race.record import read_record, write_text
-from packhorse.report import markdown
+from packhorse.report import markdown, picture
 
 __all__ = ["write"]
 
 
-def write(folder: Path) -> Path:
-    """Render ``record.json`` of a race's folder into ``report.md`` beside it (written whole, or not at all).
+def write(folder: Path) -> tuple[Path, ...]:
+    """Render ``record.json`` of a race's folder into ``report.md`` and ``report.svg`` beside it.
+
+    Each file is written whole, or not at all.
 
     Returns:
-        The report's path.
+        The paths written.
 
     Raises:
         RecordError: The record is missing or does not follow the schema.
     """
-    path = folder / "report.md"
-    write_text(path, markdown.render(read_record(folder)))
-    return path
+    record = read_record(folder)
+    rendered = {"report.md": markdown.render(record), "report.svg": picture.render(record)}
+    for name, text in rendered.items():
+        write_text(folder / name, text)
+    return tuple(folder / name for name in rendered)
