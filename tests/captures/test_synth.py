@@ -17,14 +17,14 @@ from packhorse.errors import InputError
 #: SHA-256 of the compact JSON; the same on every supported Python. A change of the generator changes them, and every
 #: record made on synthetic captures with them: note it in the changelog.
 GOLDENS = {
-    ("browser", 60, 1): "a10ac0ff93ac8c4ef9d5711a144b5c356564f03b180b8689db860021ec2adc02",
+    ("browser", 60, 1): "f854562d5368289c476df9c1f227c7fa9f5a56435f4b3e2ea3234dde238c3ae0",
     ("browser", 25, 20260101): "c43be75f93813f88f0b95aac2ee597ed563da98da599014352ada4dfe1062a30",
-    ("headers", 150, 2): "fed2de5a00a59ce4c24c08e70aea7beeeefb7201000862c2ec2b8e381ac5f41e",
+    ("headers", 150, 2): "5f773487e369f771af17cd53e12c9b6f7f01ce7b77b29c25ec49b25cf1f04b03",
     ("api", 120, 3): "621ecbe7a42f1790a4cda1810b3b043daf317d9d6113205963406ddf0c349e41",
-    ("llm", 200, 4): "a9bcf17bbf5b2a4f651c9fad2b042cf182666b1977c14de09b4f3a17f68c8926",
+    ("llm", 200, 4): "c40cdd44fcd5f27f63ce6438af086d3d76bcb8696fc5ac2641a21805a81a0a3e",
 }
 SIZED_GOLDENS = {
-    ("browser", 300_000, 5): "ae6c2b15b05961b783a844ee810c48892f348c7af6182de9dc71b177ab99a540",
+    ("browser", 300_000, 5): "9a138bf2d6821a33e9cf32ad37c9c6c8ae105f55eabc75abc4f1cc3a6d935bcb",
     ("api", 100_000, 6): "71d84173c42e0e3f781137c0e34f34c26eea4bcdf1c0da358f4066d3abe15af9",
 }
 

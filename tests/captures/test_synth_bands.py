@@ -75,7 +75,7 @@ RATIOS = {
     "llm": {"gzip6": 1.562, "zstd3": 4.316},
 }
 #: Captures per population: enough for medians that do not hang on a single capture, little enough for a test.
-FILES = {"browser": 80, "headers": 60, "api": 7, "llm": 7}
+FILES = {"browser": 80, "headers": 60, "api": 7, "llm": 15}
 
 
 @cache

@@ -160,7 +160,10 @@ def _request(draws: Draws, exchange: Exchange, population: Population) -> dict[s
     }
     if posts:
         fields = ",".join(
-            [f'"{draws.pick(_FIELDS)}":"{draws.hex(draws.between(4, 12))}"' for _ in range(draws.between(2, 22))]
+            [
+                f'"{draws.pick(_FIELDS)}":"{draws.hex(draws.between(4, 12))}"'
+                for _ in range(draws.between(2, 22 if exchange.kind == "records" else 6))
+            ]
         )
         text = f'{{"id":{draws.below(10**6)},"limit":100,{fields}}}'
         request["postData"] = {"mimeType": "application/json", "params": [], "text": text}

@@ -26,7 +26,7 @@ BODY_CHARS: dict[str, Knots] = {
 API_CHARS: Knots = (2, 15, 150, 1300, 4300, 13500, 32000, 105000, 460000)
 #: Sizes of the answers in traffic with language models and media, where there is a body at all.
 LLM_CHARS: dict[str, Knots] = {
-    "media": (800, 4000, 15000, 60000, 151000, 600000, 1051000, 1051000, 1051000),
+    "media": (800, 4000, 20000, 70000, 151000, 600000, 1051000, 1051000, 1051000),
     "stream": (600, 1250, 2600, 4311, 12000, 40000, 74000, 180000, 327000),
     "json": (20, 60, 100, 138, 300, 500, 1000, 2000, 2000),
 }
@@ -114,7 +114,7 @@ POPULATIONS: dict[str, Population] = {
         request_headers=(3, 8),
         response_headers=(9, 18),
         foreign=0.05,
-        whole_ms=0.7,
+        whole_ms=0.85,
         scripted=0.6,
         queries=0.4,
         posts=0.026,
@@ -140,7 +140,7 @@ POPULATIONS: dict[str, Population] = {
         kinds=(("media", 0.5), ("stream", 0.489), ("json", 0.011)),
         body_chars=LLM_CHARS,
         bodied=(0.1, 0.1, 0.12, 0.13, 0.14, 0.15, 0.16, 0.2, 0.2),
-        repeated=(0.6, 0.65, 0.7, 0.76, 0.8, 0.82, 0.85, 0.85, 0.85),
+        repeated=(0.7, 0.71, 0.73, 0.75, 0.77, 0.79, 0.8, 0.8, 0.8),
         hosts=_ALWAYS,
         cookies=_NEVER,
         request_headers=(6, 6),
