@@ -66,6 +66,8 @@ def same(one: Any, other: Any) -> bool:
         (b'{"list":[1,2,3],"b":tru}', "byte 20", "is not JSON here"),
         ('[{"é":1},{"é":"ü" 5}]'.encode(), "entry 1, byte 21", "is not JSON here"),
         (b'["a\nb"]', "entry 0, byte 3", "is not JSON here"),
+        (b"[1,\x0b2]", "entry 1, byte 3", "is not JSON here"),
+        (b"[1,2]\x0c", "byte 5", "goes on after the end"),
         (b'["\\x41"]', "entry 0, byte 2", "is not JSON here"),
         (b'[{"a":1},{"b":[1,-Infinity]}]', "entry 1, byte 18", "Infinity"),
         (b'{"n":NaN,"l":[1]}', "byte 5", "NaN"),

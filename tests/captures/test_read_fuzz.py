@@ -165,3 +165,12 @@ def test_a_cut_says_where_and_after_which_entry() -> None:
 def test_work_is_linear_in_a_string_full_of_escapes() -> None:
     value = [{"a": '"\\\n' * 1_500_000, "b": "\ud800"}]
     assert read(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize("replace", [False, True], ids=["inserted", "replaced"])
+def test_every_byte_everywhere(*, replace: bool) -> None:
+    """ijson's C parser takes some bytes for white space that JSON does not; none may slip through."""
+    text = b'[{"a":[1,-20.5e+3,true,null,false], "b":"x\\u0041\\n"}, "s",{}]'
+    for at in range(len(text) + 1 - replace):
+        for byte in range(256):
+            check(text[:at] + bytes([byte]) + text[at + replace :])

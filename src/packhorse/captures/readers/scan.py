@@ -17,9 +17,11 @@ from packhorse.captures.readers.text import JSON_SPACE, PlainText
 from packhorse.errors import CaptureError
 from packhorse.units import format_bytes
 
-# A string with the white space and the colon after it (then it is a key), a bracket, or the quote of a string that does
-# not end here. Possessive throughout: a megabyte of escapes must not grow a backtracking stack.
-_TOKEN = re.compile(rb'(?s:"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+(:)?+|[\[\]{}]|")')
+# A string with the white space and the colon after it (then it is a key) or with anything else after it, a bracket, or
+# the quote of a string of which that cannot be said yet. Possessive throughout: a megabyte of escapes must not grow a
+# backtracking stack. The groups' numbers are the kinds of token.
+_TOKEN = re.compile(rb'(?s:"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+(?:(:)|(?=.))|([\[\]{}])|("))')
+_VALUE, _KEY, _BRACKET, _UNFINISHED = 1, 2, 3, 4
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _NO_LONE_SURROGATE = re.compile(
     rb"(?s:(?:[^\\]++|\\(?!u[dD][89a-fA-F]).|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+)"
@@ -27,8 +29,7 @@ _NO_LONE_SURROGATE = re.compile(
 #: A read of nothing but a number: longer than any that Python converts, and ijson would gather all of it.
 _FULL_READ_BYTES = READ_BYTES
 _ONLY_NUMBER = re.compile(rb"[-+.0-9eE]+")
-_QUOTE, _OPEN_LIST, _CLOSE_LIST = b'"[]'
-_OPENING = b"{["
+_OPENING = (b"{", b"[")
 #: Keys of one object that are watched for duplicates; more would hold more memory than the object is worth.
 _MAX_KEYS = 1 << 20
 
@@ -92,7 +93,7 @@ class Scanner:
             self._base += position
             buffer = buffer[position:]
             buffer += data
-            position = self._tokens(buffer, eof=eof)
+            position = self._tokens(buffer)
             held = len(buffer) - position
             if held > self._limits.max_string_bytes:
                 self._fail(f"a string is longer than {format_bytes(self._limits.max_string_bytes)}", position)
@@ -103,36 +104,45 @@ class Scanner:
             self._truncated(len(buffer))
         return self._layout
 
-    def _tokens(self, buffer: bytes, *, eof: bool) -> int:
+    def _tokens(self, buffer: bytes) -> int:  # noqa: C901  # the hot loop: calls in it would double its time
         """Take in the complete tokens; return from where the buffer has to be kept."""
-        end = keep = 0
-        size = len(buffer)
+        keys, match = self._keys, None
+        outside = 0  # where the text outside of all brackets goes on, while there are none
         for match in _TOKEN.finditer(buffer):
-            start, kind = match.start(), match.lastindex
-            keep = start
-            if not self._keys:
-                self._outside(buffer[end:start], end)
-            if kind == 1 and match.end() == size and not eof:
-                break  # its colon may be in the next read
-            if kind == 2:
-                self._key(match[1], start)
-            elif kind is None:
-                if buffer[start] == _QUOTE:
-                    break  # a string that ends in a later read
-                self._bracket(buffer[start], start)
-            elif not self._keys:
-                self._outside(b'"', start)
-            end = match.end()
-        else:
-            keep = size
-            if not self._keys:
-                self._outside(buffer[end:], end)
-            if keep - end >= _FULL_READ_BYTES and _ONLY_NUMBER.fullmatch(buffer, end):
-                self._fail(f"a number is longer than {format_bytes(_FULL_READ_BYTES)}", end)
-        self._surrogates(buffer, keep)
-        return keep
+            kind = match.lastindex
+            if not keys:
+                self._outside(buffer[outside : match.start()], outside)
+                if kind != _BRACKET:
+                    self._outside(b'"', match.start())
+                outside = match.end()
+            if kind == _VALUE:
+                continue
+            if kind == _KEY:
+                known, key = keys[-1] if keys else None, match[1]
+                if known is None or key in known:
+                    self._odd_key(match.start(), known)
+                elif len(known) < _MAX_KEYS:
+                    known.add(key)
+                if not self._list_depth:
+                    self._path[-1] = key
+            elif kind == _BRACKET:
+                self._bracket(match[3], match.start())
+                outside = match.end()
+            else:
+                self._for_exact_parser(buffer, match.start())
+                return match.start()
+        if not keys:
+            self._outside(buffer[outside:], outside)
+        end = match.end() if match else 0
+        if len(buffer) - end >= _FULL_READ_BYTES and _ONLY_NUMBER.fullmatch(buffer, end):
+            self._fail(f"a number is longer than {format_bytes(_FULL_READ_BYTES)}", end)
+        self._for_exact_parser(buffer, len(buffer))
+        return len(buffer)
 
-    def _surrogates(self, buffer: bytes, end: int) -> None:
+    def _for_exact_parser(self, buffer: bytes, end: int) -> None:
+        """Look for what ijson's C parser reads otherwise than JSON says."""
+        if b"\v" in buffer or b"\f" in buffer:
+            self._layout.exact = True  # white space to that parser, an error in JSON wherever it stands
         if _SURROGATE.search(buffer, 0, end):
             clean = _NO_LONE_SURROGATE.match(buffer, 0, end)
             clean_bytes = clean.end() if clean else 0
@@ -140,33 +150,35 @@ class Scanner:
                 self._layout.exact = True
                 self._notes.add("has lone surrogates, which are kept", self._where(clean_bytes))
 
-    def _bracket(self, bracket: int, at: int) -> None:
+    def _bracket(self, bracket: bytes, at: int) -> None:
         keys = self._keys
+        depth = len(keys)
         if bracket not in _OPENING:
-            if not keys or (keys[-1] is None) != (bracket == _CLOSE_LIST):
-                self._fail(f"is not JSON here: an unexpected {chr(bracket)}", at)
+            if not keys or (keys[-1] is None) != (bracket == b"]"):
+                self._fail(f"is not JSON here: an unexpected {bracket.decode()}", at)
             keys.pop()
-            self._closed(at)
+            if not self._list_depth or depth <= self._list_depth + 1:
+                self._closed(at)
             return
-        if len(keys) >= self._limits.max_depth:
+        if depth >= self._limits.max_depth:
             self._fail(f"is nested more than {self._limits.max_depth} deep", at)
         if not keys:
             self._opened_value(bracket, at)
         if self._list_depth:
-            if len(keys) == self._list_depth:
+            if depth == self._list_depth:
                 self._entry_start = self._base + at
-        elif bracket == _OPEN_LIST:
-            self._list_depth, self._list_start, self._whole_entries = len(keys) + 1, self._base + at, 0
+        elif bracket == b"[":
+            self._list_depth, self._list_start, self._whole_entries = depth + 1, self._base + at, 0
         else:
             self._path.append(b"")
-        keys.append(None if bracket == _OPEN_LIST else set())
+        keys.append(None if bracket == b"[" else set())
 
-    def _opened_value(self, bracket: int, at: int) -> None:
+    def _opened_value(self, bracket: bytes, at: int) -> None:
         self._entry_start = self._base + at
         if self._whole_values:
-            self._outside(b"{", at)
+            self._outside(bracket, at)
         else:
-            self._layout.root_is_list = bracket == _OPEN_LIST
+            self._layout.root_is_list = bracket == b"["
 
     def _closed(self, at: int) -> None:
         depth = len(self._keys)
@@ -189,16 +201,10 @@ class Scanner:
         if self._base + at - self._entry_start > self._limits.max_entry_bytes:
             self._fail(f"an entry is longer than {format_bytes(self._limits.max_entry_bytes)}", at)
 
-    def _key(self, key: bytes, at: int) -> None:
-        keys = self._keys[-1] if self._keys else None
-        if keys is None:
+    def _odd_key(self, at: int, known: set[bytes] | None) -> None:
+        if known is None:
             self._fail("is not JSON here: a key outside of any object", at)
-        if key in keys:
-            self._notes.add("has duplicate keys, of which the last one counts", self._where(at))
-        elif len(keys) < _MAX_KEYS:
-            keys.add(key)
-        if not self._list_depth:
-            self._path[-1] = key
+        self._notes.add("has duplicate keys, of which the last one counts", self._where(at))
 
     def _key_text(self, key: bytes, at: int) -> str:
         try:
