@@ -51,6 +51,7 @@ class Agreement:
         """A Markdown table, fastest on recorded captures first."""
         order = sorted(range(len(self.pipelines)), key=self.real_s.__getitem__)
         by_synthetic = sorted(range(len(self.pipelines)), key=self.synthetic_s.__getitem__)
+        shown = [text.replace("|", "\\|") for text in self.pipelines]  # a bare bar would end the cell
         fastest_real_s, fastest_synthetic_s = min(self.real_s), min(self.synthetic_s)
         return [
             f"Order of pipelines by speed: Kendall's τ = {self.tau:.3f}.",
@@ -58,7 +59,7 @@ class Agreement:
             "| pipeline | rank on recorded | rank on synthetic | × the fastest, recorded | × the fastest, synthetic |",
             "|---|---|---|---|---|",
             *[
-                f"| `{self.pipelines[index]}` | {rank + 1} | {by_synthetic.index(index) + 1} "
+                f"| `{shown[index]}` | {rank + 1} | {by_synthetic.index(index) + 1} "
                 f"| {self.real_s[index] / fastest_real_s:.2f} | {self.synthetic_s[index] / fastest_synthetic_s:.2f} |"
                 for rank, index in enumerate(order)
             ],
