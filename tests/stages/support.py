@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,11 @@ def name(row: Any) -> str:
 
 def made(row: Candidate, **settings: SettingValue) -> Any:
     return registry.make(row, settings)
+
+
+def usable(row: Candidate) -> bool:
+    """Whether a row can be tested here; with PACKHORSE_REQUIRE_ALL=1 every row is, and fails when it cannot run."""
+    return os.environ.get("PACKHORSE_REQUIRE_ALL") == "1" or registry.availability(row).available
 
 
 def cut(data: bytes, size: int) -> list[bytes]:

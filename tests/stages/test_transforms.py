@@ -9,18 +9,16 @@ import lzma
 import random
 import zlib
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
 
-import brotli
-import cramjam
-import lz4.frame
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packhorse.errors import CorruptObjectError
 from packhorse.stages.base import MAX_DECODED_CHUNK_BYTES, Candidate
-from tests.stages.support import BASE64S, COMPRESSORS, TRANSFORMS, UNCHECKED_WIRES, cut, made, name
+from tests.stages.support import BASE64S, COMPRESSORS, TRANSFORMS, UNCHECKED_WIRES, cut, made, name, usable
 
 CHECKED = [row for row in TRANSFORMS if row.wire not in UNCHECKED_WIRES]
 #: Snappy frames mark no end; base64 does so only with padding.
@@ -31,15 +29,21 @@ MEMBER_WIRES = frozenset({"gzip", "zstd", "lz4", "bzip2", "xz"})
 every_transform = pytest.mark.parametrize("row", TRANSFORMS, ids=name)
 every_checked = pytest.mark.parametrize("row", CHECKED, ids=name)
 
+
+def _library(module: str) -> Any:
+    """Third-party references are imported when used, so that the other candidates can be tested without them."""
+    return import_module(module)
+
+
 REFERENCE: dict[str, Callable[[bytes], bytes]] = {
     "identity": bytes,
     "raw": bytes,
     "zlib": zlib.decompress,
     "gzip": gzip.decompress,
-    "zstd": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
-    "br": brotli.decompress,
-    "lz4": lz4.frame.decompress,
-    "snappy": lambda data: bytes(cramjam.snappy.decompress(data)),
+    "zstd": lambda data: _library("zstandard").ZstdDecompressor().decompressobj().decompress(data),
+    "br": lambda data: _library("brotli").decompress(data),
+    "lz4": lambda data: _library("lz4.frame").decompress(data),
+    "snappy": lambda data: bytes(_library("cramjam").snappy.decompress(data)),
     "bzip2": bz2.decompress,
     "xz": lzma.decompress,
     "base64": lambda data: base64.b64decode(data, validate=True),
@@ -48,10 +52,10 @@ REFERENCE: dict[str, Callable[[bytes], bytes]] = {
 FOREIGN: dict[str, Callable[[bytes], bytes]] = {
     "zlib": zlib.compress,
     "gzip": lambda data: gzip.compress(data, mtime=1_700_000_000),
-    "zstd": zstandard.ZstdCompressor(level=3, write_content_size=False).compress,
-    "br": brotli.compress,
-    "lz4": lambda data: bytes(lz4.frame.compress(data, block_linked=False, block_checksum=True)),
-    "snappy": lambda data: bytes(cramjam.snappy.compress(data)),
+    "zstd": lambda data: _library("zstandard").ZstdCompressor(level=3, write_content_size=False).compress(data),
+    "br": lambda data: _library("brotli").compress(data),
+    "lz4": lambda data: bytes(_library("lz4.frame").compress(data, block_linked=False, block_checksum=True)),
+    "snappy": lambda data: bytes(_library("cramjam").snappy.compress(data)),
     "bzip2": bz2.compress,
     "xz": lzma.compress,
     "base64": base64.b64encode,
@@ -160,7 +164,7 @@ def test_threads_take_effect_and_change_no_content(row: Candidate) -> None:
 @every_checked
 def test_others_of_the_same_wire_format_read_it(row: Candidate) -> None:
     packed = forward(row, cut(PLAIN["text"], 7777))
-    for reader in CHECKED:
+    for reader in filter(usable, CHECKED):
         if reader.wire == row.wire:
             assert backward(reader, [packed]) == PLAIN["text"]
         else:

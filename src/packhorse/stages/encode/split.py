@@ -17,7 +17,7 @@ from packhorse.model import EntryStream
 from packhorse.stages.encode.plain import Path, classified, show
 from packhorse.stages.encode.sinks import Sink
 from packhorse.stages.encode.syntax import Syntax
-from packhorse.stages.encode.weight import HEAVY_WEIGHT, entry_weight, is_heavy, weight
+from packhorse.stages.encode.weight import HEAVY_WEIGHT, entry_weight, is_heavy, is_small_har, weight
 
 #: Objects down to this depth are taken apart without being weighed: a HAR's long list is at depth 2.
 _SPINE_DEPTH = 3
@@ -64,7 +64,12 @@ class Splitter:
 
     def run(self, capture: Any) -> Iterator[bytes]:
         """Encode a capture. Raises CaptureError."""
-        if isinstance(capture, EntryStream):
+        if is_small_har(capture, self._run_bytes):
+            try:
+                self._sink.one(capture)
+            except Exception:  # noqa: BLE001 - its odd entry is found below
+                yield from self.value(capture, (), spine=True)
+        elif isinstance(capture, EntryStream):
             yield from self.stream(capture.outline, capture.path, capture.entries)
         else:
             yield from self.value(capture, (), spine=True)

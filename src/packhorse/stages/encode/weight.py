@@ -57,3 +57,22 @@ def entry_weight(entry: Any) -> int:
         return weight(entry) if "_webSocketMessages" in entry else _ENTRY_WEIGHT + characters
     except (KeyError, TypeError, AttributeError):
         return weight(entry)
+
+
+def is_small_har(capture: Any, limit: int) -> bool:
+    """True when ``capture`` is shaped like a HAR document and weighs no more than ``limit``."""
+    if type(capture) is not dict or len(capture) != 1:
+        return False
+    log = capture.get("log")
+    if type(log) is not dict:
+        return False
+    entries = log.get("entries")
+    if type(entries) is not list or len(entries) * _ENTRY_WEIGHT > limit:
+        return False
+    total = sum(map(entry_weight, entries))
+    for key, value in log.items():
+        if total > limit:
+            return False
+        if key != "entries":
+            total += weight(value, limit)
+    return total <= limit
