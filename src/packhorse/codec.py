@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 #: Encoded bytes after which the encoder moves to a thread of its own (docs/decisions/0003-overlap.md).
 OVERLAP_AFTER_BYTES = 4 * MIB
-#: Chunks the encoder may be ahead of the compressor: with 256 KiB chunks, at most 1 MiB waits.
-OVERLAP_CHUNKS = 4
+#: Chunks the encoder may be ahead of the compressor: with 64 KiB chunks, at most 512 KiB wait.
+OVERLAP_CHUNKS = 8
 
 
 @dataclass(slots=True)

@@ -41,7 +41,7 @@ def test_a_race_of_given_pipelines_leaves_a_valid_record_and_its_report(tmp_path
     assert set(PIPELINES) < {row["pipeline"] for row in record["results"]}
     assert not record["interrupted"]
     assert (tmp_path / "out" / "report.md").read_text() == markdown.render(record)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["record.json", "report.md"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["record.json", "report.md", "report.svg"]
     rows = {row["arm"]: row for row in record["results"]}
     assert {row["role"] for row in rows.values()} == {"candidate", "aa-twin", "reference", "common"}
     for row in rows.values():
@@ -150,7 +150,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
     assert not record["winner"]["named"]
     assert all(row["blocks"] >= 2 for row in record["results"])
     assert "interrupted" in (tmp_path / "out" / "report.md").read_text()
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["record.json", "report.md"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["record.json", "report.md", "report.svg"]
 
 
 def test_captures_are_split_into_raced_and_held_out(tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def test_close_drains_and_then_takes_no_more() -> None:
     with pytest.raises(UploaderClosed):
         up.submit(CAPTURE)
     up.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("packhorse")]
+    assert not [t for t in threading.enumerate() if t.name.startswith(("packhorse-encode", "packhorse-upload"))]
 
 
 def test_close_gives_up_at_its_deadline_and_counts_what_is_left() -> None:

@@ -51,18 +51,17 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None) -> None:
         "machine": describe(),
         **result,
     }
-    figures = {key: value for key, value in result.items() if key not in {"samples", "settings"}}
-    click.echo(json.dumps(_rounded(figures), indent=2))
+    click.echo(json.dumps(_shown({key: value for key, value in result.items() if key != "settings"}), indent=2))
     if output is not None:
         with appearing(output) as file:
             file.write(json.dumps(document, indent=1).encode() + b"\n")
         sys.stderr.write(f"{output}\n")
 
 
-def _rounded(value: Any) -> Any:
-    """Four significant digits, for people; the record keeps them all."""
+def _shown(value: Any) -> Any:
+    """For people: four significant digits and no samples; the record keeps them all."""
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: _shown(item) for key, item in value.items() if key != "samples"}
     return value

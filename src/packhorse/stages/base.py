@@ -16,7 +16,7 @@ from packhorse.units import KIB
 
 #: Size in bytes that streaming encoders gather before they hand a chunk on. Many tiny chunks cost far more in the
 #: compressor than in the encoder (docs/decisions/0002-chunks.md).
-DEFAULT_CHUNK_BYTES = 256 * KIB
+DEFAULT_CHUNK_BYTES = 64 * KIB
 #: The most one decoding step may hand on at once, so that a decompression bomb is met in small steps.
 MAX_DECODED_CHUNK_BYTES = 256 * KIB
 

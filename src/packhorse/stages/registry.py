@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from packhorse.errors import PipelineError, UnavailableError
+from packhorse.errors import InputError, PipelineError, UnavailableError
 from packhorse.stages.base import Candidate, Setting, SettingValue, Stage
 from packhorse.stages.candidates import CANDIDATES
 from packhorse.units import exact_bytes, parse_bytes
@@ -74,7 +74,7 @@ def availability(row: Candidate) -> Availability:
         return Availability(row, f"{', '.join(missing)} not installed: {_remedy(row)}", versions, None)
     try:
         core = importlib.import_module(row.module).core_version()
-    except Exception as error:  # a broken native library may raise anything on import
+    except Exception as error:  # noqa: BLE001  # a broken native library may raise anything on import
         return Availability(row, f"{type(error).__name__} on import: {error}", versions, None)
     return Availability(row, None, versions, core)
 
@@ -135,6 +135,8 @@ def _parse_value(row: Candidate, setting: Setting, text: str) -> SettingValue:
         raise PipelineError(f"{where}={text!r} is neither true nor false")
     try:
         number = parse_bytes(text) if setting.kind == "bytes" else int(text)
+    except InputError as error:
+        raise PipelineError(f"{where}: {error}") from error
     except ValueError as error:
         raise PipelineError(f"{where}={text!r} is not a whole number") from error
     if not setting.low <= number <= setting.high:

@@ -29,7 +29,11 @@ from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
 from packhorse.wire import describe
 
-ARMS = ("uploader", "uploader, redacting", "same parts, hand-written", "common", "original")
+#: One size, three shapes: few entries with large bodies, many with headers alone, and recorded API traffic.
+KINDS = ("browser", "headers", "api")
+CAPTURE_BYTES = 1_000_000
+IN_FLIGHT = 8
+ARMS = ("uploader", "uploader, no SHA-256", "uploader, redacting", "same parts, hand-written", "common", "original")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Sample:
 
 
 def run_block(spec: Spec) -> tuple[list[Sample], dict[str, float]]:
-    """Run every arm once; also the CPU seconds of the published pipeline's parts measured alone."""
+    """Run every arm once; also the CPU seconds of the uploader and of its parts, each alone."""
     capture = materialized(sized(spec.capture_bytes, spec.seed, spec.kind))
     samples = []
     for arm in spec.order:
@@ -79,7 +83,7 @@ def run_block(spec: Spec) -> tuple[list[Sample], dict[str, float]]:
             if "redacting" not in arm and stored != capture:
                 raise AssertionError(f"{arm} stored something else than it was given")
             samples.append(_sample(arm, send, spec))
-    return samples, _parts_cpu_s(spec, capture)
+    return samples, _alone_cpu_s(spec, capture)
 
 
 def _sample(arm: str, send: Callable[[int], object], spec: Spec) -> Sample:
@@ -98,7 +102,9 @@ def _sample(arm: str, send: Callable[[int], object], spec: Spec) -> Sample:
 def _arm(arm: str, spec: Spec, capture: Any) -> Iterator[tuple[Callable[[int], object], Callable[[], str]]]:
     """A function that uploads the capture so many times, and one that names an object it wrote."""
     if arm.startswith("uploader"):
-        options = UploaderOptions(endpoint=spec.endpoint, max_in_flight=spec.in_flight)
+        options = UploaderOptions(
+            endpoint=spec.endpoint, max_in_flight=spec.in_flight, plain_sha256="no SHA-256" not in arm
+        )
         url = f"s3://{spec.endpoint.bucket}/study"
         with Uploader(url, options=options, redact="redacting" in arm) as uploader:
             keys: list[str] = []
@@ -134,8 +140,12 @@ def _hand_written(
     store.close()
 
 
-def _parts_cpu_s(spec: Spec, capture: Any) -> dict[str, float]:
-    """CPU seconds of each part of the published pipeline alone, in one thread: medians of several runs."""
+def _alone_cpu_s(spec: Spec, capture: Any) -> dict[str, float]:
+    """CPU seconds of each part of the published pipeline alone, and of the uploader with one capture at a time.
+
+    Alone, since with many captures in flight on few cores any work costs more CPU time than by itself: caches, memory
+    and hyper-threads are shared, by hand-written code as well.
+    """
     pipeline = load_profile().pipeline
     assert pipeline.store is not None
     codec = pipeline.codec()
@@ -144,7 +154,10 @@ def _parts_cpu_s(spec: Spec, capture: Any) -> dict[str, float]:
     store = pipeline.store.make(endpoint=spec.endpoint)
     info = describe(pipeline, "study")
     try:
+        with Uploader(f"s3://{spec.endpoint.bucket}/alone", options=UploaderOptions(spec.endpoint), redact=False) as up:
+            uploader = _cpu_s(lambda: up.upload(capture))
         return {
+            "uploader": uploader,
             "encode": _cpu_s(lambda: list(codec.encoder.encode(capture))),
             "compress": _cpu_s(lambda: list(codec.base64.forward(codec.compressor.forward(plain)))),
             "put": _cpu_s(lambda: store.put("part", body, info)),
@@ -167,33 +180,42 @@ def _cpu_s(work: Callable[[], object], runs: int = 20, repeats: int = 5) -> floa
 def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[str, Any]:
     """Run the whole study against ``rclone`` and return its result document."""
     blocks = 2 if quick else 8
-    settings = {"capture_bytes": 1_000_000, "kind": "browser", "seed": seed, "in_flight": 8}
-    samples: list[list[Sample]] = []
-    parts: list[dict[str, float]] = []
+    sample_s = 0.7 if quick else 1.5
+    kinds: dict[str, dict[str, Any]] = {}
     with start_target("rclone") as target:
-        for number, order in enumerate(orders(ARMS, blocks, seed)):
-            spec = Spec(target.endpoint, order, sample_s=0.7 if quick else 2.0, **settings)  # type: ignore[arg-type]
-            measured, alone = fresh(run_block, spec)
-            samples.append(measured)
-            parts.append(alone)
-            progress((number + 1) / blocks)
-    return {"settings": {**settings, "blocks": blocks, "cores": os.cpu_count()}, **_figures(samples, parts)}
+        for index, kind in enumerate(KINDS):
+            samples: list[list[Sample]] = []
+            alone: list[dict[str, float]] = []
+            for number, order in enumerate(orders(ARMS, blocks, seed)):
+                measured, cpu_s = fresh(
+                    run_block, Spec(target.endpoint, order, CAPTURE_BYTES, kind, seed, IN_FLIGHT, sample_s)
+                )
+                samples.append(measured)
+                alone.append(cpu_s)
+                progress((index + (number + 1) / blocks) / len(KINDS))
+            kinds[kind] = _figures(samples, alone)
+    settings = {"capture_bytes": CAPTURE_BYTES, "in_flight": IN_FLIGHT, "seed": seed, "blocks": blocks}
+    return {
+        "settings": {**settings, "cores": os.cpu_count(), "target": "rclone", "pipeline": str(load_profile().pipeline)},
+        "kinds": kinds,
+    }
 
 
-def _figures(blocks: list[list[Sample]], parts: list[dict[str, float]]) -> dict[str, Any]:
+def _figures(blocks: list[list[Sample]], alone: list[dict[str, float]]) -> dict[str, Any]:
     by_arm = {arm: [next(s for s in block if s.arm == arm) for block in blocks] for arm in ARMS}
     rates = {arm: [sample.captures_per_s for sample in by_arm[arm]] for arm in ARMS}
     cpu_s = {arm: [sample.cpu_s / sample.captures for sample in by_arm[arm]] for arm in ARMS}
-    sums = [sum(part.values()) for part in parts]
+    sums = [sum(seconds for name, seconds in block.items() if name != "uploader") for block in alone]
     return {
         "captures_per_s": {arm: statistics.median(rates[arm]) for arm in ARMS},
         "cpu_s_per_capture": {arm: statistics.median(cpu_s[arm]) for arm in ARMS},
-        "parts_cpu_s": {name: statistics.median(part[name] for part in parts) for name in parts[0]},
+        "alone_cpu_s": {name: statistics.median(block[name] for block in alone) for name in alone[0]},
         "uploader_over_original": median_ratio(rates["uploader"], rates["original"]),
         "uploader_over_common": median_ratio(rates["uploader"], rates["common"]),
         "uploader_over_hand_written": median_ratio(rates["uploader"], rates["same parts, hand-written"]),
         "redacting_over_not": median_ratio(rates["uploader, redacting"], rates["uploader"]),
-        "uploader_cpu_over_parts": median_ratio(cpu_s["uploader"], sums),
+        "uploader_cpu_over_parts": median_ratio([block["uploader"] for block in alone], sums),
+        "uploader_cpu_over_parts_in_flight": median_ratio(cpu_s["uploader"], sums),
         "samples": [
             {"block": n, "arm": s.arm, "captures": s.captures, "wall_s": s.wall_s, "cpu_s": s.cpu_s}
             for n, block in enumerate(blocks)

@@ -32,8 +32,9 @@ class Receipt:
         etag: Entity tag the server answered with, without quotes.
         plain_bytes: Size of the encoded capture before compression.
         stored_bytes: Size of the object.
-        sha256: Hex SHA-256 of the plain encoded capture; the same stands in the object's metadata, except for captures
-            that went up as multipart while they were encoded (metadata is sent first there).
+        sha256: Hex SHA-256 of the plain encoded capture, empty without the option ``plain_sha256``. The same
+            stands in the object's metadata, except for captures that went up as multipart while they were encoded
+            (metadata is sent first there).
         attempts: PUTs made, the successful one included.
         seconds: Seconds per phase: ``queue`` (waiting to be encoded), ``encode`` (with redaction, compression and
             base64), ``wait`` (encoded, waiting for a permit), ``upload`` (retries and their pauses included).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def encode(engine: Engine, codec: Codec, job: Job) -> bool:
     capture, closing = encodable(job.capture)
     if engine.redact is not None:
         capture = engine.redact(capture)
-    job.tally = Tally()
+    job.tally = Tally(digest=sha256() if engine.options.plain_sha256 else None)
     chunks = codec.encode(capture, tally=job.tally)
     head: list[bytes] = []
     size = 0
@@ -62,7 +63,7 @@ def encode(engine: Engine, codec: Codec, job: Job) -> bool:
         engine.profile.pipeline,
         engine.profile.name,
         plain_bytes=job.tally.plain_bytes,
-        sha256=job.tally.hexdigest(),
+        sha256=job.tally.hexdigest() or None,
     )
     return False
 
