@@ -78,6 +78,19 @@ def test_a_file_that_is_no_capture_fails_and_the_others_go_up(
     assert len(captured.out.splitlines()) == 1
 
 
+def test_comparing_captures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tmp_path / f"{n}.har" for n in range(4)]
+    for seed, file in enumerate(files):
+        assert run(["synth", "--entries", "30", "--seed", str(seed), "-o", str(file)]) == 0
+    synthetic, real = [str(file) for file in files[:2]], [str(file) for file in files[2:]]
+    table = tmp_path / "table.md"
+    status = run(["captures", "compare", *synthetic, "--with", *real, "--no-rank", "-o", str(table)])
+    assert status in {0, 1}
+    assert "2 synthetic against 2 recorded" in table.read_text(encoding="utf-8")
+    assert run(["captures", "compare", *synthetic, "--no-rank", "--with", *synthetic]) == 0
+    assert "gzip6" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -90,6 +103,8 @@ def test_a_file_that_is_no_capture_fails_and_the_others_go_up(
         (["race", "no-such.har"], "no-such.har"),
         (["report", "no-such-dir"], "no-such-dir"),
         (["publish", "no-such-dir"], "no-such-dir"),
+        (["captures", "compare", "a.har"], "--with"),
+        (["captures", "compare", "a.har", "--with", "b.har"], "a.har"),
         (["nonsense"], "nonsense"),
     ],
 )

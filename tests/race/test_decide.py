@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from packhorse.race.decide import decide, noise_floor, paired_ratio, tie_break
+from packhorse.race.decide import Member, decide, noise_floor, paired_ratio, tie_break
 
 
 def blocks(middle: float, *, count: int = 12, noise: float = 0.01, seed: int = 0) -> dict[int, float]:
@@ -97,18 +97,18 @@ def test_false_alarms_on_equal_arms_are_rare() -> None:
     assert named <= 2
 
 
-def test_ties_break_by_memory_then_dependencies_then_name() -> None:
+def test_ties_break_by_memory_then_bytes_then_dependencies_then_name() -> None:
     mib = 2**20
-    dependencies = {"a": 2, "b": 1, "c": 1}
-    assert tie_break(["a"], peak_bytes={}, dependencies=dependencies) == ("a", "measurement")
-    chosen = tie_break(
-        ["a", "b", "c"], peak_bytes={"a": 5 * mib, "b": 9 * mib, "c": 9 * mib}, dependencies=dependencies
-    )
-    assert chosen == ("a", "tie-break: lower peak memory")
-    even = dict.fromkeys("abc", 5 * mib)
-    assert tie_break(["a", "b"], peak_bytes=even, dependencies=dependencies) == ("b", "tie-break: fewer dependencies")
-    assert tie_break(["c", "b"], peak_bytes=even, dependencies=dependencies) == ("b", "tie-break: name")
-    assert tie_break(["b", "c"], peak_bytes={"c": mib, "b": None}, dependencies=dependencies)[0] == "c"
+    assert tie_break({"a": Member(None, 1, 1)}) == ("a", "measurement")
+    low = {"a": Member(50 * mib, 9, 2), "b": Member(90 * mib, 1, 1), "c": Member(90 * mib, 1, 1)}
+    assert tie_break(low) == ("a", "tie-break: lower peak memory")
+    near = {"a": Member(50 * mib, 9, 1), "b": Member(52 * mib, 8, 2)}
+    assert tie_break(near) == ("b", "tie-break: fewer stored bytes")
+    even = {"a": Member(mib, 9, 2), "b": Member(mib, 9, 1)}
+    assert tie_break(even) == ("b", "tie-break: fewer dependencies")
+    assert tie_break({"c": Member(mib, 9, 1), "b": Member(mib, 9, 1)}) == ("b", "tie-break: name")
+    assert tie_break({"b": Member(None, 1, 1), "c": Member(mib, 1, 1)})[0] == "c"
+    assert tie_break({"b": Member(None, 2, 1), "c": Member(None, 1, 1)})[0] == "c"
 
 
 def test_ratios_are_paired_within_blocks() -> None:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from packhorse import __version__
-from packhorse.cli.captures import synth
+from packhorse.cli.captures import captures, synth
 from packhorse.cli.objects import fetch, upload
 from packhorse.cli.race import publish, race, report
 from packhorse.cli.registry import candidates
@@ -26,7 +26,7 @@ def cli() -> None:
     """Find the fastest safe way to get a capture into S3 from Python, and use it."""
 
 
-for command in (race, report, publish, upload, fetch, synth, candidates, study):
+for command in (race, report, publish, upload, fetch, synth, captures, candidates, study):
     cli.add_command(command)
 
 

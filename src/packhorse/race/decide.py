@@ -8,7 +8,7 @@ within what two copies of one pipeline differ by is never called beaten.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -23,6 +23,8 @@ AA_MARGIN_LOG = 0.01
 LEAST_BLOCKS = 6
 #: Costs that do not vary (bytes) are equal within this.
 EQUAL_LOG = 0.0005
+#: Peak memory of one pipeline differs by about this part from process to process.
+EQUAL_MEMORY = 0.10
 
 Costs = Mapping[str, Mapping[int, float]]
 
@@ -144,29 +146,42 @@ def interval(ratios: np.ndarray, *, seed: int, level: float = 1 - ALPHA) -> tupl
     return found.estimate, low, high
 
 
-def tie_break(
-    members: Sequence[str], *, peak_bytes: Mapping[str, int | None], dependencies: Mapping[str, int]
-) -> tuple[str, str]:
-    """Choose within a set: lower peak memory (whole MiB), then fewer distributions to install, then name.
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What the tie-break knows of a member: all of it beside the objective.
+
+    Attributes:
+        peak_bytes: Peak memory, None when it was not measured.
+        stored_bytes: Bytes stored per capture.
+        dependencies: Distributions to install.
+    """
+
+    peak_bytes: int | None
+    stored_bytes: float
+    dependencies: int
+
+
+def tie_break(members: Mapping[str, Member]) -> tuple[str, str]:
+    """Choose within a set: lower peak memory, then fewer stored bytes, then fewer distributions, then the name.
+
+    Memory within :data:`EQUAL_MEMORY` of the lowest counts as equal: that much differs between runs of one pipeline.
 
     Returns:
         The chosen arm, and ``measurement`` or ``tie-break: …`` naming the rule that decided.
     """
-    if len(members) == 1:
-        return members[0], "measurement"
-
-    def memory(name: str) -> float:
-        peak = peak_bytes.get(name)
-        return math.inf if peak is None else round(peak / 2**20)
-
-    rules = (
-        ("lower peak memory", memory),
-        ("fewer dependencies", lambda name: float(dependencies[name])),
-    )
     left = sorted(members)
+    if len(left) == 1:
+        return left[0], "measurement"
+    peaks = {name: math.inf if (peak := members[name].peak_bytes) is None else float(peak) for name in left}
+    least = min(peaks.values())
+    rules: tuple[tuple[str, Callable[[str], float]], ...] = (
+        ("lower peak memory", lambda name: 0.0 if peaks[name] <= least * (1 + EQUAL_MEMORY) else peaks[name]),
+        ("fewer stored bytes", lambda name: members[name].stored_bytes),
+        ("fewer dependencies", lambda name: float(members[name].dependencies)),
+    )
     for rule, key in rules:
-        least = min(key(name) for name in left)
-        left = [name for name in left if key(name) == least]
+        best = min(key(name) for name in left)
+        left = [name for name in left if key(name) == best]
         if len(left) == 1:
             return left[0], f"tie-break: {rule}"
     return left[0], "tie-break: name"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from packhorse.pipeline import Pipeline
 from packhorse.race import lineup, machine
-from packhorse.race.decide import Decision, decide, paired_ratio, tie_break
+from packhorse.race.decide import Decision, Member, decide, paired_ratio, tie_break
 from packhorse.race.driver import with_pool
 from packhorse.race.inputs import CaptureFile
 from packhorse.race.options import CEILING_SHARE, Objective, RaceOptions
@@ -51,8 +51,12 @@ def verdict_of(options: RaceOptions, found: Findings) -> Verdict | None:
         members = list(decide(fastest, twins=None, seed=options.seed).members)
         decision = replace(decision, members=tuple(members))
     peaks = {note["arm"]: note["peak_rss_bytes"] for note in _notes(found, "memory")}
+    stored = finals.costs(upload_cost(Objective.SIZE), members)
     chosen, decided_by = tie_break(
-        members, peak_bytes=peaks, dependencies={name: _dependencies(finals.arms[name]) for name in members}
+        {
+            name: Member(peaks.get(name), median(stored[name].values()), _dependencies(finals.arms[name]))
+            for name in members
+        }
     )
     return Verdict(decision, finals.arms[chosen], decided_by)
 

@@ -15,9 +15,11 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from packhorse.errors import InputError, QueueFull, UploaderClosed
+from packhorse.pipeline import Choice
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import Endpoint, Store
 from packhorse.uploader.job import Job
@@ -34,6 +36,8 @@ logger = logging.getLogger("packhorse")
 
 #: Seconds the exit hook gives requests that are already on the wire.
 EXIT_GRACE_S = 2.0
+#: Idle connections kept at the most, when the profile does not say: room for raising ``max_in_flight`` live.
+ROOMY_POOL = 64
 NO_ROOM = "no room in the memory budget"
 _abandoned: list[Store] = []
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
@@ -61,7 +65,9 @@ class Engine:
         self._suffix = suffix(profile.pipeline.wire)
         self._store: Store | None = None
         self._store_lock = threading.Lock()
-        self.max_in_flight = self._checked_limit(options.max_in_flight or profile.max_in_flight)
+        wanted = options.max_in_flight or profile.max_in_flight
+        self._choice = _with_room(profile.pipeline.store, wanted)
+        self.max_in_flight = self._checked_limit(wanted)
         self._reset()
         _engines.add(self)
 
@@ -252,8 +258,7 @@ class Engine:
             if self.options.store is not None:
                 return self.options.store
             if self._store is None:
-                choice = self.profile.pipeline.store
-                assert choice is not None  # checked when the profile was loaded
+                choice = self._choice
                 if choice.candidate.asynchronous:
                     from packhorse.stores.bridge import SyncBridge
 
@@ -310,8 +315,8 @@ class Engine:
     def _checked_limit(self, max_in_flight: int) -> int:
         if max_in_flight < 1:
             raise InputError(f"max_in_flight is {max_in_flight}; it must be at least 1")
-        choice = self.profile.pipeline.store
-        pool = dict(choice.settings).get("pool") if choice and self.options.store is None else None
+        choice = self._choice
+        pool = dict(choice.settings).get("pool") if self.options.store is None else None
         if pool is not None and int(pool) < max_in_flight:
             raise InputError(
                 f"max_in_flight is {max_in_flight} but the pool of {choice} holds {pool} connections; "
@@ -364,6 +369,14 @@ class Engine:
         """At interpreter exit: begin no upload, let those on the wire finish for a moment, count the rest."""
         if self._pid == os.getpid() and not self.stopping:
             self._stop("the interpreter exited before close()", grace_s=EXIT_GRACE_S)
+
+
+def _with_room(choice: Choice | None, in_flight: int) -> Choice:
+    """The store with a pool that leaves room to raise the limit, unless the profile's text names a pool itself."""
+    assert choice is not None, "checked when the profile was loaded"
+    if "pool" not in dict(choice.settings) or "pool" in dict(choice.given):
+        return choice
+    return replace(choice, given=(*choice.given, ("pool", max(in_flight, ROOMY_POOL))))
 
 
 def _at_exit() -> None:
