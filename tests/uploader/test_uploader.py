@@ -251,6 +251,15 @@ def test_bad_options() -> None:
         Uploader("s3://bucket", profile=PROFILE, memory_budget_bytes=0)
 
 
+def test_the_plain_digest_can_be_left_out() -> None:
+    store = FakeStore()
+    with uploader(store, plain_sha256=False) as up:
+        receipt = up.upload(CAPTURE, timeout_s=10)
+    assert receipt.sha256 == ""
+    assert "packhorse-plain-sha256" not in store.infos[receipt.key].metadata
+    assert "packhorse-plain-bytes" in store.infos[receipt.key].metadata
+
+
 def test_submitting_from_many_threads_keeps_the_account() -> None:
     store = FakeStore()
     looks: list[bool] = []
