@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from packhorse.errors import InputError
+from packhorse.errors import InputError, UnavailableError
 from packhorse.profiles.loading import Profile, load_profile
 from packhorse.stores.base import Endpoint
 from packhorse.stores.url import parse_s3_url
@@ -53,7 +53,8 @@ class Face:
             raise InputError("endpoint_url and options.endpoint both name an endpoint; give one of them")
         endpoint = replace(chosen.endpoint, bucket=bucket) if chosen.endpoint else Endpoint(bucket, url=endpoint_url)
         loaded = load_profile(profile)
-        loaded.pipeline.codec()  # fails here, not in a worker, when a library is missing
+        if loaded.pipeline.unavailable is not None:  # found out here, not in a worker
+            raise UnavailableError(f"profile {loaded.name!r} cannot be used here: {loaded.pipeline.unavailable}")
         self._redaction = redaction(redact)
         self._engine = Engine(
             loaded,

@@ -82,7 +82,10 @@ class Ticket:
 
     def __await__(self) -> Generator[Any, None, Receipt]:
         """Wait for the upload on the running event loop. Cancelling the wait does not cancel the upload."""
-        return asyncio.shield(asyncio.wrap_future(self._future)).__await__()
+        future = asyncio.wrap_future(self._future)
+        # Whoever stops waiting has said that the outcome does not matter: asyncio need not complain that nobody saw it.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return asyncio.shield(future).__await__()
 
     def add_done_callback(self, callback: Callable[[Ticket], None]) -> None:
         """Call ``callback(ticket)`` once the fate is final, from whichever thread found it out (or at once)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ def encode_loop(engine: Engine) -> None:
             if encode(engine, codec, job):
                 codec = None  # the stream that is still running owns it now
         except Exception as error:  # noqa: BLE001  # the worker must outlive whatever a capture does to it
+            codec = None  # its contexts may have been left in the middle of a capture
             engine.finish(job, Fate.FAILED, _reason(error))
             continue
         job.marks["wait"] = time.monotonic()
@@ -42,21 +44,22 @@ def encode_loop(engine: Engine) -> None:
 def encode(engine: Engine, codec: Codec, job: Job) -> bool:
     """Encode ``job`` into a body, or into a stream when it is large. True when the stream still uses ``codec``."""
     capture, closing = encodable(job.capture)
-    if engine.redact is not None:
-        capture = engine.redact(capture)
-    job.tally = Tally(digest=sha256() if engine.options.plain_sha256 else None)
-    chunks = codec.encode(capture, tally=job.tally)
-    head: list[bytes] = []
-    size = 0
-    for chunk in chunks:
-        head.append(chunk)
-        size += len(chunk)
-        if size > engine.options.stream_above_bytes:
-            job.stream = _closing(chain(head, chunks), closing)
-            job.info = describe(engine.profile.pipeline, engine.profile.name)
-            return True
-    if closing is not None:
-        closing.close()
+    with ExitStack() as stack:
+        if closing is not None:
+            stack.callback(closing.close)
+        if engine.redact is not None:
+            capture = engine.redact(capture)
+        job.tally = Tally(digest=sha256() if engine.options.plain_sha256 else None)
+        chunks = codec.encode(capture, tally=job.tally)
+        head: list[bytes] = []
+        size = 0
+        for chunk in chunks:
+            head.append(chunk)
+            size += len(chunk)
+            if size > engine.options.stream_above_bytes:
+                job.stream = _closing(chain(head, chunks), stack.pop_all())
+                job.info = describe(engine.profile.pipeline, engine.profile.name)
+                return True
     job.body = head[0] if len(head) == 1 else b"".join(head)
     job.capture = None
     job.info = describe(
@@ -68,12 +71,9 @@ def encode(engine: Engine, codec: Codec, job: Job) -> bool:
     return False
 
 
-def _closing(chunks: Iterator[bytes], closing: object) -> Iterator[bytes]:
-    try:
+def _closing(chunks: Iterator[bytes], stack: ExitStack) -> Iterator[bytes]:
+    with stack:
         yield from chunks
-    finally:
-        if closing is not None:
-            closing.close()  # type: ignore[attr-defined]
 
 
 def upload_loop(engine: Engine) -> None:
