@@ -109,6 +109,7 @@ def test_the_original_design_is_json_in_zlib_in_base64() -> None:
 
 @pytest.mark.parametrize("compressor", [row.name for row in registry.candidates(Stage.COMPRESS)])
 @pytest.mark.parametrize("encoder", ["json-iterencode:chunk=64", "orjson", "ndjson-msgspec", "msgpack-ormsgpack"])
+@pytest.mark.needs("json | none | base64-pybase64")
 def test_pipelines_run_both_ways(encoder: str, compressor: str) -> None:
     pipeline = Pipeline.parse(f"{encoder} | {compressor} | base64-pybase64")
     capture = har(6)
@@ -124,6 +125,7 @@ def test_pipelines_run_both_ways(encoder: str, compressor: str) -> None:
         pipeline.decode([b"".join(stored)[: len(stored[0]) // 2]])
 
 
+@pytest.mark.needs("orjson-stream | zstd:3 | base64-stdlib")
 def test_the_tally_counts_and_hashes_the_plain_capture() -> None:
     capture = har(3)
     tally = Tally()
@@ -135,6 +137,7 @@ def test_the_tally_counts_and_hashes_the_plain_capture() -> None:
     assert tally.digest.digest() == sha256(plain).digest()
 
 
+@pytest.mark.needs("orjson | zstd:1 | raw")
 def test_expansion_is_limited() -> None:
     codec = Pipeline.parse("orjson | zstd:1 | raw").codec()
     stored = list(codec.encode({"a": "x" * 5_000_000}))
@@ -156,6 +159,7 @@ def _encoder_threads() -> list[str]:
 
 
 @pytest.mark.parametrize("encoder", ["orjson-stream", "msgspec-stream", "ndjson-orjson", "msgpack-msgspec"])
+@pytest.mark.needs("json | zstd:1 | raw")
 def test_a_large_capture_is_the_same_with_and_without_overlap(encoder: str) -> None:
     codec = Pipeline.parse(f"{encoder} | zstd:1 | raw").codec()
     entries = list(_large_entries(200))
@@ -165,6 +169,7 @@ def test_a_large_capture_is_the_same_with_and_without_overlap(encoder: str) -> N
     assert codec.decode([apart])["log"]["entries"] == entries
 
 
+@pytest.mark.needs("orjson-stream | zstd:1 | raw")
 def test_an_error_in_the_encoders_thread_surfaces_in_its_place() -> None:
     codec = Pipeline.parse("orjson-stream | zstd:1 | raw").codec()
     got: list[bytes] = []
@@ -175,6 +180,7 @@ def test_an_error_in_the_encoders_thread_surfaces_in_its_place() -> None:
     assert codec.decode(codec.encode(good)) == good
 
 
+@pytest.mark.needs("orjson-stream | none | raw")
 def test_closing_early_leaves_no_thread() -> None:
     codec = Pipeline.parse("orjson-stream | none | raw").codec()
     stream = ahead(codec.encoder.encode(stream_of(_large_entries(2000))), after_bytes=OVERLAP_AFTER_BYTES, depth=2)
@@ -205,6 +211,7 @@ def test_the_encoder_runs_ahead_by_a_bounded_number_of_chunks() -> None:
     assert read == made == 100
 
 
+@pytest.mark.needs("orjson-stream | zstd:1 | raw")
 def test_a_small_capture_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: Any, **_kwargs: Any) -> None:
         raise AssertionError("a thread was started")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from functools import cache
 from statistics import median
+from typing import Any
 
 import pytest
 
@@ -92,13 +93,22 @@ def middle(kind: str, name: str) -> float:
     return median([float(getattr(item, name)) for item in shapes(kind)])
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, bands in BANDS.items() for name in bands])
+def of_each(figures: dict[str, dict[str, Any]]) -> list[Any]:
+    """Population and figure. A population's tests share one process, where its captures are made once."""
+    return [
+        pytest.param(kind, name, marks=pytest.mark.xdist_group(f"bands-{kind}"))
+        for kind, names in figures.items()
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize(("kind", "name"), of_each(BANDS))
 def test_median_lies_in_the_recorded_band(kind: str, name: str) -> None:
     low, high = BANDS[kind][name]
     assert low <= middle(kind, name) <= high
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, ratios in RATIOS.items() for name in ratios])
+@pytest.mark.parametrize(("kind", "name"), of_each(RATIOS))
 def test_ratio_is_within_15_percent(kind: str, name: str) -> None:
     assert middle(kind, name) == pytest.approx(RATIOS[kind][name], rel=0.15)
 

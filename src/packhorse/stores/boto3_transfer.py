@@ -27,7 +27,8 @@ from packhorse.stores.chunk_reader import ChunkReader
 from packhorse.stores.failure import check_request, closed
 from packhorse.stores.multipart import raise_unaborted
 
-#: Parts of streams in memory at once, over all streams of the store: 32 MiB.
+#: Parts of streams that the manager holds at once, over all streams of the store: 32 MiB. Each stream has one part
+#: more, which is being gathered or waits until the manager takes it.
 PARTS_IN_MEMORY = 4
 
 

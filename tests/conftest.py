@@ -1,0 +1,62 @@
+"""Tests of what is not installed: loud with PACKHORSE_REQUIRE_ALL=1, else left out and named at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from packhorse.errors import InputError
+from packhorse.pipeline import Choice, Pipeline
+from packhorse.stages import registry
+from packhorse.stages.base import Candidate, Stage
+
+#: Parameters that hold a candidate as a pipeline writes it, and its stage.
+_WRITTEN = {"encoder": Stage.ENCODE, "compressor": Stage.COMPRESS}
+
+
+def _used(item: pytest.Item) -> Iterator[Candidate]:
+    """The candidates a test needs: among its parameters, alone or in a pipeline, and in its marks ``needs``."""
+    for mark in item.iter_markers("needs"):
+        for text in mark.args:
+            yield from (choice.candidate for choice in Pipeline.parse(text).choices)
+    callspec = getattr(item, "callspec", None)
+    for name, value in callspec.params.items() if callspec else ():
+        if isinstance(value, Candidate):
+            yield value
+        elif isinstance(value, str) and name in _WRITTEN:
+            yield Choice.parse(_WRITTEN[name], value).candidate
+        elif isinstance(value, str) and value.count(" | ") in {2, 3}:
+            try:
+                choices = Pipeline.parse(value).choices
+            except InputError:  # a test of the grammar: it needs none
+                continue
+            yield from (choice.candidate for choice in choices)
+
+
+def _reasons() -> dict[Candidate, str]:
+    states = [registry.availability(row) for row in registry.candidates()]
+    return {state.candidate: state.reason for state in states if state.reason}
+
+
+def _all_required() -> bool:
+    return os.environ.get("PACKHORSE_REQUIRE_ALL") == "1"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect tests of unavailable candidates, unless all are required: then they run and fail."""
+    if _all_required():
+        return
+    missing = _reasons()
+    dropped = [item for item in items if not missing.keys().isdisjoint(_used(item))]
+    if dropped:
+        gone = set(dropped)
+        items[:] = [item for item in items if item not in gone]
+        config.hook.pytest_deselected(items=dropped)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which candidates were left out, and why."""
+    for row, reason in () if _all_required() else _reasons().items():
+        terminalreporter.write_line(f"candidate not tested: {row.name}: {reason}", yellow=True)
