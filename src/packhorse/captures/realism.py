@@ -39,6 +39,15 @@ METRICS = (
     "zstd3",
 )
 RATIOS = ("gzip6", "zstd3")
+#: What a metric counts, where it is not a share between 0 and 1.
+UNITS = {
+    "entries": "per file",
+    "compact_bytes": "bytes",
+    "hosts": "per file",
+    "nodes_per_kb": "per kB",
+    "gzip6": "× smaller",
+    "zstd3": "× smaller",
+}
 #: Median ratios may differ by this much, and Kendall's τ must reach this (the project's goals for its captures).
 RATIO_TOLERANCE = 0.15
 TAU_GOAL = 0.9
@@ -72,6 +81,15 @@ class Row:
             return 0.0 if self.synthetic[1] == 0 else math.inf
         return self.synthetic[1] / self.real[1] - 1
 
+    def cells(self) -> tuple[str, str, str, str, str]:
+        """The row as text: metric, percentiles on either side, how far the medians are apart, and whether in band."""
+        synthetic, real = (" / ".join([_figure(value) for value in side]) for side in (self.synthetic, self.real))
+        return self.metric, synthetic, real, f"{self.off:+.0%}", "yes" if self.in_band else "no"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -81,13 +99,17 @@ class Comparison:
         rows: One per metric.
         agreement: The order of pipelines on both sides, when it was measured.
         synthetic_files: How many synthetic captures were compared.
-        real_files: How many recorded ones.
+        real_files: How many recorded ones, or how many the published percentiles rest on.
+        population: Which population was compared; empty when it was not said.
+        basis: What the ends of published bands are; empty when recorded captures themselves were compared.
     """
 
     rows: tuple[Row, ...]
     agreement: Agreement | None
     synthetic_files: int
     real_files: int
+    population: str = ""
+    basis: str = ""
 
     @property
     def outside(self) -> tuple[str, ...]:
@@ -105,10 +127,20 @@ class Comparison:
         order = self.agreement is None or self.agreement.tau >= TAU_GOAL
         return not self.outside and not self.ratios_off and order
 
+    @property
+    def summary(self) -> str:
+        """One line: what was compared with what."""
+        if not self.basis:
+            return f"{self.synthetic_files} synthetic against {self.real_files} recorded captures; p25 / p50 / p75."
+        return (
+            f"Population `{self.population}`: {self.synthetic_files} synthetic captures (p25 / p50 / p75) against what "
+            f"is published of {self.real_files} recorded. Band: {self.basis}."
+        )
+
     def to_markdown(self) -> str:
         """Tables for people."""
         lines = [
-            f"{self.synthetic_files} synthetic against {self.real_files} recorded captures; p25 / p50 / p75.",
+            self.summary,
             "",
             "| metric | synthetic | recorded | median off by | in band |",
             "|---|---|---|---|---|",
@@ -116,19 +148,39 @@ class Comparison:
         ]
         if self.agreement is not None:
             lines += ["", *self.agreement.lines()]
-        verdict = "like recorded ones" if self.passed else "not like recorded ones in all respects"
-        return "\n".join([*lines, "", f"Verdict: {verdict}.", ""])
+        return "\n".join([*lines, "", f"Verdict: {self.verdict}", ""])
+
+    @property
+    def verdict(self) -> str:
+        """A sentence: which goals were missed, if any."""
+        faults = []
+        if self.outside:
+            faults.append(f"outside the recorded band: {', '.join(self.outside)}")
+        if self.ratios_off:
+            faults.append(f"more than {RATIO_TOLERANCE:.0%} off: {', '.join(self.ratios_off)}")
+        if self.agreement is not None and self.agreement.tau < TAU_GOAL:
+            faults.append(f"τ is below {TAU_GOAL}")
+        return f"not like recorded ones in all respects ({'; '.join(faults)})." if faults else "like recorded ones."
 
     def to_plain(self) -> dict[str, Any]:
         """JSON-able data for plots and records."""
         return {
             "rows": [
-                {"metric": row.metric, "synthetic": row.synthetic, "real": row.real, "in_band": row.in_band}
+                {
+                    "metric": row.metric,
+                    "unit": UNITS.get(row.metric, ""),
+                    "synthetic": list(row.synthetic),
+                    "real": list(row.real),
+                    "in_band": row.in_band,
+                    "ratio_off": row.metric in self.ratios_off,
+                }
                 for row in self.rows
             ],
             "agreement": None if self.agreement is None else self.agreement.to_plain(),
             "synthetic_files": self.synthetic_files,
             "real_files": self.real_files,
+            "population": self.population,
+            "basis": self.basis,
             "passed": self.passed,
         }
 
@@ -152,7 +204,7 @@ def compare(synthetic: Sequence[Metrics], real: Sequence[Metrics]) -> tuple[Row,
     if not synthetic or not real:
         raise InputError("a comparison needs at least one synthetic and one recorded capture")
     return tuple([
-        Row(name, _quartiles([item[name] for item in synthetic]), _quartiles([item[name] for item in real]))
+        Row(name, quartiles([item[name] for item in synthetic]), quartiles([item[name] for item in real]))
         for name in METRICS
     ])  # fmt: skip
 
@@ -188,7 +240,8 @@ def run_compare(
     return Comparison(rows, order, len(captures[0]), len(captures[1]))
 
 
-def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """25th, 50th and 75th percentiles, interpolated; a single value is all three."""
     if len(values) == 1:
         return values[0], values[0], values[0]
     low, _, high = quantiles(values, n=4, method="inclusive")
@@ -196,5 +249,4 @@ def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _row(row: Row) -> str:
-    synthetic, real = (" / ".join([f"{value:.3g}" for value in side]) for side in (row.synthetic, row.real))
-    return f"| {row.metric} | {synthetic} | {real} | {row.off:+.0%} | {'yes' if row.in_band else 'no'} |"
+    return f"| {' | '.join(row.cells())} |"

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from packhorse.captures.realism import Comparison, run_compare
+from packhorse.captures.read import load
+from packhorse.captures.realism import Comparison, metrics_of, run_compare
+from packhorse.captures.realism_published import compare_published, sample
 from packhorse.captures.synth import KINDS, synthesize
 from packhorse.captures.write import write_har
 from packhorse.errors import InputError
 from packhorse.files import appearing
 from packhorse.race.thread_time import thread_seconds
+from packhorse.report.plots import realism as plot
+from packhorse.report.plots.svg import require
 from packhorse.units import format_bytes
 
 
@@ -34,43 +40,101 @@ def captures() -> None:
 
 
 @captures.command(context_settings={"ignore_unknown_options": True})
-@click.argument("files", nargs=-1, required=True, metavar="SYNTH... --with REAL...", type=click.UNPROCESSED)
+@click.argument("files", nargs=-1, metavar="[SYNTH...] [--with REAL...]", type=click.UNPROCESSED)
+@click.option("--against-published", is_flag=True, help="Compare with published percentiles in place of recordings.")
+@click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Population to hold against them.")
 @click.option("--rank/--no-rank", default=True, show_default=True, help="Also compare the order of pipelines on both.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Markdown file to write.")
-def compare(files: tuple[str, ...], *, rank: bool, output: Path | None) -> int:
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="FILE.md; also FILE.svg, .json.")
+def compare(
+    files: tuple[str, ...], *, against_published: bool, kinds: tuple[str, ...], rank: bool, output: Path | None
+) -> int:
     """Compare synthetic captures with recorded ones of the same population: would they rank pipelines alike?
+
+    SYNTH... --with REAL... compares files. --against-published needs no recordings: it holds SYNTH files of one --kind
+    against percentiles of a survey of 167 recordings, or without files a seeded sample of each population. The order
+    of pipelines needs recordings and is left out there.
 
     Exit status 1 when a median lies outside the recorded 25-75 % band, a ratio is off by more than 15 %, or Kendall's
     tau is below 0.9.
     """
+    if output is not None:
+        if output.suffix != ".md":
+            raise InputError(f"{output}: give a name that ends in .md; .svg and .json files are written beside it")
+        require()
     # --with takes all that follows, so that a shell's wildcard works; click's options take a fixed number of values.
     divider = files.index("--with") if "--with" in files else len(files)
-    synthetic = [Path(file) for file in files[:divider]]
-    real = [Path(file) for file in files[divider + 1 :]]
-    if not synthetic or not real:
+    if not against_published and (divider == 0 or divider >= len(files) - 1):
         raise InputError(
-            "give synthetic captures, then --with and recorded ones: compare a.har b.har --with real/*.har"
+            "give synthetic captures, then --with and recorded ones: compare a.har b.har --with real/*.har; "
+            "without recordings: compare --against-published"
         )
-    missing = next((file for file in (*synthetic, *real) if not file.is_file()), None)
+    synthetic, real = _paths(files[:divider]), _paths(files[divider + 1 :])
+    if against_published:
+        if real:
+            raise InputError("--with and --against-published are two different comparisons: give one of them")
+        results = _against_published(synthetic, kinds)
+    else:
+        if kinds:
+            raise InputError("--kind goes with --against-published; recordings need no name for their population")
+        results = [run_compare(synthetic, real, timer=thread_seconds if rank else None)]
+    for result in results:
+        _show(result)
+    if output is not None:
+        _write(output, results, synthetic, real)
+    return 0 if all(result.passed for result in results) else 1
+
+
+def _paths(names: Sequence[str]) -> list[Path]:
+    unknown = next((name for name in names if name.startswith("-")), None)
+    if unknown is not None:
+        raise InputError(f"{unknown}: no such option (a file of this name: ./{unknown})")
+    paths = [Path(name) for name in names]
+    missing = next((path for path in paths if not path.is_file()), None)
     if missing is not None:
         raise InputError(f"{missing}: no such file")
-    result = run_compare(synthetic, real, timer=thread_seconds if rank else None)
-    _show(result)
-    if output is not None:
-        with appearing(output) as file:
-            file.write(result.to_markdown().encode())
-    return 0 if result.passed else 1
+    return paths
+
+
+def _against_published(synthetic: list[Path], kinds: tuple[str, ...]) -> list[Comparison]:
+    if not synthetic:
+        return [compare_published(kind, [metrics_of(one) for one in sample(kind)]) for kind in kinds or KINDS]
+    if len(kinds) != 1:
+        raise InputError(
+            "say which population the files imitate, with one --kind: averages over populations mean nothing"
+        )
+    return [compare_published(kinds[0], [metrics_of(load(path)) for path in synthetic])]
 
 
 def _show(result: Comparison) -> None:
-    table = Table(title="Synthetic against recorded: p25 / p50 / p75", title_justify="left")
+    table = Table(title=result.summary.replace("`", ""), title_justify="left")
     for title in ("metric", "synthetic", "recorded", "median off", "in band"):
         table.add_column(title)
     for row in result.rows:
-        cells = (" / ".join(f"{value:.3g}" for value in side) for side in (row.synthetic, row.real))
-        table.add_row(row.metric, *cells, f"{row.off:+.0%}", "yes" if row.in_band else "NO")
+        *cells, in_band = row.cells()
+        table.add_row(*cells, in_band if row.in_band else in_band.upper())
     console = Console()
     console.print(table)
     if result.agreement is not None:
         for line in result.agreement.lines():
             console.print(line, markup=False)
+    console.print(f"Verdict: {result.verdict}", markup=False)
+
+
+def _write(output: Path, results: list[Comparison], synthetic: list[Path], real: list[Path]) -> None:
+    """The Markdown with its picture and its data beside it; the picture first, since the Markdown shows it."""
+    title = "Synthetic captures against recorded ones"
+    plain = [result.to_plain() for result in results]
+    picture = output.with_suffix(".svg")
+    lines = [f"# {title}", ""]
+    for side, paths in (("Synthetic", synthetic), ("Recorded", real)):
+        if paths:
+            lines += [f"{side}: {', '.join(f'`{path.name}`' for path in paths)}.", ""]
+    lines += [f"![Percentiles side by side]({picture.name})", ""]
+    text = "\n".join([*lines, *[result.to_markdown() for result in results]])
+    for path, content in (
+        (picture, plot.render(plain, title)),
+        (output.with_suffix(".json"), json.dumps(plain, ensure_ascii=False, indent=1) + "\n"),
+        (output, text),
+    ):
+        with appearing(path) as file:
+            file.write(content.encode())
