@@ -24,6 +24,7 @@ _MAGIC = (
 _MAGIC_FTYP = b"ftyp"
 _MEDIA = ("image/", "font/", "audio/", "video/", "application/font", "application/x-font")
 _HEAD_CHARS = 24
+_HEAD_BYTES = 256
 
 
 def is_media(text: str, mime: str) -> bool:
@@ -53,14 +54,30 @@ def redact_base64(ctx: Context, text: str, mime: str, depth: int) -> str:
 
 
 def redact_bytes(ctx: Context, raw: bytes, mime: str, depth: int) -> bytes:
-    """Bytes as UTF-8, or as Latin-1, which maps every byte to itself, when they are not."""
-    if not ctx.scan_bytes(raw) and not ctx.always and b"\x00" not in raw[:256]:
-        return raw
-    codec = "utf-8"
+    """Bytes as UTF-16 or UTF-8, or as Latin-1, which maps every byte to itself, when they are neither."""
+    codec = _utf16(raw)
+    if codec is None:
+        if not ctx.scan_bytes(raw) and not ctx.always:
+            return raw
+        codec = "utf-8"
     try:
-        text = raw.decode(codec)
+        text = raw.decode(codec, "strict" if codec == "utf-8" else "surrogatepass")
     except UnicodeDecodeError:
-        codec = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
-        text = raw.decode(codec, "surrogatepass" if codec == "utf-16" else "strict")
+        codec = "latin-1"
+        text = raw.decode(codec)
     new = ctx.text(text, mime, depth)
     return raw if new == text else new.encode(codec, "surrogatepass" if codec != "latin-1" else "replace")
+
+
+def _utf16(raw: bytes) -> str | None:
+    """The codec of bytes that look like UTF-16: a byte-order mark, or zeros in every second place."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    head = raw[:_HEAD_BYTES]
+    if b"\x00" not in head:
+        return None
+    for codec, offset in (("utf-16-le", 1), ("utf-16-be", 0)):
+        zeros = head[offset::2]
+        if zeros and zeros.count(0) * 4 >= len(zeros) * 3 and head[1 - offset :: 2].count(0) * 4 < len(zeros):
+            return codec
+    return None

@@ -16,6 +16,9 @@ from packhorse.captures.redact.signals import signals_of
 MAX_NESTED_TEXTS = 12
 #: Words that stand under secret names and are no secrets, such as ``credentials: "include"``.
 HARMLESS_WORDS = frozenset({"", "true", "false", "null", "none", "undefined", "include", "omit", "same-origin", "*"})
+#: Bounds on remembered texts: about 2 MB.
+_REMEMBERED_CHARS, _MAX_REMEMBERED = 200, 5000
+_NOTHING: frozenset[str] = frozenset()
 _PLACES: tuple[Place, ...] = ("anywhere", "header", "query", "form", "cookie")
 
 
@@ -51,6 +54,8 @@ class Context:
         #: A user's patterns and paths are not in the scanner, so they make every text and object a suspect.
         self.always = scan is None or bool(rules.regex or rules.json_path)
         self._scan = scan
+        #: Short texts without signals, which return in every entry. Texts with secrets are never kept.
+        self._clean: set[str] = set()
         self._all_signals = frozenset(signal.name for signal in signals_of(rules))
         self._text = functions.text
         self._walk = functions.walk
@@ -60,7 +65,14 @@ class Context:
         """Names of what may be secret in a text; empty when nothing can be."""
         if self._scan is None:
             return self._all_signals
-        return self._scan(text.encode("utf-8", "surrogatepass"))
+        if text in self._clean:
+            return _NOTHING
+        found = self._scan(text.encode("utf-8", "surrogatepass"))
+        if not found and len(text) <= _REMEMBERED_CHARS:
+            if len(self._clean) >= _MAX_REMEMBERED:
+                self._clean = set()
+            self._clean.add(text)
+        return found
 
     def spots(self, text: str) -> list[int] | None:
         """Offsets just behind every secret name in a text, in order; None without a scanner: look everywhere."""

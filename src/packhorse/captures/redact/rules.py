@@ -120,8 +120,8 @@ def _names(value: Any, source: str, field: str) -> tuple[str, ...]:
     for index, name in enumerate(value):
         if not isinstance(name, str) or not _NAME.fullmatch(name) or (name == "*" and field != "cookie"):
             raise RulesError(f"{source}: {field}[{index}]: must be a name, or * and the end of one")
-        if name != "*" and not re.search(r"[^\W_]", name):
-            raise RulesError(f"{source}: {field}[{index}]: has no letter or digit")
+        if name != "*" and not re.search(r"[a-zA-Z0-9]", name):
+            raise RulesError(f"{source}: {field}[{index}]: has no ASCII letter or digit")
     return tuple(value)
 
 

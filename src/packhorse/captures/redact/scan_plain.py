@@ -1,55 +1,86 @@
-"""A scanner with the standard library alone: literals first, the pattern only where its literal stands."""
+"""A scanner with the standard library alone: each kind of signal by the literals it cannot do without."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 
+from packhorse.captures.redact.plain_cards import CardFinder
+from packhorse.captures.redact.plain_literals import joined, literal_passes
+from packhorse.captures.redact.plain_names import SHORT_BYTES, NameFinder
 from packhorse.captures.redact.scan_base import Scan
-from packhorse.captures.redact.signals import NAME, Signal, starts_name
+from packhorse.captures.redact.signals import CARD, ESCAPED, NAME, USERINFO, Signal
 
-#: Digits to 0, all else to a space, so that a run of digits is one literal. Separators are taken out beforehand.
-_DIGITS = bytes(48 if 48 <= byte < 58 else 32 for byte in range(256))
-_SHORTEST_CARD = b"0" * 13
-_CARD_SEPARATORS = b" +-"
+#: A character of a password before the @; then the whole is tried, over no more than this.
+_AT = re.compile(rb"@(?<=[^/\\\s\"'<>@?#]@)")
+_USERINFO_BYTES = 600
+_NOTHING: frozenset[str] = frozenset()
 
 
 def make_scan(signals: tuple[Signal, ...]) -> Scan:
-    """A scanner that needs nothing installed."""
-    prepared = [(s, re.compile(s.bare or s.pattern)) for s in signals]
+    """A scanner that needs nothing installed. Thread-safe."""
+    special = {CARD: _card, USERINFO: _userinfo, ESCAPED: _escaped}
+    names = [signal for signal in signals if signal.name == NAME]
+    literal = [signal for signal in signals if signal.name != NAME and signal.name not in special]
+    finder = NameFinder(names) if names else None
+    cased = literal_passes(signal for signal in literal if not signal.caseless)
+    caseless = literal_passes(signal for signal in literal if signal.caseless)
+    cased_short, caseless_short = joined(cased), joined(caseless)
+    others = [(signal.name, special[signal.name](signal)) for signal in signals if signal.name in special]
 
     def scan(text: bytes, spots: list[int] | None = None) -> frozenset[str]:
         lower = text.lower()
         found: set[str] = set()
-        for signal, pattern in prepared:
-            where = lower if signal.caseless else text
-            if signal.name in found and (spots is None or signal.name != NAME):
-                continue
-            if signal.needles:
-                if not any(needle in where for needle in signal.needles):
-                    continue
-            elif not _may_hold_card(text):
-                continue
-            ends = _ends(signal, pattern, where)
-            if signal.name == NAME and spots is not None:
+        if finder is not None:
+            ends = finder.ends(text, lower)
+            if spots is None:
+                if next(ends, None) is not None:
+                    found.add(NAME)
+            else:
                 before = len(spots)
                 spots.extend(ends)
-                hit = len(spots) > before
-            else:
-                hit = next(ends, None) is not None
-            if hit:
-                found.add(signal.name)
-        return frozenset(found)
+                if len(spots) > before:
+                    found.add(NAME)
+        short = len(text) <= SHORT_BYTES
+        for one in cased_short if short else cased:
+            one.collect(text, found)
+        for one in caseless_short if short else caseless:
+            one.collect(lower, found)
+        for name, look in others:
+            if look(text, lower):
+                found.add(name)
+        return frozenset(found) if found else _NOTHING
 
     return scan
 
 
-def _ends(signal: Signal, pattern: re.Pattern[bytes], text: bytes) -> Iterator[int]:
-    matches = pattern.finditer(text)
-    ends = (match.end() for match in matches if not signal.bare or starts_name(text, match.start()))
-    return ends if signal.confirm is None else (end for end in ends if signal.confirm(text, end))
+_Look = Callable[[bytes, bytes], bool]
 
 
-def _may_hold_card(text: bytes) -> bool:
-    squeezed = text.translate(_DIGITS, _CARD_SEPARATORS)
-    return _SHORTEST_CARD in squeezed or (b"%20" in text) or b"\\u0020" in text
+def _card(signal: Signal) -> _Look:
+    if signal.confirm is None:
+        raise ValueError("the card signal has nothing that confirms it")
+    return CardFinder(signal.pattern, signal.confirm).found
+
+
+def _userinfo(signal: Signal) -> _Look:
+    pattern = re.compile(signal.pattern)
+
+    def look(text: bytes, _lower: bytes) -> bool:
+        if b"@" not in text:
+            return False
+        for hit in _AT.finditer(text):
+            at = hit.start()
+            start = max(0, at - _USERINFO_BYTES)
+            slash = text.rfind(b"/", start, at)
+            if slash >= 0 and text.find(b":", slash, at) >= 0 and pattern.search(text, start, at + 1):
+                return True
+        return False
+
+    return look
+
+
+def _escaped(signal: Signal) -> _Look:
+    # Each branch begins with a literal of its own; together they would be tried at every character.
+    branches = [re.compile(branch) for branch in signal.branches]
+    return lambda _text, lower: any(branch.search(lower) for branch in branches)

@@ -31,7 +31,10 @@ class Signal:
         needles: Every match contains one of them (in lower case when ``caseless``). Empty: no such literal is known.
         caseless: ASCII letters match both cases.
         confirm: None, or ``(text, end) -> bool``: a closer look at one match, which ends before ``end``.
-        bare: Of a whole name, the pattern without what stands before it: begins with letters, which ``re`` finds fast.
+        head: Of a name, the pattern of the name alone, with what stands before it when the name must be whole.
+        words: Of a name, its words.
+        whole: Of a name, that nothing may stand before it.
+        branches: Of a pattern that is an alternation, its branches; each begins with a literal.
     """
 
     name: str
@@ -39,7 +42,10 @@ class Signal:
     needles: tuple[bytes, ...] = ()
     caseless: bool = False
     confirm: Callable[[bytes, int], bool] | None = None
-    bare: bytes = b""
+    head: bytes = b""
+    words: tuple[bytes, ...] = ()
+    whole: bool = False
+    branches: tuple[bytes, ...] = ()
 
 
 _SEPARATOR = r"[-_. \[\]]{0,2}"
@@ -47,6 +53,10 @@ _SEPARATOR = r"[-_. \[\]]{0,2}"
 _START = r"(?:^|[?&;#\"'\s,{<:]|3f|26|23|3b|\\[nrt])"
 #: What follows a name at once; its last byte is where ``after`` is tried.
 _END = r"[\])]{0,2}(?:\\*[\"']|[=:%>]|\\u)"
+AFTER_NAME = _END.encode()
+#: One character between words; one before a whole name, wider than _START (which a look-behind cannot hold).
+SEPARATORS = rb"[-_. \[\]]"
+BEFORE_NAME = rb"(?<![^?&;#\"'\s,{<:f63bnrt])"
 
 #: A JSON value that is neither empty, nor a marker, nor true, false or null.
 _JSON_VALUE = r"\s*(?:[0-9-]|\[[^\]]|\{[^}]|\\*[\"'](?:[^\[\"'\\]|\[[^r]|\\[^\"'\\]|\\\\[^\"'\\]))"
@@ -61,14 +71,15 @@ _AFTER_KEY = re.compile(
 )
 #: Letters, digits, - . _ written as \u00XX or %XX: nothing ordinary does that.
 _PLAIN_HEX = r"(?:2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])"
+_ESCAPES = (rf"\\u00{_PLAIN_HEX}".encode(), rf"%(?:25){{0,3}}{_PLAIN_HEX}".encode())
 #: First digits of the payment networks (ISO/IEC 7812 ranges in use), then enough digits, singly separated.
 _CARD = (
     r"(?:^|[^0-9.a-f_]|[^0-9]\.)(?:2[2-7]|3[04-9]|[4-6][0-9])"
     r"(?:[0-9]{11}|[0-9]{2}(?:[ +-]|%20|\\u0020)[0-9]{4}(?:[ +-]|%20|\\u0020|[0-9][0-9](?:[ +-]|%20|\\u0020))[0-9]{4})"
 )
 _ENCODED = (
-    r"base64encoded\\*\"\s*:\s*true|encoding\\*\"\s*:\s*\\*\"base64|opcode\\*\"\s*:\s*2|base64_string"
-    r"|transfer-encoding:\s*base64"
+    r"base64encoded\\*\"\s{0,64}:\s{0,64}true|encoding\\*\"\s{0,64}:\s{0,64}\\*\"base64"
+    r"|opcode\\*\"\s{0,64}:\s{0,64}2|base64_string|transfer-encoding:\s{0,64}base64"
 )
 
 #: Bytes looked at around a match. No pattern reads further.
@@ -98,24 +109,21 @@ def _confirm_card(text: bytes, end: int) -> bool:
     return holds_card(around)
 
 
-_STARTS = re.compile(_START.replace("^", r"\A").encode() + rb"\Z")
-
-
-def starts_name(text: bytes, start: int) -> bool:
-    """Whether a whole name may begin here, in lower case text."""
-    return start == 0 or _STARTS.search(text[max(1, start - 5) - 1 : start]) is not None
-
-
 def _names(names: Iterable[str], confirm: Callable[[bytes, int], bool]) -> list[Signal]:
     signals = []
     for written in sorted(set(names) - {"*"}):
         words = [word for word in re.split(r"[^a-z0-9]+", written.lower()) if word]
-        whole = not written.startswith("*")
-        bare = f"{_SEPARATOR.join(words)}{_END}"
-        pattern = (_START + bare if whole else bare).encode()
-        needles = (max(words, key=len).encode(),)
+        head = (_SEPARATOR.join(words) if written.startswith("*") else _START + _SEPARATOR.join(words)).encode()
         signals.append(
-            Signal(NAME, pattern, needles, caseless=True, confirm=confirm, bare=bare.encode() if whole else b"")
+            Signal(
+                NAME,
+                head + AFTER_NAME,
+                caseless=True,
+                confirm=confirm,
+                head=head,
+                words=tuple(word.encode() for word in words),
+                whole=not written.startswith("*"),
+            )
         )
     return signals
 
@@ -132,5 +140,5 @@ def signals_of(rules: Rules) -> tuple[Signal, ...]:
         Signal(ENCODED, _ENCODED.encode(), (b"base64", b"opcode"), caseless=True),
         Signal(USERINFO, rb":(?:\\*/){2}[^/\\\s\"'<>@?#:]{0,256}:[^/\\\s\"'<>@?#]{1,256}@", (b"@",)),
         Signal(CARD, _CARD.encode(), confirm=_confirm_card, caseless=True),
-        Signal(ESCAPED, rf"(?:\\u00|%(?:25){{0,3}}){_PLAIN_HEX}".encode(), (b"\\u00", b"%"), caseless=True),
+        Signal(ESCAPED, b"|".join(_ESCAPES), caseless=True, branches=_ESCAPES),
     )
