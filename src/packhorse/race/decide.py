@@ -123,6 +123,25 @@ def decide(costs: Costs, *, twins: tuple[Mapping[int, float], Mapping[int, float
     return Decision(best, members, tuple(rivals), noise, len(blocks), method, conclusive, why)
 
 
+def decide_peaks(peaks: Mapping[str, int]) -> Decision:
+    """Form the set by peak memory: one measurement per arm, equal within :data:`EQUAL_MEMORY` of the lowest.
+
+    Raises:
+        ValueError: No arm.
+    """
+    if not peaks:
+        raise ValueError("there is nothing to decide on: no arm has its memory measured")
+    least = max(1, min(peaks.values()))
+    rivals = []
+    for name in sorted(peaks, key=lambda name: (peaks[name], name)):
+        ratio = math.log(max(1, peaks[name]) / least)
+        rivals.append(Rival(name, ratio, ratio, ratio, in_set=peaks[name] <= least * (1 + EQUAL_MEMORY)))
+    members = tuple(rival.arm for rival in rivals if rival.in_set)
+    method = f"peak memory, measured once per pipeline, equal within {EQUAL_MEMORY:.0%}"
+    why = "memory does not depend on how busy the machine is"
+    return Decision(members[0], members, tuple(rivals), noise_floor(None, seed=0), 1, method, conclusive=True, why=why)
+
+
 def noise_floor(twins: tuple[Mapping[int, float], Mapping[int, float]] | None, *, seed: int) -> NoiseFloor:
     """The A/A arm's median log ratio, and whether it excludes zero."""
     shared = sorted(set(twins[0]) & set(twins[1])) if twins else []

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from packhorse.errors import InputError
+from packhorse.race.cost import Tariff
 
 
 class Objective(StrEnum):
@@ -16,6 +17,8 @@ class Objective(StrEnum):
     LATENCY = "latency"  # median seconds from capture in hand to the server's answer
     CPU = "cpu"  # user + system seconds of the client per capture
     SIZE = "size"  # bytes stored per capture
+    MEMORY = "memory"  # peak bytes above the loaded captures; measured after the finals, so only ``judge`` takes it
+    COST = "cost"  # dollars per million captures: CPU, PUT, storage for the retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class RaceOptions:
             only: the fastest *safe* way is sought, and memory that grows with the capture is not safe.
         wires: Wire formats of encoders that may win. Others are screened and shown, but are not raced end to end:
             their objects are not JSON documents, which is for the user to want.
+        tariff: Prices and retention that ``cost`` is reckoned with; None for the packaged ones.
     """
 
     captures: tuple[Path, ...] = ()
@@ -139,6 +143,7 @@ class RaceOptions:
     time_budget_s: float | None = None
     wires: tuple[str, ...] = ("json",)
     whole: bool = False
+    tariff: Tariff | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be raced.

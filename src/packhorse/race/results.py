@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from packhorse.pipeline import Pipeline
 from packhorse.race import lineup, machine
-from packhorse.race.decide import Decision, Member, decide, paired_ratio, tie_break
+from packhorse.race.cost import Tariff, packaged_tariff, priced
+from packhorse.race.decide import Decision, Member, decide, decide_peaks, paired_ratio, tie_break
 from packhorse.race.driver import with_pool
 from packhorse.race.inputs import CaptureFile
 from packhorse.race.options import CEILING_SHARE, Objective, RaceOptions
@@ -36,21 +37,17 @@ def verdict_of(options: RaceOptions, found: Findings) -> Verdict | None:
     finals = found.phases.get("finals")
     if finals is None:
         return None
-    cost = upload_cost(options.objective)
-    out = set(finals.errors) | set(finals.dropped)
-    costs = {name: by for name, by in finals.costs(cost).items() if name not in out and lineup.TWIN not in name}
-    complete = max((len(by) for by in costs.values()), default=0)
-    costs = {name: by for name, by in costs.items() if len(by) >= complete / 2}
-    if not costs or not set.intersection(*(set(by) for by in costs.values())):
+    peaks = {note["arm"]: note["peak_rss_bytes"] for note in _notes(found, "memory")}
+    decision = _decision(options, found, finals, peaks)
+    if decision is None:
         return None
-    decision = decide(costs, twins=_twins(options, found), seed=options.seed)
     members = list(decision.members)
-    if options.objective is Objective.SIZE and len(members) > 1:
+    if options.objective in (Objective.SIZE, Objective.MEMORY) and len(members) > 1:
         # Equal bytes: among those the faster ones, by the same rule.
         fastest = finals.costs(upload_cost(Objective.THROUGHPUT), members)
-        members = list(decide(fastest, twins=None, seed=options.seed).members)
+        floor = _twins(replace(options, objective=Objective.THROUGHPUT), found)
+        members = list(decide(fastest, twins=floor, seed=options.seed).members)
         decision = replace(decision, members=tuple(members))
-    peaks = {note["arm"]: note["peak_rss_bytes"] for note in _notes(found, "memory")}
     stored = finals.costs(upload_cost(Objective.SIZE), members)
     chosen, decided_by = tie_break(
         {
@@ -61,10 +58,26 @@ def verdict_of(options: RaceOptions, found: Findings) -> Verdict | None:
     return Verdict(decision, finals.arms[chosen], decided_by)
 
 
+def _decision(options: RaceOptions, found: Findings, finals: PhaseData, peaks: Mapping[str, int]) -> Decision | None:
+    out = set(finals.errors) | set(finals.dropped)
+    sampled = finals.costs(upload_cost(Objective.THROUGHPUT))
+    names = [name for name in sampled if name not in out and lineup.TWIN not in name]
+    complete = max((len(sampled[name]) for name in names), default=0)
+    names = [name for name in names if len(sampled[name]) >= complete / 2]
+    if options.objective is Objective.MEMORY:
+        measured = {name: peaks[name] for name in names if name in peaks}
+        return decide_peaks(measured) if measured else None
+    costs = finals.costs(upload_cost(options.objective, options.tariff), names)
+    if not costs or not set.intersection(*(set(by) for by in costs.values())):
+        return None
+    return decide(costs, twins=_twins(options, found), seed=options.seed)
+
+
 def build_record(options: RaceOptions, found: Findings, argv: Sequence[str]) -> Record:
     """The whole record. Never fails for want of data: an interrupted race has a record too."""
     verdict = verdict_of(options, found)
-    rows = _result_rows(found, verdict)
+    tariff = (options.tariff or packaged_tariff()) if options.objective is Objective.COST else None
+    rows = _result_rows(found, verdict, tariff)
     libraries, unavailable = machine.versions()
     return {
         "schema_version": SCHEMA_VERSION,
@@ -75,6 +88,7 @@ def build_record(options: RaceOptions, found: Findings, argv: Sequence[str]) -> 
         "seed": options.seed,
         "wires": list(options.wires),
         "whole": options.whole,
+        **({"tariff": tariff.as_dict()} if tariff else {}),
         "link": "loopback" if options.target in ("memory", "moto", "rclone") else "as it is (endpoint given by URL)",
         "target": {**found.target, **_ceiling(found)},
         "machine": machine.describe(),
@@ -87,9 +101,9 @@ def build_record(options: RaceOptions, found: Findings, argv: Sequence[str]) -> 
             "results": _held_out_rows(found),
         },
         "results": rows,
-        "winner": _winner(found, verdict, rows),
+        "winner": winner_fields(found, verdict, rows),
         "reference": _reference(found, rows),
-        "noise": _noise(verdict),
+        "noise": noise_fields(verdict),
         "stages": _stages(found),
         "interactions": _interactions(found, rows),
         "errors": _errors(found),
@@ -126,7 +140,7 @@ def row_of(arm: Arm, samples: Sequence[Sample], captures: Sequence[CaptureFile])
     }
 
 
-def _result_rows(found: Findings, verdict: Verdict | None) -> list[dict[str, Any]]:
+def _result_rows(found: Findings, verdict: Verdict | None, tariff: Tariff | None) -> list[dict[str, Any]]:
     finals, checks = _phase(found, "finals"), _phase(found, "check")
     memory = {note["arm"]: note for note in _notes(found, "memory")}
     rows = []
@@ -149,7 +163,8 @@ def _result_rows(found: Findings, verdict: Verdict | None) -> list[dict[str, Any
             target_limited=bool(rate and ceiling and rate > CEILING_SHARE * ceiling),
             error=checks.errors.get(name) or finals.errors.get(name) or _phase(found, "memory").errors.get(name),
             left_early=finals.dropped.get(name),
-            against_best=_against_best(verdict, name),
+            against_best=against_best(verdict, name),
+            usd_per_million=priced(row, tariff),
         )
         rows.append(row)
     return sorted(rows, key=lambda row: (row["wall_s"] is None, row["wall_s"] or 0.0, row["arm"]))
@@ -180,12 +195,14 @@ def _speedup(found: Findings, finals: PhaseData, name: str) -> float | None:
     return paired_ratio(costs[found.reference.name], costs[name])
 
 
-def _against_best(verdict: Verdict | None, name: str) -> dict[str, Any] | None:
+def against_best(verdict: Verdict | None, name: str) -> dict[str, Any] | None:
+    """A row's ``against_best``; None for an arm that did not decide."""
     rivals = verdict.decision.rivals if verdict else ()
     return next((asdict(rival) for rival in rivals if rival.arm == name), None)
 
 
-def _winner(found: Findings, verdict: Verdict | None, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def winner_fields(found: Findings, verdict: Verdict | None, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The record's ``winner``, from the verdict and the rows of every arm in it."""
     if verdict is None:
         return {"pipeline": None, "set": [], "named": False, "decided_by": "nothing eligible was measured"}
     by_arm = {row["arm"]: row for row in rows}
@@ -228,7 +245,8 @@ def _reference(found: Findings, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"pipeline": row["pipeline"], "in_flight": row["in_flight"], **_figures(row), "blocks": row["blocks"]}
 
 
-def _noise(verdict: Verdict | None) -> dict[str, Any] | None:
+def noise_fields(verdict: Verdict | None) -> dict[str, Any] | None:
+    """The record's ``noise``; None without a verdict."""
     return asdict(verdict.decision.noise) if verdict else None
 
 
@@ -236,9 +254,7 @@ def _twins(options: RaceOptions, found: Findings) -> tuple[dict[int, float], dic
     finals = _phase(found, "finals")
     if found.twin is None:
         return None
-    # The noise floor is one of time, also where bytes decide.
-    objective = Objective.THROUGHPUT if options.objective is Objective.SIZE else options.objective
-    costs = finals.costs(upload_cost(objective))
+    costs = finals.costs(upload_cost(options.objective, options.tariff))
     first, second = costs.get(found.twin.name), costs.get(lineup.twin_of(found.twin).name)
     return (first, second) if first and second else None
 

@@ -18,8 +18,8 @@ from packhorse.errors import InputError
 from packhorse.pipeline import Choice, Pipeline
 from packhorse.race import inputs, lineup
 from packhorse.race.inputs import CaptureFile
-from packhorse.race.options import RaceOptions
-from packhorse.race.phase import Bench, Elimination, PhaseData
+from packhorse.race.options import Objective, RaceOptions
+from packhorse.race.phase import Bench, Cost, Elimination, PhaseData
 from packhorse.race.plan import Deadlines, best_of
 from packhorse.race.progress import Observer, Silent
 from packhorse.race.record import Record, write_record
@@ -79,6 +79,11 @@ def run_race(options: RaceOptions, observer: Observer | None = None) -> Record:
     from packhorse.race.results import build_record
     from packhorse.report import write as write_report
 
+    if options.objective is Objective.MEMORY:
+        raise InputError(
+            "objective memory: peak memory is measured after the race, so it cannot steer one; race by another "
+            "objective, then 'packhorse judge DIR --objective memory'"
+        )
     watching = observer or Silent()
     watching.begin(options.time_s)
     findings = Findings()
@@ -191,7 +196,7 @@ class Race:
     def _screen(self, arms: list[Arm]) -> tuple[list[str], list[str], list[str]]:
         """Screen the stages alone, all in the same blocks; returns the survivors of each."""
         self._observer.phase("screening encoders, compressors and base64 alone")
-        options, own = self._options, own_cost(self._options.objective)
+        own = own_cost(self._options.objective)
         # A stage is a phase of its own, so that its rivals are its own kind; the null arm runs with the encoders.
         survivors: dict[str, list[str]] = {}
         counts = {"encode": self._effort.encoders, "compress": self._effort.compressors, "base64": 1}
@@ -199,7 +204,7 @@ class Race:
         for stage, part in (("encode", 0.40), ("compress", 0.52), ("base64", 0.08)):
             mine = [arm for arm in arms if arm.kind == stage or (stage == "encode" and arm.kind is Kind.NULL)]
             if stage != "encode":
-                predicted = predicted_cost(options.objective, self._price(), cores=self._cores, before_s=before_s)
+                predicted = self._predicted(before_s)
                 cost = predicted if stage == "compress" else own
             data = self._bench.phase(
                 stage,
@@ -228,7 +233,7 @@ class Race:
 
     def _cross(self, encoders: list[str], compressors: list[str], base64: list[str]) -> list[str]:
         self._observer.phase("crossing the survivors")
-        cost = predicted_cost(self._options.objective, self._price(), cores=self._cores)
+        cost = self._predicted()
         data = self._bench.phase(
             "cross",
             lineup.crossed(encoders, compressors, ["raw", *base64]),
@@ -247,7 +252,7 @@ class Race:
         self._observer.phase("racing store clients and concurrencies")
         texts = lineup.store_texts(self._options.target)
         arms = [lineup.upload_arm(f"{cpu} | {store}", level) for store in texts for level in self._options.levels]
-        cost = upload_cost(self._options.objective)
+        cost = upload_cost(self._options.objective, self._options.tariff)
         data = self._bench.phase(
             "stores",
             arms,
@@ -301,7 +306,7 @@ class Race:
             list({arm.name: arm for arm in (*arms, *extra)}.values()),
             self._effort.finals,
             deadlines=self._until(self._effort.finals.share),
-            rule=Elimination(upload_cost(self._options.objective), protected=protected),
+            rule=Elimination(upload_cost(self._options.objective, self._options.tariff), protected=protected),
         )
 
     def _memory(self) -> None:
@@ -338,9 +343,12 @@ class Race:
             deadlines=self._until(1 - self._share),
         )
 
-    def _price(self) -> PutPrice:
+    def _predicted(self, before_s: float = 0.0) -> Cost:
         assert self._found.price is not None, "the ceiling is measured first"
-        return self._found.price
+        options = self._options
+        return predicted_cost(
+            options.objective, self._found.price, cores=self._cores, before_s=before_s, tariff=options.tariff
+        )
 
 
 def alone(arm: Arm, pipeline: Pipeline) -> tuple[Choice, ...]:

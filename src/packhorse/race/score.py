@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
+from packhorse.race.cost import Tariff, packaged_tariff
 from packhorse.race.options import Objective
 from packhorse.race.spec import Arm, Sample
 
@@ -44,8 +45,21 @@ def fit_price(arms: list[Arm], samples: list[Sample]) -> PutPrice:
     return PutPrice(wall[0], wall[1], cpu[0], cpu[1])
 
 
-def upload_cost(objective: Objective) -> Callable[[Sample], float]:
-    """Cost per capture of an end-to-end sample: seconds, or bytes for ``size``."""
+def upload_cost(objective: Objective, tariff: Tariff | None = None) -> Callable[[Sample], float]:
+    """Cost per capture of an end-to-end sample: seconds, bytes for ``size``, dollars per million for ``cost``.
+
+    Args:
+        objective: What counts. A sample knows nothing of memory, which is measured apart.
+        tariff: Prices for ``cost``; None for the packaged ones.
+
+    Raises:
+        ValueError: The objective is ``memory``.
+    """
+    if objective is Objective.MEMORY:
+        raise ValueError("memory is measured apart from samples")
+    if objective is Objective.COST:
+        prices = tariff or packaged_tariff()
+        return lambda s: prices.usd_per_million(cpu_s=s.cpu_s / s.captures, stored_bytes=s.bytes_out / s.captures)
     return {
         Objective.THROUGHPUT: lambda s: s.wall_s / s.captures,
         Objective.LATENCY: lambda s: s.latency_p50_s or s.wall_s / s.captures,
@@ -55,7 +69,7 @@ def upload_cost(objective: Objective) -> Callable[[Sample], float]:
 
 
 def predicted_cost(
-    objective: Objective, price: PutPrice, *, cores: int, before_s: float = 0.0
+    objective: Objective, price: PutPrice, *, cores: int, before_s: float = 0.0, tariff: Tariff | None = None
 ) -> Callable[[Sample], float]:
     """Cost per capture predicted for a CPU sample: its own, what comes before it, and what putting its bytes will cost.
 
@@ -65,7 +79,10 @@ def predicted_cost(
         cores: Throughput divides wall time by them, since captures are encoded side by side.
         before_s: Seconds per capture of the stages before. Without them "no compression" would beat every compressor a
             thousandfold, though it hardly changes what the whole pipeline takes.
+        tariff: As for :func:`upload_cost`.
     """
+    if objective is Objective.MEMORY:
+        raise ValueError("memory is measured apart from samples")
 
     def put(sample: Sample, s: float, s_per_byte: float) -> float:
         return s + sample.bytes_out / sample.captures * s_per_byte
@@ -73,16 +90,22 @@ def predicted_cost(
     def wall(sample: Sample) -> float:
         return before_s + sample.wall_s / sample.captures
 
+    def cpu(sample: Sample) -> float:
+        return before_s + sample.cpu_s / sample.captures + put(sample, price.cpu_s, price.cpu_s_per_byte)
+
+    if objective is Objective.COST:
+        prices = tariff or packaged_tariff()
+        return lambda s: prices.usd_per_million(cpu_s=cpu(s), stored_bytes=s.bytes_out / s.captures)
     return {
         Objective.THROUGHPUT: lambda s: wall(s) / cores + put(s, price.wall_s, price.wall_s_per_byte),
         Objective.LATENCY: lambda s: wall(s) + put(s, price.wall_s, price.wall_s_per_byte),
-        Objective.CPU: lambda s: before_s + s.cpu_s / s.captures + put(s, price.cpu_s, price.cpu_s_per_byte),
+        Objective.CPU: cpu,
         Objective.SIZE: lambda s: s.bytes_out / s.captures,
     }[objective]
 
 
 def own_cost(objective: Objective) -> Callable[[Sample], float]:
     """Cost per capture of an encoder or base64 alone: its output's size is the next stage's matter."""
-    if objective is Objective.CPU:
+    if objective in (Objective.CPU, Objective.COST):
         return lambda s: s.cpu_s / s.captures
     return lambda s: s.wall_s / s.captures

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from packhorse.report import judged
 from packhorse.report.text import bytes_, code, number, percent, plain, rate, seconds, table, times
 from packhorse.units import format_bytes
 
@@ -24,6 +25,7 @@ def render(record: Record) -> str:
     sections: Sequence[Callable[[Record], list[str]]] = (
         _verdict,
         _ranking,
+        judged.sections,
         _held_out,
         _caveats,
         _next_steps,

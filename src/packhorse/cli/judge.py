@@ -1,0 +1,48 @@
+"""``packhorse judge``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from packhorse.errors import InputError
+from packhorse.race.cost import DEFAULT_RETENTION_DAYS, load_prices
+from packhorse.race.options import Objective
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--objective", required=True, type=click.Choice([o.value for o in Objective]), help="What decides this time."
+)
+@click.option(
+    "--retention-days",
+    type=float,
+    help=f"How long objects are kept; cost only.  [default: {DEFAULT_RETENTION_DAYS:g}]",
+)
+@click.option(
+    "--prices", type=click.Path(dir_okay=False, path_type=Path), help="Price file in place of AWS us-east-1; cost only."
+)
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for the judged record and report."
+)
+def judge(
+    directory: Path, objective: str, retention_days: float | None, prices: Path | None, output: Path | None
+) -> int:
+    """Judge a race's record by another objective, without measuring again. The record itself is never changed."""
+    from packhorse.race.judge import judge_folder, write_judged
+    from packhorse.report.ranking import show
+
+    chosen = Objective(objective)
+    if chosen is not Objective.COST and (retention_days is not None or prices is not None):
+        raise InputError("--retention-days and --prices only make sense with --objective cost")
+    tariff = load_prices(prices).kept(DEFAULT_RETENTION_DAYS if retention_days is None else retention_days)
+    record = judge_folder(directory, chosen, tariff)
+    if output is not None:
+        write_judged(record, output, source=directory)
+    show(record, Console())
+    if output is not None:
+        click.echo(f"\njudged record and report: {output}/")
+    return 0 if record["winner"]["pipeline"] else 1
