@@ -64,7 +64,7 @@ def render(comparisons: Sequence[Plain], title: str) -> str:
         title,
         subtitle=[
             "Bars reach from the 25th to the 75th percentile over files (blue: recorded; orange: synthetic), with the",
-            "median as a line and as a dot, relative to the recorded median; what lies beyond 1/8 or 8× is drawn there.",
+            "median as a line and as a dot, relative to the recorded median; beyond 1/8 or 8× it is drawn there.",
         ],
         anchor="start", fontSize=17, subtitleFontSize=12, subtitleColor=FAINT, offset=14, color=INK,
     )  # fmt: skip
