@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from packhorse.captures.redact.context import Context
 from packhorse.captures.redact.names import Place
 from packhorse.captures.redact.params import fully_unquoted
-from packhorse.captures.redact.signals import ESCAPED, NAME, STRUCTURAL
+from packhorse.captures.redact.signals import ESCAPED, NAME, QUOTED_VALUE, STRUCTURAL
 
 _NAME = r"[\w.\[\] -]{1,100}"
 #: "name": "value", at any depth of JSON within JSON: a value ends at a quote with as many backslashes as it began with.
@@ -23,6 +23,11 @@ _NAMED = re.compile(
     rf"(?P<head>\\*\"(?:name|key)\\*\"\s*:\s*\\*\"(?P<name>{_NAME})\\*\"\s*,\s*\\*\"value\\*\"\s*:\s*(?P<v>\\*\"))"
     r"(?P<text>.*?)(?P<tail>(?<!\\)(?P=v)|\Z)",
     re.DOTALL,
+)
+#: name: "value" and name = "value" in scripts and attributes.
+_BARE = re.compile(
+    rf"(?P<head>(?<![\w$-])(?P<name>[\w$-]{{1,100}})(?:=|:| =)\s{{0,3}}(?P<v>\\*[\"'`]))"
+    rf"(?P<text>{QUOTED_VALUE})(?P<tail>(?P=v))"
 )
 _PARAM = re.compile(r"(?P<head>(?:^|[?&;#\"'\s,{])(?P<name>[\w.\[\]%-]{1,100})=)(?P<text>[^&\s\"'<>\\;]+)")
 #: In scripts ``a&key=b`` is an expression; a parameter there stands in a string or a URL.
@@ -135,6 +140,7 @@ def _under(place: Place) -> Callable[[Context, re.Match[str]], str]:
 _RULES = (
     _Rule(_QUOTED, _quoted, scripts=None),
     _Rule(_NAMED, _under("form"), scripts=None),
+    _Rule(_BARE, _under("anywhere"), scripts=None),
     _Rule(_URL_IN_SCRIPT, lambda ctx, match: _params(ctx, match[0]), before_chars=2400, scripts=True, unescapes=True),
     _Rule(_PARAM, _under("query"), unescapes=True),
     _Rule(_LINE, _under("header")),

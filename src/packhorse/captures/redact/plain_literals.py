@@ -16,7 +16,7 @@ from packhorse.captures.redact.signals import Signal
 
 #: Characters that are common in pages, scripts, style sheets and JSON: a pass over them would stop too often.
 _COMMON = frozenset(b"etaoinsrlcdupmh0123-./,:;\"' ()")
-#: How far around its literal a pattern is tried. Patterns begin and end within it, but for open ends that decide nothing.
+#: How far around its literal a pattern is tried. None needs more to be decided.
 _BEFORE_BYTES, _AFTER_BYTES = 256, 512
 
 

@@ -38,15 +38,18 @@ class NameFinder:
             pattern = re.compile(b"(?:" + b"|".join(s.head for s in group) + rb")\Z")
             self._heads.setdefault(ending, []).append((pattern, longest, confirm))
         tails = {tail for signal in signals for tail in _tails(signal)}
-        self._passes = [re.compile(_pass(bytes((byte,)), tails)) for byte in _DELIMITERS + _BRACKETS]
-        self._one_pass = [re.compile(_pass(_DELIMITERS + _BRACKETS, tails))]
+        # A space is too common to be looked for, so "name =" is found by the sign behind it.
+        spaced = (re.compile(b"=(?<= =)" + _behind(b" =", tails)), 1)
+        self._passes = [(re.compile(_pass(bytes((byte,)), tails)), 0) for byte in _DELIMITERS + _BRACKETS]
+        self._passes.append(spaced)
+        self._one_pass = [(re.compile(_pass(_DELIMITERS + _BRACKETS, tails)), 0), spaced]
         self._after = re.compile(AFTER_NAME)
 
     def ends(self, text: bytes, lower: bytes) -> Iterator[int]:
         """Offsets just behind a name and its delimiter, confirmed, in no particular order."""
-        for delimiter in self._one_pass if len(lower) <= SHORT_BYTES else self._passes:
+        for delimiter, back in self._one_pass if len(lower) <= SHORT_BYTES else self._passes:
             for hit in delimiter.finditer(lower):
-                at = hit.start()
+                at = hit.start() - back
                 after = self._after.match(lower, at)
                 if after is not None and self._named(text, lower, at, after.end()):
                     yield after.end()
@@ -81,10 +84,16 @@ def _tails(signal: Signal) -> Iterable[_Tail]:
 def _pass(delimiters: bytes, tails: set[_Tail]) -> bytes:
     """A delimiter where one of the tails stands before it."""
     mark = re.escape(delimiters) if len(delimiters) == 1 else _one_of(delimiters)
+    ahead = rb"(?=[\])]?(?:[\"'=:%>\\]| =))" if delimiters in _BRACKETS else b""
+    return mark + ahead + _behind(mark, tails)
+
+
+def _behind(mark: bytes, tails: set[_Tail]) -> bytes:
+    """One of the tails and the mark, seen from behind them; sets of letters refuse most places at once."""
     ends = {end for _, end in tails}
-    sets = b"".join(_one_of(end[-back] for end in ends) for back in range(min(min(map(len, ends)), 2), 0, -1))
-    ahead = rb"(?=[\])]?[\"'=:%>\\])" if delimiters in _BRACKETS else b""
-    return mark + ahead + b"(?<=" + sets + mark + b")" + _branches(mark, tails, 1)
+    depth = min(2, *map(len, ends))
+    sets = b"".join(_one_of(end[-back] for end in ends) for back in range(depth, 0, -1))
+    return b"(?<=" + sets + mark + b")" + _branches(mark, tails, 1)
 
 
 def _branches(mark: bytes, tails: set[_Tail], letters: int) -> bytes:

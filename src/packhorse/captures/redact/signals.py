@@ -52,7 +52,7 @@ _SEPARATOR = r"[-_. \[\]]{0,2}"
 #: What stands before a whole name. Hex digits are the ends of %3F, %26, %253F …; n, r, t those of escaped line ends.
 _START = r"(?:^|[?&;#\"'\s,{<:]|3f|26|23|3b|\\[nrt])"
 #: What follows a name at once; its last byte is where ``after`` is tried.
-_END = r"[\])]{0,2}(?:\\*[\"']|[=:%>]|\\u)"
+_END = r"[\])]{0,2}(?:\\*[\"']|[=:%>]| =|\\u)"
 AFTER_NAME = _END.encode()
 #: One character between words; one before a whole name, wider than _START (which a look-behind cannot hold).
 SEPARATORS = rb"[-_. \[\]]"
@@ -64,9 +64,12 @@ _ASSIGNED = r"(?:[^\[&\s\"'\\;]|\[[^r]|\\u|\\\\u)"
 _PAIR = rf"\s*(?:(?P<last>\}})|,\s*\\*\"(?:[^v\\]|v[^a]|value\\*\"\s*:{_JSON_VALUE}))"
 #: name=value · name%3Dvalue · name%5D=value · "name","value": value · "name"}
 _AFTER_PARAM = re.compile(rf"(?:(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|[\"']{_PAIR})".encode())
-#: … and "name": value · name: value · </name>
+#: A value in quotes behind a bare name, as in scripts: told from a label by its length and a digit or a sign in it.
+QUOTED_VALUE = r"(?=[^\"'`\s\\<>]*[0-9!@#$^*+])[^\"'`\s\\<>\[][^\"'`\s\\<>]{5,}"
+#: … and "name": value · name: value · </name> · name = "value"
 _AFTER_KEY = re.compile(
-    rf"(?:(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|:\s*(?:[^\[\s\"'\\/]|\[[^r])|>"
+    rf"(?:[=:]\s{{0,3}}\\*[\"'`]{QUOTED_VALUE}"
+    rf"|(?:%5d){{0,2}}(?:=|%(?:25){{0,3}}3d|u003d){_ASSIGNED}|%5b|:\s*(?:[^\[\s\"'\\/]|\[[^r])|>"
     rf"|[\"'](?:\s*:{_JSON_VALUE}|{_PAIR}))".encode()
 )
 #: Letters, digits, - . _ written as \u00XX or %XX: nothing ordinary does that.

@@ -1,0 +1,137 @@
+"""Both scanners say the same of every text, and neither is made before it is needed."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from packhorse.captures.redact import Redactor, load_rules
+from packhorse.captures.redact import check as checking
+from packhorse.captures.redact.rules import builtin_rules
+from packhorse.captures.redact.scan_base import Scan
+from packhorse.captures.redact.scan_plain import make_scan as make_plain
+from packhorse.captures.redact.scanner import make_scan
+from packhorse.captures.redact.signals import signals_of
+from packhorse.captures.synth import KINDS, synthesize
+
+_SIGNALS = signals_of(builtin_rules())
+#: Pieces of names, delimiters and values, put together at random: far more near misses than any capture has.
+_PIECES = (
+    *("token", "Secret", "pass", "word", "api", "key", "access", "id", "session", "connect", "sid", "saml", "response"),
+    *("card", "number", "sig", "code", "pin", "auth", "orization", "Bearer ", "cookie", "opcode", "base64", "Encoded"),
+    *("-", "_", ".", " ", "[", "]", ")", '"', "'", "\\", "=", ":", "%", ">", " =", "\n", ",", "{", "}", "&", "?", "`"),
+    *("%3D", "%253d", "%20", "\\u0020", "\\u003d", "\\u0061", "%61", "encoding", "true", "2", "null", "name=", "value"),
+    *(
+        "4111",
+        "1111",
+        "4111111111111111",
+        "378282",
+        "246310005",
+        "0.",
+        "1718000000000",
+        "://",
+        "u:p@h",
+        "@",
+        "é",
+        "\x00",
+    ),
+    *("eyJhbGciOi", "AKIA", "ABCDEFGH", "ghp_", "sk-", "xoxb-", "-----BEGIN ", "PRIVATE KEY", "abc123def456", "hf_"),
+)
+
+
+def _texts() -> Iterator[bytes]:
+    rng = random.Random(11)
+    for _ in range(6000):
+        yield "".join(rng.choices(_PIECES, k=rng.randint(2, 40))).encode()
+    for _ in range(20):
+        # Long texts are looked through in another way than short ones.
+        yield "lorem ipsum ".join("".join(rng.choices(_PIECES, k=9)) for _ in range(200)).encode()
+    for _, _, entry in checking.planted_entries(400, 13):
+        yield json.dumps(entry).encode()
+    for kind in KINDS:
+        for entry in synthesize(3, 2, kind).entries:
+            yield json.dumps(entry).encode()
+
+
+def _found(scan: Scan, text: bytes) -> tuple[frozenset[str], set[int]]:
+    spots: list[int] = []
+    assert (names := scan(text)) == scan(text, spots), text[:200]
+    return names, set(spots)
+
+
+def test_the_scanners_agree() -> None:
+    # Where Hyperscan is not installed, "auto" is the plain one and this says nothing; the packaged extras have it.
+    fast, plain = make_scan(_SIGNALS), make_plain(_SIGNALS)
+    seen: set[str] = set()
+    for text in _texts():
+        names, spots = _found(plain, text)
+        assert (names, spots) == _found(fast, text), text[:300]
+        seen |= names
+    assert seen >= {"name", "card", "userinfo", "escaped", "encoded", "jwt", "aws-key-id"}
+
+
+def test_the_scanners_agree_on_names_of_a_user(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text('anywhere = ["*_x", "b", "a_b_c", "*id"]\nquery = ["very_long_name_of_a_parameter"]\n')
+    signals = signals_of(load_rules(path))
+    fast, plain = make_scan(signals), make_plain(signals)
+    rng = random.Random(5)
+    pieces = (*"abcxid_-. =:\"'&?{", "very_long", "name-of", "a", "parameter", "=1", ': "v"')
+    for _ in range(4000):
+        text = "".join(rng.choices(pieces, k=rng.randint(1, 30))).encode()
+        assert _found(plain, text) == _found(fast, text), text
+
+
+@pytest.mark.parametrize("scanner", ["auto", "plain"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'auth: { token: "fake-ticket-77d1f0" }',
+        "auth:{token:'fake-ticket-77d1f0'}",
+        'const apiKey = "fake-ticket-77d1f0";',
+        "window.config.client_secret=`fake-ticket-77d1f0`;",
+        '<div data-session-token="fake-ticket-77d1f0">',
+    ],
+)
+def test_values_of_bare_names_in_scripts_are_replaced(scanner: str, text: str) -> None:
+    redactor = Redactor(key=b"test", scanner=scanner)  # type: ignore[arg-type]
+    for mime in ("text/html", "application/javascript", ""):
+        body = f"<p>{'filler ' * 400}</p>\n{text}\n"
+        new = redactor.entry({"mimeType": mime, "text": body})
+        assert "fake-ticket" not in new["text"]
+        assert redactor.entry(new) == new
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'labels={password:"Password",token:"Your token",secret:"Secret question"}',
+        'if(a.token==="abc123def456")return t.token=e.token,n',
+        'this.tokens={token:"identifier",operator:"punctuator"}',
+        'a.password="";b.token=null;c.secret=d[0];e.accessToken=f("x1")',
+        'input[type="password"]{color:red}',
+        'code:"ERR_42_UNKNOWN",key:"ArrowDown1"',
+    ],
+)
+def test_scripts_without_secrets_are_kept(text: str) -> None:
+    element = {"mimeType": "application/javascript", "text": text}
+    assert Redactor(key=b"test").entry(element) is element
+
+
+def test_the_scanner_is_made_once_and_only_when_needed() -> None:
+    first, second = make_scan(_SIGNALS), make_scan(signals_of(builtin_rules()))
+    assert first(b"token=abc") == second(b"token=abc")
+    assert first._scan is second._scan is not None  # type: ignore[attr-defined]
+    assert make_scan(_SIGNALS)._scan is None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-8", "latin-1"])
+def test_bytes_of_any_encoding_are_searched(codec: str) -> None:
+    raw = '{"password": "hunter2-correct", "x": "é"}'.encode(codec)
+    new = Redactor(key=b"test").capture(raw)
+    assert "hunter2".encode(codec)[-8:] not in new
+    assert "[redacted:" in new.decode(codec)
