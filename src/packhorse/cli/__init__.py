@@ -8,6 +8,7 @@ import click
 
 from packhorse import __version__
 from packhorse.cli.captures import captures, synth
+from packhorse.cli.doctor import doctor
 from packhorse.cli.judge import judge
 from packhorse.cli.objects import fetch, upload
 from packhorse.cli.race import publish, race, report
@@ -27,7 +28,7 @@ def cli() -> None:
     """Find the fastest safe way to get a capture into S3 from Python, and use it."""
 
 
-for command in (race, judge, report, publish, upload, fetch, synth, captures, candidates, study):
+for command in (race, judge, report, publish, upload, fetch, synth, captures, candidates, study, doctor):
     cli.add_command(command)
 
 
