@@ -258,4 +258,6 @@ def _figure(value: float, unit: str) -> str:
 
 
 def _short(value: float) -> str:
+    if 0 < value < 0.001:
+        return "<0.001"
     return f"{value:.0f}" if value >= 100 else f"{value:.2g}" if value < 1 else f"{value:.3g}"
