@@ -59,7 +59,8 @@ def _texts() -> Iterator[bytes]:
 
 def _found(scan: Scan, text: bytes) -> tuple[frozenset[str], set[int]]:
     spots: list[int] = []
-    assert (names := scan(text)) == scan(text, spots), text[:200]
+    names = scan(text)
+    assert names == scan(text, spots), text[:200]
     return names, set(spots)
 
 

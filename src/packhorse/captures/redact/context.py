@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,8 @@ class Context:
         self._scan = scan
         #: Short texts without signals, which return in every entry. Texts with secrets are never kept.
         self._clean: set[str] = set()
+        #: Names and values of headers without signals, likewise.
+        self.seen_headers: set[tuple[str, str]] = set()
         self._all_signals = frozenset(signal.name for signal in signals_of(rules))
         self._text = functions.text
         self._walk = functions.walk
@@ -73,6 +75,12 @@ class Context:
                 self._clean = set()
             self._clean.add(text)
         return found
+
+    def remember_headers(self, pairs: Iterable[tuple[Any, Any]]) -> None:
+        """Names and values in which a scan found nothing and whose names are harmless."""
+        if len(self.seen_headers) >= _MAX_REMEMBERED:
+            self.seen_headers = set()
+        self.seen_headers.update(pair for pair in pairs if type(pair[1]) is str and len(pair[1]) <= _REMEMBERED_CHARS)
 
     def spots(self, text: str) -> list[int] | None:
         """Offsets just behind every secret name in a text, in order; None without a scanner: look everywhere."""

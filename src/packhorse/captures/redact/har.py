@@ -5,6 +5,7 @@ What the scan suspects goes the careful way (:mod:`packhorse.captures.redact.wal
 
 from __future__ import annotations
 
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
@@ -14,7 +15,7 @@ from packhorse.captures.redact.context import Context
 from packhorse.captures.redact.names import NameBook
 from packhorse.captures.redact.walk import hide, under_name, walk_child
 
-_name = itemgetter("name")
+_pair = itemgetter("name", "value")
 _EMPTY: list[Any] = []
 
 
@@ -37,6 +38,8 @@ def redact_entry(ctx: Context, entry: dict[Any, Any]) -> Any:
         entry = {**entry, "request": new_request, "response": new_response}
     outline = jsontext.scannable({**entry, "request": request_rest, "response": response_rest})
     if outline is not None and not ctx.scan_bytes(outline):
+        _remember(ctx, request_rest)
+        _remember(ctx, response_rest)
         return entry
     return _suspects(ctx, entry, request_rest, response_rest)
 
@@ -66,6 +69,8 @@ def _parts(ctx: Context, side: dict[Any, Any], rest: dict[Any, Any]) -> dict[Any
     if rest.get("_jar"):
         side = {**side, "cookies": ctx.walk(side["cookies"], "cookie")}
     for key, child in side.items():
+        if key not in rest:
+            continue
         text = jsontext.scannable({key: rest[key]})
         if text is not None and not ctx.scan_bytes(text):
             continue
@@ -86,18 +91,18 @@ def _other(ctx: Context, element: Any) -> Any:
 def _side(ctx: Context, side: dict[Any, Any]) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """A request or response with headers and cookies redacted, and what of it has yet to be scanned."""
     headers, cookies = side.get("headers"), side.get("cookies")
-    new_headers = _named(ctx, headers, ctx.books["header"]) if headers else headers
-    if not cookies:
-        new = side if new_headers is headers else {**side, "headers": new_headers}
-        return new, new
-    new_cookies, jar = _jar(ctx, cookies)
-    new = (
-        {**side, "headers": new_headers, "cookies": new_cookies}
-        if "headers" in side
-        else {**side, "cookies": new_cookies}
-    )
-    # Under its own name a list of cookies would be suspicious for ever.
-    return new, {**new, "cookies": _EMPTY, "_jar": jar}
+    new, rest = side, dict(side)
+    if headers:
+        new_headers, rest["headers"] = _named(ctx, headers, ctx.books["header"])
+        if new_headers is not headers:
+            new = {**new, "headers": new_headers}
+    if "cookies" in side:
+        # Under its own name even an empty list of cookies would be looked at more closely, for ever.
+        del rest["cookies"]
+        if cookies:
+            new_cookies, rest["_jar"] = _jar(ctx, cookies)
+            new = {**new, "cookies": new_cookies}
+    return new, rest
 
 
 def _jar(ctx: Context, cookies: Any) -> tuple[Any, Any]:
@@ -112,18 +117,40 @@ def _jar(ctx: Context, cookies: Any) -> tuple[Any, Any]:
     return ctx.walk({"cookies": cookies})["cookies"], None
 
 
-def _named(ctx: Context, items: Any, book: NameBook) -> Any:
-    """A list of ``{name, value}``: values under secret names replaced. The scan sees the other values."""
+def _named(ctx: Context, items: Any, book: NameBook) -> tuple[Any, Any]:
+    """A list of ``{name, value}``: values under secret names replaced, and the items that the scan has yet to see."""
     if type(items) is not list:
-        return items
+        return items, items
     try:
-        harmless = book.harmless
-        if harmless.issuperset(map(_name, items)):
-            return items
-        new = [item if item["name"] in harmless else _item(ctx, item, book) for item in items]
+        if sum(map(len, items)) != 2 * len(items):
+            return _with_more(ctx, items, book)
+        seen = ctx.seen_headers
+        if seen.issuperset(map(_pair, items)):
+            return items, _EMPTY
+        new, rest = items, []
+        for index, item in enumerate(items):
+            if _pair(item) in seen:
+                continue
+            changed = item if item["name"] in book.harmless else _item(ctx, item, book)
+            if changed is item:
+                rest.append(item)
+                continue
+            if new is items:
+                new = list(items)
+            new[index] = changed
+            if type(changed["value"]) is not str:
+                rest.append(changed)
+        return new, rest
     except (TypeError, KeyError, AttributeError):
-        return items  # Not such a list: the scan and the careful way see all of it.
-    return items if all(a is b for a, b in zip(new, items, strict=True)) else new
+        return items, items  # Not such a list: the scan and the careful way see all of it.
+
+
+def _with_more(ctx: Context, items: list[Any], book: NameBook) -> tuple[Any, Any]:
+    """The same for items with comments and the like, all of which the scan has to see."""
+    new = [item if item["name"] in book.harmless else _item(ctx, item, book) for item in items]
+    if all(a is b for a, b in zip(new, items, strict=True)):
+        new = items
+    return new, new
 
 
 def _item(ctx: Context, item: dict[str, Any], book: NameBook) -> dict[str, Any]:
@@ -132,6 +159,14 @@ def _item(ctx: Context, item: dict[str, Any], book: NameBook) -> dict[str, Any]:
     value = item.get("value")
     new = under_name(ctx, item["name"], value, "header", 0)
     return item if new is value else {**item, "value": new}
+
+
+def _remember(ctx: Context, rest: dict[Any, Any]) -> None:
+    """Headers in which the scan found nothing need not be scanned when they come again."""
+    headers = rest.get("headers")
+    if headers and type(headers) is list:
+        with suppress(TypeError, KeyError):
+            ctx.remember_headers(map(_pair, (item for item in headers if len(item) == 2)))
 
 
 def _content(ctx: Context, content: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ SHORT_BYTES = 1000
 #: Letters that are looked at before a name is tried exactly; separators between the last two words come on top.
 _LETTERS = 10
 _MOST_SEPARATORS = 2
+_SEPARATOR_MARKS = tuple(bytes((byte,)) for byte in b"-_. []")
 
 _Confirm = Callable[[bytes, int], bool]
 
@@ -75,10 +76,12 @@ def _tails(signal: Signal) -> Iterable[_Tail]:
     if len(signal.words) == 1:
         return [(BEFORE_NAME + last, last[-3:])]
     front = signal.words[-2][-(_LETTERS - len(last)) :]
-    return [
-        (front + SEPARATORS * count + last, (front + last if count == 0 else last)[-3:])
-        for count in range(_MOST_SEPARATORS + 1)
-    ]
+    tails = [(front + last, (front + last)[-3:])]
+    for count in range(_MOST_SEPARATORS):
+        tails += [
+            (front + SEPARATORS * count + re.escape(mark) + last, (mark + last)[-3:]) for mark in _SEPARATOR_MARKS
+        ]
+    return tails
 
 
 def _pass(delimiters: bytes, tails: set[_Tail]) -> bytes:
@@ -91,7 +94,7 @@ def _pass(delimiters: bytes, tails: set[_Tail]) -> bytes:
 def _behind(mark: bytes, tails: set[_Tail]) -> bytes:
     """One of the tails and the mark, seen from behind them; sets of letters refuse most places at once."""
     ends = {end for _, end in tails}
-    depth = min(2, *map(len, ends))
+    depth = min(3, *map(len, ends))
     sets = b"".join(_one_of(end[-back] for end in ends) for back in range(depth, 0, -1))
     return b"(?<=" + sets + mark + b")" + _branches(mark, tails, 1)
 
@@ -104,7 +107,7 @@ def _branches(mark: bytes, tails: set[_Tail], letters: int) -> bytes:
     branches = []
     for end, group in sorted(by_end.items()):
         if len(group) > 1 and max(len(one) for _, one in group) > letters:
-            branches.append(b"(?<=" + end + mark + b")" + _branches(mark, group, letters + 1))
+            branches.append(b"(?<=" + re.escape(end) + mark + b")" + _branches(mark, group, letters + 1))
         else:
             branches += [b"(?<=" + tail + mark + b")" for tail, _ in sorted(group)]
     return b"(?:" + b"|".join(branches) + b")"
