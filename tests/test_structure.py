@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import packhorse
@@ -38,6 +39,7 @@ CODECS = {
 CLIENTS = {"boto3", "botocore", "s3transfer", "awscrt", "aiobotocore", "aiohttp", "obstore"}
 
 
+@cache
 def imports(path: Path) -> list[str]:
     """Absolute names of everything a file imports, also inside functions, but not for type checkers alone."""
     found = []

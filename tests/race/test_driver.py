@@ -18,20 +18,29 @@ from packhorse.stores.base import ObjectInfo, PutResult, StoredObject
 class Seen:
     """What a fake store was asked to do."""
 
-    def __init__(self, fail_at: int | None = None) -> None:
+    def __init__(self, fail_at: int | None = None, together: int = 1) -> None:
         self.keys: list[str] = []
         self.at_once = self.most_at_once = 0
         self.closed = 0
         self._fail_at = fail_at
         self._lock = threading.Lock()
+        #: The first puts of a sync store wait here for each other: on a busy machine they might else just miss.
+        self._met = threading.Barrier(together)
+        self._together = together
 
-    def enter(self, key: str) -> None:
+    def enter(self, key: str) -> int:
+        """Note a put; return its place among all."""
         with self._lock:
             self.keys.append(key)
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
             if self._fail_at == len(self.keys):
                 raise StoreError("planted", kind=StoreErrorKind.SERVER, status=500)
+            return len(self.keys)
+
+    def meet(self, place: int) -> None:
+        if place <= self._together:
+            self._met.wait(60)
 
     def leave(self) -> None:
         with self._lock:
@@ -43,7 +52,7 @@ class FakeStore:
         self.seen = seen
 
     def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
-        self.seen.enter(key)
+        self.seen.meet(self.seen.enter(key))
         time.sleep(0.002)
         self.seen.leave()
         return PutResult("etag", len(body))
@@ -89,7 +98,7 @@ both = pytest.mark.parametrize("make", [sync_driver, async_driver])
 
 @both
 def test_every_capture_is_put_once_a_round_and_all_workers_are_busy(make: Callable[[Seen, int], Driver]) -> None:
-    seen = Seen()
+    seen = Seen(together=4)
     driver = make(seen, 4)
     uploads = driver.run([b"a", b"bcd"], 20)
     driver.close()

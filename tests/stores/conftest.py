@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,9 @@ def plain_client(target: Target) -> Any:
     return client_of(target.endpoint)
 
 
+@cache
 def client_of(endpoint: Endpoint) -> Any:
+    """Made once per server: making one costs more than most tests."""
     return botocore.session.Session().create_client(
         "s3",
         endpoint_url=endpoint.url,
