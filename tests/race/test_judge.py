@@ -13,7 +13,7 @@ from packhorse.errors import InputError, RecordError
 from packhorse.race.cost import Price, Tariff, load_prices, packaged_tariff, parse_prices, priced
 from packhorse.race.decide import decide_peaks
 from packhorse.race.judge import judge, judge_folder, write_judged
-from packhorse.race.lineup import TWIN
+from packhorse.race.lineup import TWIN, compressor_texts
 from packhorse.race.options import Objective, RaceOptions
 from packhorse.race.record import read_record, validate, write_record
 from packhorse.race.run import run_race
@@ -312,3 +312,9 @@ def test_judge_on_the_command_line(
     assert run(["judge", str(tmp_path / "nowhere"), "--objective", "size"]) == 2
     with pytest.raises(InputError, match="never changed"):
         write_judged(written, source, source=source)
+
+
+def test_a_race_by_dollars_tries_the_strong_compressors_too() -> None:
+    by_cost = compressor_texts(RaceOptions(objective=Objective.COST))
+    assert by_cost == compressor_texts(RaceOptions(objective=Objective.SIZE))
+    assert set(by_cost) > set(compressor_texts(RaceOptions()))

@@ -36,8 +36,10 @@ def _show(findings: Sequence[Finding]) -> None:
     from rich.text import Text
 
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title, width in (("check", 15), ("", 7), ("seen", 24), ("why it matters, and what to do", 40)):
-        grid.add_column(title, overflow="fold", min_width=width)
+    grid.add_column("check", no_wrap=True)
+    grid.add_column("", no_wrap=True)
+    grid.add_column("seen", ratio=2)
+    grid.add_column("why it matters, and what to do", ratio=3)
     for found in findings:
         told = Text(found.why, style="dim" if found.level is Level.OK else "")
         if found.advice:

@@ -41,7 +41,7 @@ _MORE_LEVELS: dict[str, tuple[str, ...]] = {
     "brotli": ("brotli:4",),
     "lz4": ("lz4:-10",),
 }
-#: Only worth their time when size is what counts.
+#: Only worth their time when size is what counts, alone or in dollars (see docs/objectives.md).
 _SMALL_LEVELS: dict[str, tuple[str, ...]] = {
     "zstd": ("zstd:12", "zstd:19"),
     "brotli": ("brotli:6", "brotli:9"),
@@ -54,7 +54,7 @@ def compressor_texts(options: RaceOptions) -> list[str]:
     tables = [_LEVELS]
     if not options.quick:
         tables.append(_MORE_LEVELS)
-    if options.objective is Objective.SIZE:
+    if options.objective in (Objective.SIZE, Objective.COST):
         tables.append(_SMALL_LEVELS)
     return [text for row in candidates(Stage.COMPRESS) for table in tables for text in table.get(row.name, ())]
 
