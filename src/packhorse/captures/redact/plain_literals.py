@@ -79,6 +79,9 @@ def _one_pass(byte: int, rows: list[tuple[bytes, Signal]]) -> LiteralPass:
     after = {needle[at + 1 : at + 2] for needle, at in places}
     guard = b"" if b"" in before else b"(?<=" + _one_of(before) + mark + b")"
     guard += b"" if b"" in after else b"(?=" + _one_of(after) + b")"
+    if all(at >= 2 for _, at in places):
+        pairs_before = sorted({re.escape(needle[at - 2 : at]) for needle, at in places})
+        guard += b"(?<=(?:" + b"|".join(pairs_before) + b")" + mark + b")"
     around = b"|".join(_around(needle, at) for needle, at in places)
     named = {signal.name: signal for _, signal in rows}
     pairs = tuple((signal, re.compile(signal.pattern)) for signal in named.values())
