@@ -10,6 +10,7 @@ import pytest
 
 from packhorse.cli import run
 from packhorse.errors import InputError, RecordError
+from packhorse.profiles.publish import publish
 from packhorse.race.cost import Price, Tariff, load_prices, packaged_tariff, parse_prices, priced
 from packhorse.race.decide import decide_peaks
 from packhorse.race.judge import judge, judge_folder, write_judged
@@ -318,3 +319,10 @@ def test_a_race_by_dollars_tries_the_strong_compressors_too() -> None:
     by_cost = compressor_texts(RaceOptions(objective=Objective.COST))
     assert by_cost == compressor_texts(RaceOptions(objective=Objective.SIZE))
     assert set(by_cost) > set(compressor_texts(RaceOptions()))
+
+
+def test_a_profile_published_from_a_judged_record_does_not_claim_to_be_the_fastest(record: dict[str, Any]) -> None:
+    judged = judge(record, Objective.COST, source_sha256=SHA)
+    toml = publish(judged, name="cheapest", record_text=b"{}")
+    assert 'about = "the one best by cost"' in toml
+    assert "fastest" not in toml

@@ -46,7 +46,7 @@ def publish(record: Mapping[str, Any], *, name: str, record_text: bytes) -> str:
     document = {
         "schema_version": SCHEMA_VERSION,
         "name": name,
-        "about": _about(winner),
+        "about": _about(winner, record.get("objective") or "throughput"),
         "pipeline": text,
         "max_in_flight": int(winner["in_flight"]),
         "figures": _figures(record, winner),
@@ -65,10 +65,10 @@ def write_profile(toml: str, path: Path) -> Profile:
     return profile
 
 
-def _about(winner: Mapping[str, Any]) -> str:
+def _about(winner: Mapping[str, Any], objective: str) -> str:
     others = len(winner.get("set") or []) - 1
     if winner.get("named"):
-        return "the one fastest pipeline of its race"
+        return "the one fastest pipeline of its race" if objective == "throughput" else f"the one best by {objective}"
     return f"chosen from {others + 1} pipelines that its race could not tell apart ({winner.get('decided_by')})"
 
 
