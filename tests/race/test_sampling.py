@@ -11,7 +11,7 @@ from packhorse.race.clock import Cost, suspicions
 from packhorse.race.driver import with_pool
 from packhorse.race.options import Objective, RaceOptions
 from packhorse.race.run import best_level, undominated
-from packhorse.race.sampling import rounds_for
+from packhorse.race.sampling import TooSlowError, rounds_for
 from packhorse.race.score import PutPrice, fit_price, predicted_cost
 from packhorse.race.spec import Arm, BlockSpec, Kind, Mode, Sample
 from packhorse.stages.base import Stage
@@ -35,7 +35,14 @@ def test_uploads_have_enough_captures_to_keep_the_workers_busy() -> None:
     arm = Arm("a", Kind.UPLOAD, ORIGINAL, in_flight=8)
     assert rounds_for(0.02, arm, 3, SPEC) == 11  # 32 uploads in 11 rounds of 3
     assert rounds_for(0.2, arm, 3, SPEC) == 6  # two per worker, above max_sample_s
-    assert rounds_for(5.0, arm, 3, SPEC) == 1  # captures too large for either
+    assert rounds_for(5.0, arm, 3, SPEC) == 6  # never fewer, or the arm would not have its captures in flight
+    assert rounds_for(0.5, arm, 1, SPEC) == 16
+
+
+def test_an_arm_too_slow_for_its_captures_in_flight_is_refused() -> None:
+    arm = Arm("a", Kind.UPLOAD, ORIGINAL, in_flight=8)
+    with pytest.raises(TooSlowError, match="16 captures, which 8 in flight need, would take about 64 s"):
+        rounds_for(4.0, arm, 1, SPEC)
 
 
 def test_a_spec_survives_the_pipe() -> None:

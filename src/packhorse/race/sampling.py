@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from packhorse.errors import PackhorseError
 from packhorse.pipeline import Pipeline
+from packhorse.race.child import SILENCE_LIMIT_S
 from packhorse.race.clock import GcWatch, Meter, suspicions
 from packhorse.race.driver import Uploads, encoders, make_driver, with_pool
 from packhorse.race.inputs import Inputs
@@ -25,6 +27,12 @@ CEILING_UPLOADS = 64
 #: An upload's sample is this many times as long as a CPU sample: threads, client and server take turns by chance, and
 #: the clients that have to be told apart differ by less than that scatters over 50 ms.
 UPLOAD_SAMPLE_FACTOR = 3
+#: Predicted seconds above which an upload's sample is not begun. A process that is silent for twice as long is killed.
+LONGEST_SAMPLE_S = SILENCE_LIMIT_S / 2
+
+
+class TooSlowError(PackhorseError):
+    """An arm's sample with enough captures in flight would last too long."""
 
 
 @dataclass(slots=True)
@@ -125,25 +133,35 @@ def rounds_for(once_s: float, arm: Arm, items: int, spec: BlockSpec) -> int:
     """Rounds of a sample: at least ``min_sample_s`` of work, and for uploads enough captures to keep all workers busy.
 
     With few captures per worker the last ones run alone, which charges the drain to the pipeline: four captures per
-    worker are wanted, two are had even where they take up to four times ``max_sample_s``.
+    worker are wanted, and never fewer than two are had, however long they take.
 
     Args:
         once_s: Seconds that one warm round took.
         arm: The arm.
         items: Captures in a round.
         spec: The bounds.
+
+    Raises:
+        TooSlowError: Two captures per worker would take longer than :data:`LONGEST_SAMPLE_S`.
     """
     once_s = max(once_s, 1e-7)
     affordable = max(1, int(spec.max_sample_s / once_s))
-    wanted = math.ceil(spec.min_sample_s / once_s)
-    if arm.kind is Kind.UPLOAD:
-        wanted = math.ceil(UPLOAD_SAMPLE_FACTOR * spec.min_sample_s / once_s)
-    if arm.kind is Kind.UPLOAD and arm.in_flight > 1:
+    if arm.kind is not Kind.UPLOAD:
+        return min(max(1, math.ceil(spec.min_sample_s / once_s)), affordable)
+    wanted = math.ceil(UPLOAD_SAMPLE_FACTOR * spec.min_sample_s / once_s)
+    if arm.in_flight > 1:
         wanted = max(wanted, math.ceil(4 * arm.in_flight / items))
-        fewest = math.ceil(2 * arm.in_flight / items)
-        if fewest * once_s <= 4 * spec.max_sample_s:
-            affordable = max(affordable, fewest)
-    return max(1, min(wanted, affordable))
+    fewest = math.ceil(2 * arm.in_flight / items)
+    if fewest * once_s > LONGEST_SAMPLE_S:
+        raise TooSlowError(_too_slow(fewest * items, arm, fewest * once_s))
+    return max(fewest, min(wanted, affordable))
+
+
+def _too_slow(captures: int, arm: Arm, predicted_s: float) -> str:
+    return (
+        f"{captures} captures, which {arm.in_flight} in flight need, would take about {predicted_s:.0f} s, and a "
+        f"sample is given {LONGEST_SAMPLE_S:.0f} s; race smaller captures or fewer in flight"
+    )
 
 
 class Sampler:
