@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +10,11 @@ from packhorse.errors import InputError
 from packhorse.pipeline import ORIGINAL, Pipeline
 from packhorse.race import lineup
 from packhorse.race.clock import Cost, suspicions
-from packhorse.race.driver import with_pool
+from packhorse.race.driver import Uploads, with_pool
+from packhorse.race.inputs import Inputs
 from packhorse.race.options import Objective, RaceOptions
 from packhorse.race.run import best_level, undominated
-from packhorse.race.sampling import TooSlowError, rounds_for
+from packhorse.race.sampling import Sampler, TooSlowError, Work, rounds_for
 from packhorse.race.score import PutPrice, fit_price, predicted_cost
 from packhorse.race.spec import Arm, BlockSpec, Kind, Mode, Sample
 from packhorse.stages.base import Stage
@@ -43,6 +46,24 @@ def test_an_arm_too_slow_for_its_captures_in_flight_is_refused() -> None:
     arm = Arm("a", Kind.UPLOAD, ORIGINAL, in_flight=8)
     with pytest.raises(TooSlowError, match="16 captures, which 8 in flight need, would take about 64 s"):
         rounds_for(4.0, arm, 1, SPEC)
+
+
+def test_slow_arms_too_are_warmed_up_with_all_their_captures_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+
+    def run(rounds: int) -> Uploads:
+        done.append(rounds)
+        time.sleep(0.001)
+        return Uploads(0, [])
+
+    monkeypatch.setattr("packhorse.race.sampling.prepare", lambda *_: Work(run))
+    arm = Arm("a", Kind.UPLOAD, ORIGINAL, in_flight=8)
+    # Every round is slower than a whole sample should be.
+    spec = replace(SPEC, arms=(arm,), min_sample_s=1e-6, max_sample_s=2e-6)
+    events: list[dict[str, object]] = []
+    Sampler(spec, Inputs([], []), events.append).run()
+    assert [event["event"] for event in events] == ["start", "start", "warmup", "sample"]
+    assert done == [1, 8, 16]
 
 
 def test_a_spec_survives_the_pipe() -> None:

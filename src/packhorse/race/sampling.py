@@ -197,22 +197,29 @@ class Sampler:
     def _one(self, arm: Arm, work: Work) -> None:
         try:
             warm_up = self._sample(arm, work, 1)
-            once_s = self._settle(arm, work, warm_up.wall_s)
-            rounds = arm.rounds or rounds_for(once_s, arm, work.items, self._spec)
             self._emit({"event": "warmup", **warm_up.as_dict()})
+            once_s = self._settle(arm, work, warm_up)
+            rounds = arm.rounds or rounds_for(once_s, arm, work.items, self._spec)
             self._emit({"event": "sample", **self._sample(arm, work, rounds).as_dict()})
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(arm, error)
 
-    def _settle(self, arm: Arm, work: Work, first_s: float) -> float:
+    def _settle(self, arm: Arm, work: Work, first: Sample) -> float:
         """Finish warming up and return seconds per warm round.
 
         The first round pays for lazy set-up; and with fewer captures than are in flight it opens too few connections,
-        which would then be opened under the clock.
+        which would then be opened under the clock. So it is left at the first round only where that had enough captures
+        and was slow.
+
+        Raises:
+            TooSlowError: Even if all waiting overlapped, that many captures would take too long.
         """
         needed = math.ceil(arm.in_flight / work.items)
-        if first_s * needed > self._spec.max_sample_s:
-            return first_s
+        if needed == 1 and first.wall_s > self._spec.max_sample_s:
+            return first.wall_s
+        predicted_s = first.wall_s + (needed - 1) * first.cpu_s / self._cores
+        if needed > 1 and predicted_s > LONGEST_SAMPLE_S:
+            raise TooSlowError(_too_slow(needed * work.items, arm, predicted_s))
         begun = time.perf_counter()
         work.run(needed)
         return (time.perf_counter() - begun) / needed
