@@ -148,7 +148,10 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
     record = read_record(tmp_path / "out")
     assert record["interrupted"]
     assert not record["winner"]["named"]
-    assert all(row["blocks"] >= 2 for row in record["results"])
+    finished = [b for b in record["blocks"] if b["phase"] == "finals" and b["finished"] and not b["suspect"]]
+    assert len(finished) >= 2
+    for row in record["results"]:  # on a busy machine an arm may have left before the interrupt
+        assert row["blocks"] >= max(1, sum(row["arm"] in block["order"] for block in finished))
     assert "interrupted" in (tmp_path / "out" / "report.md").read_text()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["record.json", "report.md", "report.svg"]
 
