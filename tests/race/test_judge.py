@@ -139,6 +139,15 @@ def test_each_objective_finds_the_pipeline_that_is_best_by_it(record: dict[str, 
         assert winner(record, objective)["named"]
 
 
+@pytest.mark.parametrize(("eligible", "best"), [(False, LEAN), (True, FAST)])
+def test_a_preset_is_chosen_only_where_it_was_asked_for(record: dict[str, Any], eligible: bool, best: str) -> None:
+    next(r for r in record["results"] if r["arm"] == f"{FAST} @8").update(role="common", eligible=eligible)
+    judged = judge(record, Objective.THROUGHPUT, source_sha256=SHA)
+    assert judged["winner"]["pipeline"] == best
+    ranked = {r["pipeline"] for r in judged["results"] if r["against_best"]}
+    assert ranked == {LEAN, SMALL, best}
+
+
 def test_dollars_weigh_cpu_against_storage_by_the_retention(record: dict[str, Any]) -> None:
     price = Price(1.0, "a page", "2000-01")
     # CPU at $1 an hour, storage at $1 per GB-month: bytes decide when kept for long, CPU when thrown away at once.

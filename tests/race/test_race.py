@@ -44,7 +44,9 @@ def test_a_race_of_given_pipelines_leaves_a_valid_record_and_its_report(tmp_path
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["record.json", "report.md", "report.svg"]
     rows = {row["arm"]: row for row in record["results"]}
     assert {row["role"] for row in rows.values()} == {"candidate", "aa-twin", "reference", "common"}
+    assert {row["pipeline"] for row in rows.values() if row["eligible"]} == set(PIPELINES)
     for row in rows.values():
+        assert row["eligible"] == (row["role"] == "candidate")
         assert row["captures_per_s"] > 0
         assert row["peak_rss_bytes"] > 0
         assert len(row["samples"]) == row["blocks"] >= 1

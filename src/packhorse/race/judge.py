@@ -125,6 +125,7 @@ def _findings(record: Record, objective: Objective) -> Findings:
         captures=[_capture(file) for file in record["captures"]],
         held_out=[_capture(file) for file in held_out["captures"]],
         held_out_note=held_out["note"],
+        eligible=frozenset(row["arm"] for row in record["results"] if row.get("eligible", row["role"] == "candidate")),
         phases={"finals": finals, "memory": memory, "held-out": _phase("held-out", held_out["results"])},
         reference=_reference(record, finals),
         twin=finals.arms.get(twin.removesuffix(lineup.TWIN)) if twin else None,
@@ -184,5 +185,6 @@ def _left_too_early(judged: Record, found: Findings, options: RaceOptions) -> li
         return []
     costs = found.phases["finals"].costs(upload_cost(options.objective, options.tariff))
     least = median(costs[chosen["arm"]].values())
-    out = [row["arm"] for row in judged["results"] if row["against_best"] is None and row["role"] != "aa-twin"]
+    eligible = found.eligible - set(found.phases["finals"].errors)
+    out = [row["arm"] for row in judged["results"] if row["against_best"] is None and row["arm"] in eligible]
     return [arm for arm in out if arm in costs and median(costs[arm].values()) < least]

@@ -61,7 +61,7 @@ def verdict_of(options: RaceOptions, found: Findings) -> Verdict | None:
 def _decision(options: RaceOptions, found: Findings, finals: PhaseData, peaks: Mapping[str, int]) -> Decision | None:
     out = set(finals.errors) | set(finals.dropped)
     sampled = finals.costs(upload_cost(Objective.THROUGHPUT))
-    names = [name for name in sampled if name not in out and lineup.TWIN not in name]
+    names = [name for name in sampled if name in found.eligible and name not in out]
     complete = max((len(sampled[name]) for name in names), default=0)
     names = [name for name in names if len(sampled[name]) >= complete / 2]
     if options.objective is Objective.MEMORY:
@@ -155,6 +155,7 @@ def _result_rows(found: Findings, verdict: Verdict | None, tariff: Tariff | None
         row.update(
             arm=name,
             role=_role(found, name),
+            eligible=name in found.eligible,
             in_flight=arm.in_flight,
             speedup_over_reference=_speedup(found, finals, name),
             peak_rss_bytes=peak.get("peak_rss_bytes"),

@@ -48,6 +48,7 @@ class Findings:
         phases: Everything measured, by phase.
         price: The target's ceiling as a line; None before it was measured.
         finalists: CPU pipelines that went end to end, best predicted first.
+        eligible: Names of the arms that may be chosen: those that came through screening, or that were given.
         reference, common: Arms of the presets at the reference's concurrency.
         twin: The arm that was raced twice.
     """
@@ -58,6 +59,7 @@ class Findings:
     phases: dict[str, PhaseData] = field(default_factory=dict)
     price: PutPrice | None = None
     finalists: list[str] = field(default_factory=list)
+    eligible: frozenset[str] = frozenset()
     reference: Arm | None = None
     common: Arm | None = None
     twin: Arm | None = None
@@ -120,6 +122,8 @@ class Race:
         self._bench = self._prepare()
         self._ceiling()
         finals = explicit if explicit is not None else self._screened_finals()
+        # Presets that nobody asked for are raced to be compared with; they may hold whole captures in memory.
+        found.eligible = frozenset(arm.name for arm in finals if explicit is not None or self._may_win(arm))
         self._check(finals)
         self._finals([arm for arm in finals if arm.name not in found.phases["check"].errors])
         self._memory()
@@ -306,7 +310,11 @@ class Race:
             list({arm.name: arm for arm in (*arms, *extra)}.values()),
             self._effort.finals,
             deadlines=self._until(self._effort.finals.share),
-            rule=Elimination(upload_cost(self._options.objective, self._options.tariff), protected=protected),
+            rule=Elimination(
+                upload_cost(self._options.objective, self._options.tariff),
+                protected=protected,
+                apart=frozenset(arm.name for arm in extra[1:]) - found.eligible,
+            ),
         )
 
     def _memory(self) -> None:
