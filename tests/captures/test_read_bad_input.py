@@ -52,7 +52,8 @@ def same(one: Any, other: Any) -> bool:
         (b'{"a":[1}', "byte 7", "unexpected }"),
         (b"[1]]", "byte 3", "unexpected ]"),
         (b'["a":1]', "byte 1", "outside of any object"),
-        (b'{"a":[1],}', "byte 9", "is not JSON here"),
+        # Python 3.13 points at the comma, earlier ones behind it.
+        (b'{"a":[1],}', "byte 8" if sys.version_info >= (3, 13) else "byte 9", "is not JSON here"),
         (b'{"a":[1 2]}', "entry 0, byte 8", "is not JSON here"),
         (b'[1,{"a" 5}]', "entry 1, byte 8", "is not JSON here"),
         (b"[1,,2]", "entry 1, byte 3", "is not JSON here"),
@@ -181,6 +182,12 @@ def test_depth_beyond_pythons_recursion_limit(save: Save, monkeypatch: pytest.Mo
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(600)
     try:
+        if sys.version_info >= (3, 12):  # its C code has a limit of its own, which max_depth keeps away from
+            value = load(save(text), limits=ReadLimits(max_depth=1000))
+            for _ in range(999):
+                (value,) = value
+            assert value == []
+            return
         with pytest.raises(CaptureError, match="recursion limit"):
             load(save(text), limits=ReadLimits(max_depth=1000))
     finally:

@@ -10,7 +10,7 @@ import asyncio
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
@@ -34,6 +34,10 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        # Looks names up. Our own, because the loop starts a thread to end its own one, and at the interpreter's exit
+        # Python 3.12 starts none.
+        self._executor = ThreadPoolExecutor(thread_name_prefix="packhorse-lookup")
+        self._loop.set_default_executor(self._executor)
         self._lock = threading.Lock()
         self._stopped = False
         self._thread = threading.Thread(target=self._loop.run_forever, name="packhorse-loop", daemon=True)
@@ -72,6 +76,7 @@ class LoopThread:
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(CLOSE_S)
+            self._executor.shutdown(wait=not self._thread.is_alive(), cancel_futures=True)
             if not self._thread.is_alive():
                 self._loop.close()
 
@@ -186,4 +191,3 @@ async def _end(last: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
         await asyncio.wait_for(last(), CLOSE_S)
     loop = asyncio.get_running_loop()
     await loop.shutdown_asyncgens()
-    await loop.shutdown_default_executor()
