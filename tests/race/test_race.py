@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from packhorse.errors import CaptureError
-from packhorse.race import inputs
+from packhorse.race import inputs, results
 from packhorse.race.options import RaceOptions
+from packhorse.race.phase import PhaseData
 from packhorse.race.record import read_record, validate
-from packhorse.race.run import run_race
+from packhorse.race.run import Findings, run_race
+from packhorse.race.spec import Arm, Kind, Sample
 from packhorse.report import markdown
 
 PIPELINES = ("json | zlib:1 | raw | memory", "json-iterencode:chunk=64KiB | zlib:6 | raw | memory")
@@ -50,14 +52,37 @@ def test_a_race_of_given_pipelines_leaves_a_valid_record_and_its_report(tmp_path
         assert row["captures_per_s"] > 0
         assert row["peak_rss_bytes"] > 0
         assert len(row["samples"]) == row["blocks"] >= 1
-    reference = next(row for row in rows.values() if row["role"] == "reference")
-    assert reference["speedup_over_reference"] == 1.0
+    references = {row["in_flight"]: row for row in rows.values() if row["role"] == "reference"}
+    assert set(references) == {1, 2}
+    better = min(references.values(), key=lambda row: row["wall_s"])
+    assert better["speedup_over_reference"] == 1.0
+    assert record["reference"]["in_flight"] == better["in_flight"]
+    held_out = [row for row in record["held_out"]["results"] if row["role"] == "reference"]
+    assert {row["in_flight"] for row in held_out} == {1, 2}
     assert {file["name"] for file in record["captures"]} | {f["name"] for f in record["held_out"]["captures"]} == {
         "a.har",
         "b.har",
     }
     assert record["winner"]["held_out"]["captures_per_s"] > 0
     assert {warm["phase"] for warm in record["warmups"]} >= {"ceiling", "finals", "held-out"}
+
+
+def test_the_reference_divides_at_its_better_concurrency() -> None:
+    finals = PhaseData("finals")
+    walls = {"slow @8": 0.4, "slow @1": 0.2, "fast @8": 0.1}
+    for name, wall_s in walls.items():
+        finals.arms[name] = Arm(name, Kind.UPLOAD, name.split(" @")[0], int(name[-1]))
+        for block in range(4):
+            finals.samples.append(
+                Sample(name, block, 1, 1, wall_s * (1 + block), wall_s, 0.0, 0.0, 0, 1, 0, 0.0, 0.0, wall_s, wall_s)
+            )
+    found = Findings(phases={"finals": finals}, reference=finals.arms["slow @8"])
+    better = results.better_reference(found, finals)
+    assert better is not None
+    assert better.in_flight == 1
+    assert {name: results.speedup(found, finals, name) for name in walls} == pytest.approx(
+        {"slow @8": 0.5, "slow @1": 1.0, "fast @8": 2.0}
+    )
 
 
 def test_a_record_holds_no_paths_and_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

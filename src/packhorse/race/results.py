@@ -157,7 +157,7 @@ def _result_rows(found: Findings, verdict: Verdict | None, tariff: Tariff | None
             role=_role(found, name),
             eligible=name in found.eligible,
             in_flight=arm.in_flight,
-            speedup_over_reference=_speedup(found, finals, name),
+            speedup_over_reference=speedup(found, finals, name),
             peak_rss_bytes=peak.get("peak_rss_bytes"),
             working_rss_bytes=peak.get("working_rss_bytes"),
             ceiling_per_s=ceiling,
@@ -186,14 +186,26 @@ def _role(found: Findings, name: str) -> str:
     return "candidate"
 
 
-def _speedup(found: Findings, finals: PhaseData, name: str) -> float | None:
-    """Times the reference's captures per second, paired within blocks."""
+def better_reference(found: Findings, data: PhaseData) -> Arm | None:
+    """The reference at the concurrency that it was fastest at in a phase; None where it has no samples."""
     if found.reference is None:
         return None
-    costs = finals.costs(upload_cost(Objective.THROUGHPUT))
-    if name not in costs or found.reference.name not in costs:
+    pipeline = found.reference.pipeline
+    names = [name for name, arm in data.arms.items() if arm.pipeline == pipeline and lineup.TWIN not in name]
+    costs = data.costs(upload_cost(Objective.THROUGHPUT), names)
+    # An arm that stopped early, as one that was given may, has met other blocks than its siblings.
+    complete = max((len(by) for by in costs.values()), default=0)
+    middle = {name: median(by.values()) for name, by in costs.items() if len(by) >= complete / 2}
+    return data.arms[min(middle, key=lambda name: (middle[name], name))] if middle else None
+
+
+def speedup(found: Findings, data: PhaseData, name: str) -> float | None:
+    """Times the better reference's captures per second, paired within blocks."""
+    reference = better_reference(found, data)
+    costs = data.costs(upload_cost(Objective.THROUGHPUT))
+    if reference is None or name not in costs:
         return None
-    return paired_ratio(costs[found.reference.name], costs[name])
+    return paired_ratio(costs[reference.name], costs[name])
 
 
 def against_best(verdict: Verdict | None, name: str) -> dict[str, Any] | None:
@@ -213,7 +225,7 @@ def winner_fields(found: Findings, verdict: Verdict | None, rows: list[dict[str,
     confirmed = None
     if held_out is not None and held_out.of(verdict.choice.name):
         confirmed = _figures(row_of(verdict.choice, held_out.of(verdict.choice.name), found.held_out))
-        confirmed["speedup_over_reference"] = _speedup(found, held_out, verdict.choice.name)
+        confirmed["speedup_over_reference"] = speedup(found, held_out, verdict.choice.name)
         confirmed["on"] = found.held_out_note
     return {
         "pipeline": row["pipeline"],
@@ -239,8 +251,8 @@ def _figures(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reference(found: Findings, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    name = found.reference.name if found.reference else None
-    row = next((row for row in rows if row["arm"] == name), None)
+    better = better_reference(found, _phase(found, "finals"))
+    row = next((row for row in rows if better is not None and row["arm"] == better.name), None)
     if found.reference is None or row is None:
         return {"pipeline": found.reference.pipeline if found.reference else None, "captures_per_s": None}
     return {"pipeline": row["pipeline"], "in_flight": row["in_flight"], **_figures(row), "blocks": row["blocks"]}
@@ -268,7 +280,7 @@ def _held_out_rows(found: Findings) -> list[dict[str, Any]]:
     for name, arm in data.arms.items():
         row = row_of(arm, data.of(name), found.held_out)
         row.update(arm=name, in_flight=arm.in_flight, role=_role(found, name), error=data.errors.get(name))
-        row["speedup_over_reference"] = _speedup(found, data, name)
+        row["speedup_over_reference"] = speedup(found, data, name)
         rows.append(row)
     return rows
 

@@ -301,8 +301,8 @@ class Race:
         extra = [lineup.twin_of(arms[0])]
         checked = found.phases["check"].errors
         extra += [arm for arm in (reference, common) if arm.name not in checked]
-        # The original design is faster alone than side by side; the full race shows it at its best, too.
-        if not self._options.quick and reference.in_flight != 1 and reference.name not in checked:
+        # The original design may be faster alone than side by side; it is compared with at its better.
+        if reference.in_flight != 1 and reference.name not in checked:
             extra.append(lineup.upload_arm(reference.pipeline, 1))
         protected = frozenset(arm.name for arm in (arms[0], *extra))
         self._bench.phase(
@@ -341,8 +341,11 @@ class Race:
         finals = self._found.phases.get("finals")
         if verdict is None or finals is None:
             return
-        wanted = (verdict.choice, self._found.reference, self._found.common)
-        arms = {arm.name: finals.arms[arm.name] for arm in wanted if arm is not None and arm.name in finals.arms}
+        reference = self._found.reference
+        alone = [lineup.upload_arm(reference.pipeline, 1)] if reference is not None else []
+        wanted = (verdict.choice, reference, *alone, self._found.common)
+        names = [arm.name for arm in wanted if arm is not None and arm.name in finals.arms]
+        arms = {name: finals.arms[name] for name in names if name not in finals.errors}
         # Other captures, other rounds: the child finds them anew.
         self._bench.on(self._found.held_out).phase(
             "held-out",

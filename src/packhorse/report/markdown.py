@@ -126,7 +126,8 @@ def _ranking(record: Record) -> list[str]:
     lines.append(
         f"By {record['objective']}; rates are captures per second over the whole mix, medians over blocks; "
         "● in the winner set, ◆ chosen, A/A the twin that gives the noise floor. "
-        "× reference is paired within blocks. CPU is the client's, all threads."
+        "× reference is paired within blocks, over the original design at the better of its concurrencies. "
+        "Presets have a place only where they were asked for. CPU is the client's, all threads."
     )
     return [*lines, ""]
 
