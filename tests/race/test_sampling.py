@@ -14,7 +14,7 @@ from packhorse.race.driver import Uploads, with_pool
 from packhorse.race.inputs import Inputs
 from packhorse.race.options import Objective, RaceOptions
 from packhorse.race.run import best_level, undominated
-from packhorse.race.sampling import Sampler, TooSlowError, Work, rounds_for
+from packhorse.race.sampling import Sampler, TooSlowError, Work, nearest_rank, rounds_for
 from packhorse.race.score import PutPrice, fit_price, predicted_cost
 from packhorse.race.spec import Arm, BlockSpec, Kind, Mode, Sample
 from packhorse.stages.base import Stage
@@ -64,6 +64,11 @@ def test_slow_arms_too_are_warmed_up_with_all_their_captures_in_flight(monkeypat
     Sampler(spec, Inputs([], []), events.append).run()
     assert [event["event"] for event in events] == ["start", "start", "warmup", "sample"]
     assert done == [1, 8, 16]
+
+
+@pytest.mark.parametrize(("count", "rank"), [(1, 1), (50, 50), (99, 99), (100, 99), (101, 100), (200, 198), (300, 297)])
+def test_the_99th_percentile_is_the_nearest_rank(count: int, rank: int) -> None:
+    assert nearest_rank(0.99, count) == rank - 1
 
 
 def test_a_spec_survives_the_pipe() -> None:

@@ -157,6 +157,11 @@ def rounds_for(once_s: float, arm: Arm, items: int, spec: BlockSpec) -> int:
     return max(fewest, min(wanted, affordable))
 
 
+def nearest_rank(part: float, count: int) -> int:
+    """Index of a quantile among ``count`` ascending values: the nearest-rank definition, whose ranks begin at 1."""
+    return max(1, math.ceil(part * count)) - 1
+
+
 def _too_slow(captures: int, arm: Arm, predicted_s: float) -> str:
     return (
         f"{captures} captures, which {arm.in_flight} in flight need, would take about {predicted_s:.0f} s, and a "
@@ -237,7 +242,7 @@ class Sampler:
             captures=rounds * work.items,
             bytes_out=out.bytes_out,
             latency_p50_s=ordered[len(ordered) // 2] if ordered else None,
-            latency_p99_s=ordered[min(len(ordered) - 1, math.ceil(0.99 * len(ordered)))] if ordered else None,
+            latency_p99_s=ordered[nearest_rank(0.99, len(ordered))] if ordered else None,
             suspect=suspicions(cost, waits=waits, cores=self._cores),
             **asdict(cost),
         )
