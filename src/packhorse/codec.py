@@ -68,9 +68,13 @@ class Codec:
         plain: Iterator[bytes] = self.encoder.encode(capture)
         if overlap:
             plain = ahead(plain, after_bytes=OVERLAP_AFTER_BYTES, depth=OVERLAP_CHUNKS)
-        if tally is not None:
-            plain = tally.watch(plain)
-        return self.base64.forward(self.compressor.forward(plain))
+        watched = plain if tally is None else tally.watch(plain)
+        try:
+            yield from self.base64.forward(self.compressor.forward(watched))
+        finally:
+            close = getattr(plain, "close", None)
+            if close is not None:
+                close()
 
     def plain(self, chunks: Iterable[bytes], *, limit_bytes: int | None = None) -> Iterator[bytes]:
         """Undo base64 and compression, yielding the plain encoded capture.

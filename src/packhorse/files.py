@@ -15,9 +15,15 @@ def appearing(path: Path) -> Iterator[BinaryIO]:
 
     After an exception nothing is left behind and a file that stood at ``path`` is as it was.
 
+    A path that is no regular file (``/dev/stdout``, a named pipe) is written to as it is.
+
     Raises:
         OSError: The folder is missing or cannot be written.
     """
+    if path.exists() and not path.is_file():  # a pipe or a device is written to, never replaced
+        with path.open("wb") as file:
+            yield file
+        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with temporary.open("xb") as file:

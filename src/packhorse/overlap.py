@@ -6,6 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 
+#: Seconds that closing a stream waits for a source that is in the middle of a chunk.
+STUCK_S = 1.0
+
 
 class _Handover:
     """A bounded hand-over between one producing thread and one consumer, either of which may stop early."""
@@ -51,8 +54,12 @@ class _Handover:
                 chunk = self._ready.popleft()
                 self._state.notify_all()
             yield chunk
-        if self._error is not None:
-            raise self._error
+        error, self._error = self._error, None  # or error and this frame would keep each other, and the capture, alive
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error
 
     def abandon(self) -> None:
         with self._state:
@@ -63,7 +70,8 @@ class _Handover:
 def ahead(source: Iterator[bytes], *, after_bytes: int, depth: int) -> Iterator[bytes]:
     """Pass ``source`` on; once ``after_bytes`` have gone by, read it ahead in a thread, at most ``depth`` chunks.
 
-    The thread is joined before this generator ends, whichever way it ends, so that no thread outlives the stream.
+    The thread is joined before this generator ends. Only a source that is stuck in its next chunk when the stream is
+    closed early is left behind after :data:`STUCK_S`: it ends with that chunk.
     An exception of ``source`` is raised here, in its place in the stream.
     """
     passed = 0
@@ -81,4 +89,4 @@ def ahead(source: Iterator[bytes], *, after_bytes: int, depth: int) -> Iterator[
         yield from handover.consume()
     finally:
         handover.abandon()
-        thread.join()
+        thread.join(STUCK_S)

@@ -7,15 +7,18 @@ import hashlib
 import json
 import random
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from packhorse.errors import InputError, QueueFull, StoreErrorKind, UploaderClosed, UploadFailed
+from packhorse.errors import InputError, QueueFull, StoreError, StoreErrorKind, UploaderClosed, UploadFailed
 from packhorse.model import har_stream
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
+from packhorse.stores.base import ObjectInfo, PutResult
 from packhorse.uploader.ledger import Stats
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
@@ -133,6 +136,8 @@ def test_a_capture_larger_than_the_budget_is_refused_at_once() -> None:
         assert up.submit_nowait(KIB100).reason == "larger than the memory budget"
         with pytest.raises(QueueFull, match="larger than the memory budget"):
             up.submit(KIB100)
+        with pytest.raises(QueueFull):
+            up.submit(KIB100, timeout_s=0)
 
 
 def test_submit_waits_for_room() -> None:
@@ -205,12 +210,15 @@ def test_close_gives_up_at_its_deadline_and_counts_what_is_left() -> None:
     stats = up.stats()
     assert stats.dropped >= 18
     assert balanced(stats)
+    assert stats.in_flight == 0
+    assert stats.held_bytes == 0
+    assert {ticket.fate for ticket in tickets} == {Fate.DROPPED, Fate.FAILED}
+    on_the_wire = [ticket for ticket in tickets if ticket.fate is Fate.FAILED]
+    assert len(on_the_wire) == 2
+    assert all("not known" in ticket.reason for ticket in on_the_wire)
     store.gate.set()
-    for ticket in tickets:  # those that were on the wire still get a fate
-        if ticket.fate is not Fate.DROPPED:
-            ticket.result(10)
-    assert balanced(up.stats())
-    assert up.stats().in_flight == 0
+    up.close(deadline_s=60)
+    assert up.stats() == stats
 
 
 def test_large_captures_are_streamed_while_they_are_encoded() -> None:
@@ -249,6 +257,149 @@ def test_bad_options() -> None:
         UploaderOptions(max_attempts=0)
     with pytest.raises(InputError, match="memory_budget_bytes"):
         Uploader("s3://bucket", profile=PROFILE, memory_budget_bytes=0)
+
+
+def test_closing_while_a_capture_is_being_encoded_gives_it_a_fate() -> None:
+    release = threading.Event()
+
+    def slow() -> Iterator[dict[str, int]]:
+        yield {"n": 1}
+        release.wait(20)
+
+    up = uploader(FakeStore())
+    ticket = up.submit(slow())
+    up.close(deadline_s=0.05)
+    assert ticket.fate is Fate.DROPPED
+    with pytest.raises(UploadFailed, match="stopped before"):
+        ticket.result(5)
+    assert balanced(up.stats())
+    assert (up.stats().in_flight, up.stats().held_bytes) == (0, 0)
+    release.set()
+
+
+class Panic(BaseException):
+    """What a Rust library's panic looks like from Python."""
+
+
+def test_workers_outlive_panics_in_encoders_and_clients() -> None:
+    def panicking() -> Iterator[dict[str, int]]:
+        raise Panic
+        yield {}
+
+    class PanickingStore(FakeStore):
+        def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
+            if "bad" in key:
+                raise Panic
+            return super().put(key, body, info)
+
+    with uploader(PanickingStore()) as up:
+        tickets = [up.submit(panicking()) for _ in range(5)] + [up.submit(CAPTURE, key=f"bad{n}") for n in range(9)]
+        for ticket in tickets:
+            with pytest.raises(UploadFailed, match="Panic"):
+                ticket.result(10)
+        assert up.upload(CAPTURE, timeout_s=10).attempts == 1
+    stats = up.stats()
+    assert (stats.failed, stats.uploaded, stats.held_bytes) == (14, 1, 0)
+    assert balanced(stats)
+
+
+def test_no_thread_to_be_had_is_a_counted_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    up = uploader(FakeStore())
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert up.submit_nowait(CAPTURE).fate is Fate.DROPPED
+    assert up.upload(CAPTURE, timeout_s=10).attempts == 1
+    up.close()
+    assert balanced(up.stats())
+
+
+def test_an_interrupted_wait_for_room_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self: threading.Condition, timeout: float | None = None) -> bool:
+        raise KeyboardInterrupt
+
+    store = FakeStore()
+    store.gate.clear()
+    up = uploader(store, budget=120_000, max_in_flight=1)
+    up.submit(KIB100)
+    with monkeypatch.context() as patch:
+        patch.setattr(up._engine._room, "wait", lambda timeout: interrupt(up._engine._room, timeout))
+        with pytest.raises(KeyboardInterrupt):
+            fill(up)
+    store.gate.set()
+    up.close(deadline_s=10)
+    assert up.stats().reasons["dropped: the wait for room was interrupted"] == 1
+    assert balanced(up.stats())
+
+
+def test_no_attempt_is_begun_after_stopping_or_past_the_deadline() -> None:
+    patient = StoreError("slow down", kind=StoreErrorKind.THROTTLED, retry_after_s=86_400)
+    store = FakeStore([patient])
+    with uploader(store, deadline_s=5) as up, pytest.raises(UploadFailed, match="throttled"):
+        up.upload(CAPTURE, timeout_s=5)
+    assert store.attempts == 1
+    store = FakeStore([failure(StoreErrorKind.SERVER)])
+    up = uploader(store, backoff_base_s=1000.0, backoff_max_s=1000.0, deadline_s=100_000)
+    ticket = up.submit(CAPTURE)
+    while store.attempts == 0:
+        time.sleep(0.005)
+    up.close(deadline_s=0.05)
+    assert ticket.fate is Fate.FAILED
+    assert store.attempts == 1
+
+
+def test_raising_the_limit_starts_threads_for_what_waits() -> None:
+    store = FakeStore()
+    store.gate.clear()
+    with uploader(store, max_in_flight=1) as up:
+        tickets = [up.submit(CAPTURE) for _ in range(12)]
+        while up.stats().attempts == 0 or len(up._engine._bodies) < 11:
+            time.sleep(0.005)
+        up.set_limits(max_in_flight=6)
+        while store.concurrent < 6:
+            time.sleep(0.005)
+        store.gate.set()
+        for ticket in tickets:
+            ticket.result(10)
+    assert store.most_concurrent == 6
+
+
+def test_a_stream_that_was_never_begun_closes_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "large.har"
+    source = random.Random(2)
+    entries = [{"text": source.randbytes(500).hex()} for _ in range(500)]
+    path.write_text(json.dumps({"log": {"entries": entries}}), encoding="utf-8")
+    store = FakeStore()
+    store.gate.clear()
+    up = uploader(store, budget=256 * 2**20, max_in_flight=1, stream_above_bytes=10_000)
+    tickets = [up.submit(path) for _ in range(3)]
+    while len(up._engine._bodies) < 2:
+        time.sleep(0.005)
+    opened = Path("/proc/self/fd")
+    holding = [fd for fd in opened.iterdir() if fd.exists() and fd.resolve() == path]
+    assert len(holding) == 3
+    store.gate.set()
+    up.close(deadline_s=0)
+    assert {ticket.fate for ticket in tickets} <= {Fate.UPLOADED, Fate.DROPPED, Fate.FAILED}
+    deadline = time.monotonic() + 10
+    while [fd for fd in opened.iterdir() if fd.exists() and fd.resolve() == path] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not [fd for fd in opened.iterdir() if fd.exists() and fd.resolve() == path]
+
+
+def test_close_from_a_callback_and_reasons_stay_few() -> None:
+    up = uploader(FakeStore())
+    done = threading.Event()
+    up.submit(CAPTURE).add_done_callback(lambda _: (up.close(5), done.set()))
+    assert done.wait(10)
+    up = uploader(FakeStore())
+    tickets = [up.submit(b" " * n + b"{nope") for n in range(1, 60)]
+    up.close()
+    assert all(ticket.fate is Fate.FAILED for ticket in tickets)
+    assert len(up.stats().reasons) <= 2
+    assert balanced(up.stats())
 
 
 def test_the_plain_digest_can_be_left_out() -> None:

@@ -14,7 +14,7 @@ from packhorse.cli.objects import fetch, upload
 from packhorse.cli.race import publish, race, report
 from packhorse.cli.registry import candidates
 from packhorse.cli.study import study
-from packhorse.errors import InputError, PackhorseError
+from packhorse.errors import InputError, PackhorseError, StoreErrorKind
 
 EXIT_NEGATIVE = 1
 EXIT_INPUT = 2
@@ -32,19 +32,23 @@ for command in (race, judge, report, publish, upload, fetch, synth, captures, ca
     cli.add_command(command)
 
 
-def run(arguments: list[str] | None = None) -> int:
+def run(arguments: list[str] | None = None) -> int:  # noqa: PLR0911  # a return for each way to end
     """Run the command line with ``arguments`` (default: ``sys.argv``) and return the exit status."""
     try:
         status = cli.main(arguments, prog_name="packhorse", standalone_mode=False)
     except click.Abort:
         sys.stderr.write("packhorse: interrupted\n")
         return EXIT_INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        return EXIT_INPUT
     except click.ClickException as error:
         sys.stderr.write(f"packhorse: {error.format_message()}\n")
         return EXIT_INPUT
     except PackhorseError as error:
         sys.stderr.write(f"packhorse: {error}\n")
-        return EXIT_INPUT if isinstance(error, InputError) else EXIT_NEGATIVE
+        unusable = isinstance(error, InputError) or getattr(error, "kind", None) is StoreErrorKind.CONFIG
+        return EXIT_INPUT if unusable else EXIT_NEGATIVE
     except BrokenPipeError:  # the reader of our output went away, as `packhorse candidates | head` does
         sys.stderr.close()
         return EXIT_NEGATIVE

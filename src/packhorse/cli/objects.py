@@ -28,7 +28,7 @@ def upload(files: tuple[Path, ...], url: str, *, endpoint_url: str | None, profi
     missing = next((file for file in files if not file.is_file()), None)
     if missing is not None:
         raise InputError(f"{missing}: no such file; nothing was uploaded")
-    failures = 0
+    failures: list[str] = []
     with Uploader(url, profile=profile, endpoint_url=endpoint_url, redact=redact) as uploader:
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("uploading", total=len(files))
@@ -37,7 +37,7 @@ def upload(files: tuple[Path, ...], url: str, *, endpoint_url: str | None, profi
                 try:
                     receipt = ticket.result()
                 except UploadFailed as error:
-                    failures += 1
+                    failures.append(error.reason)
                     sys.stderr.write(f"packhorse: {file}: {error}\n")
                 else:
                     took = format_s(sum(receipt.seconds.values()))
@@ -46,9 +46,10 @@ def upload(files: tuple[Path, ...], url: str, *, endpoint_url: str | None, profi
                     click.echo(ticket.url)
                 progress.advance(task)
         removed = sum(uploader.stats().redacted.values())
-    if redact:
+    if redact and len(failures) < len(files):
         sys.stderr.write(f"{removed} values were redacted (--no-redact uploads captures as they are)\n")
-    return 1 if failures else 0
+    unusable = any(reason.startswith(("capture", "store: config")) for reason in failures)
+    return (2 if unusable else 1) if failures else 0
 
 
 @click.command()

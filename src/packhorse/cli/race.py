@@ -41,7 +41,8 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
 
     missing = next((file for file in captures if not file.is_file()), None)
     if missing is not None:
-        raise InputError(f"{missing}: no such file")
+        raise InputError(f"{missing}: {'a folder' if missing.is_dir() else 'no such file'}; name capture files")
+    output.mkdir(parents=True, exist_ok=True)  # found out before minutes are spent
     pipelines, in_flight = chosen.pop("pipelines"), chosen.pop("in_flight")
     options = RaceOptions(
         captures=captures,

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from packhorse import __version__
+from packhorse.errors import InputError
 from packhorse.files import appearing
 from packhorse.race.machine import describe
 
@@ -30,6 +31,8 @@ SCHEMA_VERSION = 1
 )
 def study(name: str, *, quick: bool, seed: int, output: Path | None) -> None:
     """Run one experiment and print its figures; with -o, also write its record, raw samples included."""
+    if output is not None and not output.parent.is_dir():
+        raise InputError(f"{output}: there is no folder {output.parent}")
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

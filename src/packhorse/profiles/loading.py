@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from packhorse.errors import PipelineError, ProfileError
 from packhorse.pipeline import Pipeline
 
 SCHEMA_VERSION = 1
+#: The name goes into every object's metadata, which is ASCII.
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DEFAULT = "default"
 _KEYS = {"schema_version", "name", "pipeline", "max_in_flight", "about", "figures", "provenance"}
 
@@ -88,6 +91,8 @@ def parse_profile(text: str, *, source: str) -> Profile:
             f"{source}: schema_version is {data.get('schema_version')!r}, this packhorse reads {SCHEMA_VERSION}"
         )
     name = _field(data, "name", str, source)
+    if not _NAME.fullmatch(name):
+        raise ProfileError(f"{source}: name {name!r}: use 1 to 64 letters, digits, dots, hyphens and underscores")
     try:
         pipeline = Pipeline.parse(_field(data, "pipeline", str, source))
     except PipelineError as error:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+#: Columns below which the table leaves memory out.
+NARROW = 90
+
+
 def show(record: dict[str, Any], console: Console) -> None:
     """Print the verdict and the ranking. Names in the record are printed as plain text, never as markup."""
     from rich import box
@@ -19,8 +23,11 @@ def show(record: dict[str, Any], console: Console) -> None:
 
     winner = record["winner"]
     grid = Table(title="End to end, fastest first", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("pipeline", overflow="fold", min_width=34)
-    for title in ("in flight", "capt./s", "× ref.", "CPU", "stored", "memory"):
+    grid.add_column("pipeline", overflow="fold", min_width=28)
+    titles = ("in flight", "capt./s", "× ref.", "CPU", "stored", "memory")
+    if console.width < NARROW:  # the report has the rest
+        titles = titles[:-1]
+    for title in titles:
         grid.add_column(title, justify="right", no_wrap=title != "in flight")
     for row in record["results"]:
         if row["role"] == "aa-twin":
@@ -29,8 +36,7 @@ def show(record: dict[str, Any], console: Console) -> None:
         if row["captures_per_s"] is None:
             grid.add_row(name, str(row["in_flight"]), Text("failed" if row["error"] else "not measured", style="red"))
             continue
-        grid.add_row(
-            name,
+        cells = (
             str(row["in_flight"]),
             rate(row["captures_per_s"]),
             times(row["speedup_over_reference"]),
@@ -38,6 +44,7 @@ def show(record: dict[str, Any], console: Console) -> None:
             bytes_(row["bytes_out"]),
             bytes_(row["peak_rss_bytes"]),
         )
+        grid.add_row(name, *cells[: len(titles)])
     console.print(grid)
     console.print(Text(headline(record), style="bold"))
     confirmed = winner.get("held_out")

@@ -8,7 +8,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from packhorse.errors import QueueFull
 from packhorse.uploader.engine import NO_ROOM
 from packhorse.uploader.face import Face
 from packhorse.uploader.ticket import Receipt, Ticket
@@ -32,30 +31,33 @@ class AsyncUploader(Face):
         engine = self._engine
         job = engine.job(capture, key)
         engine.enter(job)
-        loop = asyncio.get_running_loop()
+        room = asyncio.Event()
+        wish = partial(_wake, asyncio.get_running_loop(), room)
         reason = NO_ROOM
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
-                    room = asyncio.Event()
-                    refusal = engine.try_submit(job, partial(_wake, loop, room))
+                    refusal = engine.try_submit(job, wish)
                     if refusal is None:
                         return job.ticket
                     if refusal != NO_ROOM:
                         reason = refusal
                         break
                     await room.wait()
+                    room.clear()
         except TimeoutError:
             pass
         except BaseException:
             engine.give_up(job, "the submitting task was cancelled")
             raise
+        finally:
+            engine.withdraw(wish)
         engine.give_up(job, reason)
-        raise QueueFull(f"{reason} ({engine.ledger.budget_bytes} bytes); {job.ticket.key} was dropped")
+        raise engine.refused(job, reason)
 
     def submit_nowait(self, capture: Any, *, key: str | None = None) -> Ticket:
         """As ``Uploader.submit_nowait``."""
-        return self._engine.submit(capture, key, wait_s=0)
+        return self._engine.submit_nowait(capture, key)
 
     async def upload(self, capture: Any, *, key: str | None = None, timeout_s: float | None = None) -> Receipt:
         """As ``Uploader.upload``: submit and wait for the receipt."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +13,32 @@ from packhorse.stores.base import ObjectInfo
 from packhorse.uploader.ticket import Ticket
 
 
-@dataclass(slots=True)
+class Stream:
+    """Chunks of a capture that is still being encoded, and what must be closed after them."""
+
+    __slots__ = ("_chunks", "_head", "_opened")
+
+    def __init__(self, head: list[bytes], chunks: Iterator[bytes], opened: ExitStack) -> None:
+        self._head = deque(head)
+        self._chunks = chunks
+        self._opened = opened
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return self._head.popleft() if self._head else next(self._chunks)
+
+    def close(self) -> None:
+        """Stop encoding, then close what it reads from. Idempotent; works for a stream that was never begun."""
+        self._head.clear()
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+        self._opened.close()
+
+
+@dataclass(slots=True, eq=False)
 class Job:
     """A capture, then its encoded body. Belongs to one thread at a time.
 
@@ -31,9 +58,16 @@ class Job:
     held_bytes: int
     submitted_s: float
     body: bytes | None = None
-    stream: Iterator[bytes] | None = None
+    stream: Stream | None = None
     info: ObjectInfo = field(default_factory=ObjectInfo)
     tally: Tally = field(default_factory=Tally)
     marks: dict[str, float] = field(default_factory=dict)
     attempts: int = 0
     settled: bool = False
+
+    def release(self) -> None:
+        """Let go of the capture and of what encoding it opened. Called by whoever has the job in hand."""
+        stream, self.stream = self.stream, None
+        self.capture = self.body = None
+        if stream is not None:
+            stream.close()

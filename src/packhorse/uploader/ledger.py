@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from packhorse.uploader.ticket import Fate
+
+#: Reasons told apart at the most, numbers in them aside: what a capture holds must not make the account grow.
+MOST_REASONS = 64
+OTHER = "other reasons"
+_NUMBERS = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,8 @@ class Ledger:
         """A capture met its final fate."""
         self._fates[fate] += 1
         if reason:
-            self._reasons[f"{fate.value}: {reason}"] += 1
+            known = _NUMBERS.sub("N", f"{fate.value}: {reason}")
+            self._reasons[known if known in self._reasons or len(self._reasons) < MOST_REASONS else OTHER] += 1
 
     @property
     def in_flight(self) -> int:

@@ -44,7 +44,7 @@ class Uploader(Face):
             UploaderClosed: After :meth:`close`.
             InputError: The key cannot be carried by S3.
         """
-        return self._engine.submit(capture, key, wait_s=0)
+        return self._engine.submit_nowait(capture, key)
 
     def upload(self, capture: Any, *, key: str | None = None, timeout_s: float | None = None) -> Receipt:
         """Submit and wait for the receipt.

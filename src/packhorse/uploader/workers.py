@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from hashlib import sha256
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from packhorse.codec import Codec, Tally
 from packhorse.errors import CaptureError, PackhorseError, StoreError
 from packhorse.stores.base import PutResult
-from packhorse.uploader.job import Job
-from packhorse.uploader.prepare import STREAM_HELD_BYTES, encodable
+from packhorse.uploader.job import Job, Stream
+from packhorse.uploader.prepare import encodable
 from packhorse.uploader.retry import pause_s
 from packhorse.uploader.ticket import Fate, Receipt
 from packhorse.wire import describe
 
 if TYPE_CHECKING:
-    from packhorse.uploader.engine import Engine
+    from packhorse.uploader.work import Work
 
 
-def encode_loop(engine: Engine) -> None:
+def encode_loop(engine: Work) -> None:
     """Run one encoding thread until the engine stops."""
     codec: Codec | None = None
     while (job := engine.next_raw()) is not None:
@@ -32,16 +30,16 @@ def encode_loop(engine: Engine) -> None:
             codec = codec or engine.profile.pipeline.codec()
             if encode(engine, codec, job):
                 codec = None  # the stream that is still running owns it now
-        except Exception as error:  # noqa: BLE001  # the worker must outlive whatever a capture does to it
+        except BaseException as error:  # noqa: BLE001  # the worker outlives whatever a capture or a library does to it
             codec = None  # its contexts may have been left in the middle of a capture
-            engine.finish(job, Fate.FAILED, _reason(error))
+            _fail(engine, job, error)
+            job.release()
             continue
         job.marks["wait"] = time.monotonic()
-        held = STREAM_HELD_BYTES if job.body is None else len(job.body)
-        engine.encoded(job, held)
+        engine.encoded(job)
 
 
-def encode(engine: Engine, codec: Codec, job: Job) -> bool:
+def encode(engine: Work, codec: Codec, job: Job) -> bool:
     """Encode ``job`` into a body, or into a stream when it is large. True when the stream still uses ``codec``."""
     capture, closing = encodable(job.capture)
     with ExitStack() as stack:
@@ -57,7 +55,7 @@ def encode(engine: Engine, codec: Codec, job: Job) -> bool:
             head.append(chunk)
             size += len(chunk)
             if size > engine.options.stream_above_bytes:
-                job.stream = _closing(chain(head, chunks), stack.pop_all())
+                job.stream = Stream(head, chunks, stack.pop_all())
                 job.info = describe(engine.profile.pipeline, engine.profile.name)
                 return True
     job.body = head[0] if len(head) == 1 else b"".join(head)
@@ -71,26 +69,22 @@ def encode(engine: Engine, codec: Codec, job: Job) -> bool:
     return False
 
 
-def _closing(chunks: Iterator[bytes], stack: ExitStack) -> Iterator[bytes]:
-    with stack:
-        yield from chunks
-
-
-def upload_loop(engine: Engine) -> None:
+def upload_loop(engine: Work) -> None:
     """Run one uploading thread until the engine stops."""
     while (job := engine.next_body()) is not None:
         job.marks["upload"] = time.monotonic()
         try:
-            result = _send(engine, job)
-        except Exception as error:  # noqa: BLE001  # as above: one classified fate, and the worker lives on
-            engine.finish(job, Fate.FAILED, _reason(error))
+            receipt = _receipt(job, _send(engine, job))
+        except BaseException as error:  # noqa: BLE001  # as above: one classified fate, and the worker lives on
+            _fail(engine, job, error)
         else:
-            engine.finish(job, Fate.UPLOADED, receipt=_receipt(job, result))
+            engine.finish(job, Fate.UPLOADED, receipt=receipt)
         finally:
             engine.sent()
+            job.release()
 
 
-def _send(engine: Engine, job: Job) -> PutResult:
+def _send(engine: Work, job: Job) -> PutResult:
     """Put the job's body, trying again while that may help. A running stream cannot be sent twice."""
     store = engine.store()
     while True:
@@ -101,13 +95,17 @@ def _send(engine: Engine, job: Job) -> PutResult:
             assert job.stream is not None  # encode() made one or the other
             return store.put_stream(job.ticket.key, job.stream, job.info)
         except StoreError as error:
-            if job.body is None or not error.retryable or not engine.may_retry(job):
+            if job.body is None or not error.retryable or not _wait_to_retry(engine, job, error):
                 raise
-            options = engine.options
-            pause = pause_s(
-                job.attempts, base_s=options.backoff_base_s, max_s=options.backoff_max_s, uniform=random.uniform
-            )
-            engine.pause(max(pause, error.retry_after_s or 0.0))
+
+
+def _wait_to_retry(engine: Work, job: Job, error: StoreError) -> bool:
+    """Pause before the next attempt. False when there shall be none: by count, budget, deadline, or since we stop."""
+    options = engine.options
+    pause = pause_s(job.attempts, base_s=options.backoff_base_s, max_s=options.backoff_max_s, uniform=random.uniform)
+    pause = max(pause, error.retry_after_s or 0.0)
+    in_time = time.monotonic() + pause < job.submitted_s + options.deadline_s
+    return in_time and engine.may_retry(job) and engine.pause(pause)
 
 
 def _receipt(job: Job, result: PutResult) -> Receipt:
@@ -131,12 +129,15 @@ def _receipt(job: Job, result: PutResult) -> Receipt:
     )
 
 
-def _reason(error: Exception) -> str:
-    """A classified reason without content: messages of our own errors are free of it, others give their type."""
+def _fail(engine: Work, job: Job, error: BaseException) -> None:
+    """Settle as failed: a class of reason for the account; for the ticket, our own errors' words, free of content."""
     if isinstance(error, StoreError):
-        return f"store: {error.kind.value}"
-    if isinstance(error, CaptureError):
-        return f"capture: {error.reason}"
-    if isinstance(error, PackhorseError):
-        return f"{type(error).__name__}: {error}"
-    return f"unexpected {type(error).__name__}"
+        reason, detail = f"store: {error.kind.value}", str(error)
+    elif isinstance(error, CaptureError):
+        where = f"{error.source}, {error.position}" if error.position else error.source
+        reason, detail = "capture", f"{where}: {error.reason}"
+    elif isinstance(error, PackhorseError):
+        reason, detail = type(error).__name__, str(error)
+    else:
+        reason, detail = f"unexpected {type(error).__name__}", ""
+    engine.finish(job, Fate.FAILED, reason, detail=detail)
