@@ -1,16 +1,17 @@
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from packhorse.errors import InputError
+from packhorse.errors import InputError, StoreError, StoreErrorKind
 from packhorse.pipeline import ORIGINAL, Pipeline
 from packhorse.race import lineup
 from packhorse.race.clock import Cost, suspicions
-from packhorse.race.driver import Uploads, with_pool
+from packhorse.race.driver import SyncDriver, Uploads, with_pool
 from packhorse.race.inputs import Inputs
 from packhorse.race.options import Objective, RaceOptions
 from packhorse.race.run import best_level, undominated
@@ -19,6 +20,7 @@ from packhorse.race.score import PutPrice, fit_price, predicted_cost
 from packhorse.race.spec import Arm, BlockSpec, Kind, Mode, Sample
 from packhorse.stages.base import Stage
 from packhorse.stages.registry import candidates
+from packhorse.stores.base import ObjectInfo, PutResult
 
 SPEC = BlockSpec(Mode.SAMPLE, (), "folder", ("a",), min_sample_s=0.05, max_sample_s=0.5)
 
@@ -69,6 +71,31 @@ def test_slow_arms_too_are_warmed_up_with_all_their_captures_in_flight(monkeypat
 @pytest.mark.parametrize(("count", "rank"), [(1, 1), (50, 50), (99, 99), (100, 99), (101, 100), (200, 198), (300, 297)])
 def test_the_99th_percentile_is_the_nearest_rank(count: int, rank: int) -> None:
     assert nearest_rank(0.99, count) == rank - 1
+
+
+class OneFails:
+    """A store whose first put fails at once while a second one is still under way."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self._under_way = threading.Event()
+
+    def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
+        if body == b"fails":
+            self._under_way.wait(60)
+            raise StoreError("planted", kind=StoreErrorKind.SERVER)
+        self._under_way.set()
+        time.sleep(0.2)
+        self.done.append(key)
+        return PutResult("etag", len(body))
+
+
+def test_no_upload_is_under_way_after_a_run_has_failed() -> None:
+    store = OneFails()
+    driver = SyncDriver(store, [lambda capture: capture] * 2, "p")  # type: ignore[arg-type]
+    with pytest.raises(StoreError, match="planted"):
+        driver.run([b"fails", b"slow"], 1)
+    assert store.done == ["p/1"]
 
 
 def test_a_spec_survives_the_pipe() -> None:

@@ -7,7 +7,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -105,7 +105,9 @@ class SyncDriver:
     def run(self, captures: Sequence[Any], rounds: int) -> Uploads:
         """See :class:`Driver`."""
         jobs = _jobs(captures, rounds, self._prefix, len(self._encode))
-        done = list(self._threads.map(lambda encode: self._work(encode, jobs), self._encode))
+        futures = [self._threads.submit(self._work, encode, jobs) for encode in self._encode]
+        wait(futures)  # also after a failure: nothing may still upload while the next arm is sampled
+        done = [future.result() for future in futures]
         return Uploads(sum(part.bytes_out for part in done), [s for part in done for s in part.latencies_s])
 
     def _work(self, encode: Encode, jobs: deque[tuple[str, Any]]) -> Uploads:
@@ -134,13 +136,16 @@ class AsyncDriver:
     def __init__(self, make: Callable[[], AsyncStore], encode: list[Encode], prefix: str) -> None:
         self._encode = encode
         self._prefix = prefix
-        # More encoding threads than cores only take the lock from the loop.
-        self._threads = ThreadPoolExecutor(
-            min(len(encode), os.cpu_count() or 1), thread_name_prefix="packhorse-race-encode"
-        )
+        self._threads = self._encoding_threads()
         self._runner = asyncio.Runner()
         self._store = self._runner.run(self._make(make))
         self._open = True
+
+    def _encoding_threads(self) -> ThreadPoolExecutor:
+        # More encoding threads than cores only take the lock from the loop.
+        return ThreadPoolExecutor(
+            min(len(self._encode), os.cpu_count() or 1), thread_name_prefix="packhorse-race-encode"
+        )
 
     @staticmethod
     async def _make(make: Callable[[], AsyncStore]) -> AsyncStore:
@@ -155,6 +160,9 @@ class AsyncDriver:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._work(encode, jobs)) for encode in self._encode]
         except BaseExceptionGroup as failures:
+            # The group has ended the tasks, but what a thread is encoding goes on until it is done.
+            self._threads.shutdown()
+            self._threads = self._encoding_threads()
             raise failures.exceptions[0] from None
         done = [task.result() for task in tasks]
         return Uploads(sum(part.bytes_out for part in done), [s for part in done for s in part.latencies_s])
