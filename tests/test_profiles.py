@@ -18,10 +18,19 @@ GOOD = 'schema_version = 1\nname = "mine"\npipeline = "json | gzip:6 | raw | bot
 def record(**winner: Any) -> dict[str, Any]:
     text = "orjson | zstd:3 | raw | obstore:pool=16"
     return {
-        "winner": {"pipeline": text, "in_flight": 16, "set": [text], "named": True, **winner},
-        "results": [{"pipeline": text, "in_flight": 16, "captures_per_s": 123.5, "wall_s": None}],
+        "winner": {
+            "pipeline": text,
+            "in_flight": 16,
+            "set": [text],
+            "named": True,
+            "captures_per_s": 123.5,
+            "wall_s": None,
+            "peak_rss_bytes": 4096,
+            **winner,
+        },
+        "results": [{"pipeline": text, "in_flight": 16, "role": "aa-twin", "captures_per_s": 99.0, "wall_s": None}],
         "captures": [{"name": "a.har", "sha256": "00"}],
-        "versions": {"orjson": {"dist": "3.0"}},
+        "versions": {"packhorse": "0.1", "libraries": {"orjson": "3.0", "obstore": "1.0", "boto3": "9"}},
         "machine": {"cores": 2, "governor": None},
         "command": ["packhorse", "race"],
     }
@@ -75,8 +84,27 @@ def test_publishing_and_loading_again(tmp_path: Path) -> None:
     assert profile.max_in_flight == 16
     assert profile.figures["captures_per_s"] == 123.5
     assert profile.figures["speedup_over_reference"] == 31.5
+    assert profile.figures["measured_on"] == "the captures that were raced on"
+    assert "raced" not in profile.figures
     assert profile.provenance["captures"] == [{"name": "a.har", "sha256": "00"}]
+    assert profile.provenance["versions"] == {"orjson": "3.0", "obstore": "1.0"}
     assert [path.name for path in tmp_path.iterdir()] == ["fast.toml"]
+
+
+def test_an_inconclusive_race_is_published_as_such() -> None:
+    toml = publish(record(conclusive=False, why="only 1 complete block"), name="x", record_text=b"{}")
+    assert "inconclusive race (only 1 complete block)" in parse_profile(toml, source="x").about
+
+
+def test_held_out_figures_are_published_and_raced_ones_beside_them(tmp_path: Path) -> None:
+    held_out = {"captures_per_s": 100.0, "speedup_over_reference": 20.0, "on": "2 of the 7 given captures"}
+    made = record(speedup_over_reference=31.5, held_out=held_out)
+    figures = write_profile(publish(made, name="fast", record_text=b"{}"), tmp_path / "fast.toml").figures
+    assert figures["captures_per_s"] == 100.0
+    assert figures["speedup_over_reference"] == 20.0
+    assert figures["measured_on"] == "2 of the 7 given captures"
+    assert figures["peak_rss_bytes"] == 4096
+    assert figures["raced"] == {"captures_per_s": 123.5, "speedup_over_reference": 31.5}
 
 
 def test_a_record_without_a_winner_cannot_be_published() -> None:

@@ -14,14 +14,14 @@ from packhorse.files import appearing
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import SCHEMA_VERSION, Profile, parse_profile
 
-#: What a profile keeps of a result, where the record has it.
+#: What a profile keeps of a measurement, where the record has it.
 _FIGURES = (
     "captures_per_s",
     "raw_bytes_per_s",
     "wall_s",
     "cpu_s",
     "bytes_out",
-    "peak_rss_bytes",
+    "speedup_over_reference",
 )
 
 
@@ -67,36 +67,45 @@ def write_profile(toml: str, path: Path) -> Profile:
 
 def _about(winner: Mapping[str, Any], objective: str) -> str:
     others = len(winner.get("set") or []) - 1
+    if winner.get("conclusive") is False:
+        return f"from an inconclusive race ({winner.get('why')}): not shown to be the best by {objective}"
     if winner.get("named"):
         return "the one fastest pipeline of its race" if objective == "throughput" else f"the one best by {objective}"
     return f"chosen from {others + 1} pipelines that its race could not tell apart ({winner.get('decided_by')})"
 
 
 def _figures(record: Mapping[str, Any], winner: Mapping[str, Any]) -> dict[str, Any]:
-    same = (
-        row
-        for row in record["results"]
-        if row["pipeline"] == winner["pipeline"] and row.get("in_flight") == winner["in_flight"]
-    )
-    row: Mapping[str, Any] = next(same, {})
-    figures = {key: row.get(key) for key in _FIGURES}
-    figures["speedup_over_reference"] = winner.get("speedup_over_reference")
-    figures["objective"] = record.get("objective")
-    return figures
+    """The figures of the last measurement, on captures that the race had not seen; those of the race go beside them.
+
+    Where there was no last measurement the race's own stand in its place, and ``measured_on`` says so.
+    """
+    raced = {key: winner.get(key) for key in _FIGURES}
+    held_out = winner.get("held_out")
+    published = {key: held_out.get(key) for key in _FIGURES} if held_out else raced
+    return {
+        "measured_on": held_out.get("on") if held_out else "the captures that were raced on",
+        **published,
+        # Memory is measured once, on the captures that were raced on.
+        "peak_rss_bytes": winner.get("peak_rss_bytes"),
+        "objective": record.get("objective"),
+        **({"raced": raced} if held_out else {}),
+    }
 
 
 def _provenance(record: Mapping[str, Any], pipeline: Pipeline, record_text: bytes) -> dict[str, Any]:
     dists = {dist for choice in pipeline.choices for dist in choice.candidate.dists}
     versions = record.get("versions") or {}
+    libraries = versions.get("libraries") or {}
+    target = record.get("target") or {}
     return {
         "record_sha256": hashlib.sha256(record_text).hexdigest(),
-        "packhorse_version": record.get("packhorse_version"),
+        "packhorse_version": versions.get("packhorse"),
         "command": record.get("command"),
         "reference": record.get("reference"),
         "link": record.get("link"),
-        "target": record.get("target"),
+        "target": {key: target.get(key) for key in ("name", "version")},
         "machine": record.get("machine"),
-        "versions": {dist: versions[dist] for dist in sorted(dists) if dist in versions},
+        "versions": {dist: libraries[dist] for dist in sorted(dists) if dist in libraries},
         "captures": [{"name": c["name"], "sha256": c["sha256"]} for c in record["captures"]],
     }
 
