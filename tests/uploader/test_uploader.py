@@ -22,7 +22,7 @@ from packhorse.stores.base import ObjectInfo, PutResult
 from packhorse.uploader.ledger import Stats
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
-from packhorse.uploader.ticket import Fate
+from packhorse.uploader.ticket import Fate, Ticket
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
 
 CAPTURE = {"log": {"version": "1.2", "entries": [{"n": n, "text": "é" * 50} for n in range(40)]}}
@@ -392,7 +392,12 @@ def test_a_stream_that_was_never_begun_closes_its_file(tmp_path: Path) -> None:
 def test_close_from_a_callback_and_reasons_stay_few() -> None:
     up = uploader(FakeStore())
     done = threading.Event()
-    up.submit(CAPTURE).add_done_callback(lambda _: (up.close(5), done.set()))
+
+    def end(_: Ticket) -> None:
+        up.close(5)
+        done.set()
+
+    up.submit(CAPTURE).add_done_callback(end)
     assert done.wait(10)
     up = uploader(FakeStore())
     tickets = [up.submit(b" " * n + b"{nope") for n in range(1, 60)]

@@ -96,5 +96,7 @@ def publish(directory: Path, path: Path | None, name: str | None) -> None:
     except RecordError as error:
         raise RecordError(f"{record_file}: {error}") from error
     profile = write_profile(toml, file)
+    if record["winner"].get("conclusive") is False:
+        click.echo(f"warning: the race was inconclusive ({record['winner'].get('why')}); the profile says so", err=True)
     click.echo(f"{file}: {profile.pipeline}, {profile.max_in_flight} in flight")
     click.echo(f'use it: Uploader("s3://bucket/prefix", profile="{file}")')

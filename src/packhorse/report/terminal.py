@@ -24,7 +24,7 @@ def show(record: dict[str, Any], console: Console) -> None:
     winner = record["winner"]
     grid = Table(title="End to end, fastest first", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("pipeline", overflow="fold", min_width=28)
-    titles = ("in flight", "capt./s", "× ref.", "CPU", "stored", "memory")
+    titles: tuple[str, ...] = ("in flight", "capt./s", "× ref.", "CPU", "stored", "memory")
     if console.width < NARROW:  # the report has the rest
         titles = titles[:-1]
     for title in titles:

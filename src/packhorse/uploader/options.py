@@ -29,7 +29,7 @@ class UploaderOptions:
         max_attempts: The most PUTs for one capture.
         deadline_s: Seconds from submit after which a capture is not tried again.
         backoff_base_s, backoff_max_s: Full-jitter pauses between attempts: uniform in [0, min(max, base·2^n)].
-        close_deadline_s: Seconds that ``close()`` and the exit hook drain before what is left is dropped, counted.
+        close_deadline_s: Seconds that ``close()`` drains before what is left is dropped, counted.
     """
 
     endpoint: Endpoint | None = None
