@@ -179,7 +179,7 @@ def _cpu_s(work: Callable[[], object], runs: int = 20, repeats: int = 5) -> floa
 
 def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[str, Any]:
     """Run the whole study against ``rclone`` and return its result document."""
-    blocks = 2 if quick else 6
+    blocks = 2 if quick else 4
     sample_s = 0.7 if quick else 1.5
     kinds: dict[str, dict[str, Any]] = {}
     with start_target("rclone") as target:
