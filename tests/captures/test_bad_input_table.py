@@ -118,7 +118,7 @@ def test_the_command_line_names_the_refused_files(
     save: Callable[[bytes], Path], capsys: pytest.CaptureFixture[str], target: Target
 ) -> None:
     files = {name: str(save(CASES[name].text)) for name in REFUSED}
-    assert run(["upload", *files.values(), f"s3://{target.endpoint.bucket}/x", "--endpoint-url", url(target)]) == 1
+    assert run(["upload", *files.values(), f"s3://{target.endpoint.bucket}/x", "--endpoint-url", url(target)]) == 2
     captured = capsys.readouterr()
     for name, file in files.items():
         (line,) = [line for line in captured.err.splitlines() if file in line]
@@ -153,7 +153,7 @@ def test_the_same_bytes_in_memory(name: str, redact: bool) -> None:
     """Text in memory is JSON in UTF-8 and nothing else: what the readers recode is refused here."""
     case = CASES[name]
     if case.as_bytes:
-        with pytest.raises(UploadFailed, match=f"failed: capture: not JSON text: .*{case.as_bytes}"):
+        with pytest.raises(UploadFailed, match=f"failed: capture: submitted bytes: not JSON text: .*{case.as_bytes}"):
             uploaded(case.text, redact=redact)
     elif not (redact and name == "cookies as a string"):
         assert uploaded(case.text, redact=redact) == case.carried
