@@ -81,7 +81,7 @@ def make_driver(pipeline: Pipeline, endpoint: Endpoint, encode: list[Encode], pr
 
 def _jobs(captures: Sequence[Any], rounds: int, prefix: str, workers: int) -> deque[tuple[str, Any]]:
     count, keys = len(captures) * rounds, max(KEYS_PER_ARM, KEYS_PER_WORKER * workers)
-    return deque((f"{prefix}/{i % keys}", captures[i % len(captures)]) for i in range(count))
+    return deque((f"{prefix}-{i % keys}", captures[i % len(captures)]) for i in range(count))
 
 
 def _drain(jobs: deque[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
