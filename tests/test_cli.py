@@ -65,6 +65,24 @@ def test_upload_and_fetch(credentials: Target, tmp_path: Path, capsysbinary: pyt
     assert json.loads(capsysbinary.readouterr().out) == json.loads(har.read_bytes())
 
 
+def test_uploading_with_rules_of_ones_own(
+    credentials: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    har, rules = tmp_path / "my.har", tmp_path / "rules.toml"
+    har.write_text('{"log": {"version": "1.2", "entries": [{"shoe_size": "forty-seven", "n": 1}]}}', encoding="utf-8")
+    where = ["--endpoint-url", credentials.endpoint.url or ""]
+    command = ["upload", str(har), f"s3://{credentials.endpoint.bucket}/r", "--redact-rules", str(rules), *where]
+    rules.write_text("nonsense = 1", encoding="utf-8")
+    assert run(command) == 2
+    assert "nonsense" in capsys.readouterr().err
+    rules.write_text('anywhere = ["shoe_size"]\n', encoding="utf-8")
+    status = run(command)
+    captured = capsys.readouterr()
+    assert status == 0, captured.err
+    assert run(["fetch", captured.out.strip(), *where]) == 0
+    assert "forty-seven" not in capsys.readouterr().out
+
+
 def test_a_file_that_is_no_capture_fails_and_the_others_go_up(
     credentials: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

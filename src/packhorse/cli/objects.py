@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from packhorse.captures.redact import Redactor, load_rules
 from packhorse.errors import InputError, UploadFailed
 from packhorse.fetching import DEFAULT_MAX_BYTES, fetch_to_file
 from packhorse.units import format_bytes, format_s, parse_bytes
@@ -23,13 +24,17 @@ from packhorse.uploader.sync import Uploader
 @click.option("--endpoint-url", help="S3 endpoint; default: the standard AWS chain.")
 @click.option("--profile", help="Name of a packaged profile, or a path to a .toml file.")
 @click.option("--redact/--no-redact", default=True, show_default=True, help="Remove secrets before uploading.")
-def upload(files: tuple[Path, ...], url: str, *, endpoint_url: str | None, profile: str | None, redact: bool) -> int:
+@click.option("--redact-rules", type=click.Path(path_type=Path), help="TOML file with further redaction rules.")
+def upload(files: tuple[Path, ...], url: str, *, redact: bool, redact_rules: Path | None, **chosen: str | None) -> int:
     """Upload captures with a published pipeline. Prints one s3:// URL per file on stdout."""
     missing = next((file for file in files if not file.is_file()), None)
     if missing is not None:
         raise InputError(f"{missing}: no such file; nothing was uploaded")
     failures: list[str] = []
-    with Uploader(url, profile=profile, endpoint_url=endpoint_url, redact=redact) as uploader:
+    if redact_rules is not None and not redact:
+        raise InputError("--redact-rules and --no-redact contradict each other; give one of them")
+    redactor = redact if redact_rules is None else Redactor(load_rules(redact_rules))
+    with Uploader(url, redact=redactor, profile=chosen["profile"], endpoint_url=chosen["endpoint_url"]) as uploader:
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("uploading", total=len(files))
             tickets = [(file, uploader.submit(file)) for file in files]
