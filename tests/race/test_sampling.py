@@ -95,7 +95,7 @@ def test_no_upload_is_under_way_after_a_run_has_failed() -> None:
     driver = SyncDriver(store, [lambda capture: capture] * 2, "p")  # type: ignore[arg-type]
     with pytest.raises(StoreError, match="planted"):
         driver.run([b"fails", b"slow"], 1)
-    assert store.done == ["p/1"]
+    assert store.done == ["p-1"]
 
 
 def test_a_spec_survives_the_pipe() -> None:
