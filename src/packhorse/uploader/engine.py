@@ -18,12 +18,10 @@ from collections.abc import Callable
 from typing import Any
 
 from packhorse.errors import InputError, PackhorseError, QueueFull, UploaderClosed
-from packhorse.profiles.loading import Profile
-from packhorse.stores.base import Endpoint, Store
+from packhorse.stores.base import Store
 from packhorse.uploader.job import Job
 from packhorse.uploader.keys import checked_key, new_key
 from packhorse.uploader.ledger import Stats
-from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.prepare import STREAM_HELD_BYTES, estimate_bytes
 from packhorse.uploader.ticket import Fate, Ticket
 from packhorse.uploader.work import STOPPED, Work
@@ -44,20 +42,9 @@ _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 class Engine(Work):
     """Takes captures, gives each exactly one fate. See ``Uploader`` for the promises."""
 
-    def __init__(
-        self,
-        profile: Profile,
-        endpoint: Endpoint,
-        prefix: str,
-        options: UploaderOptions,
-        *,
-        budget_bytes: int,
-        redact: Callable[[Any], Any] | None,
-    ) -> None:
-        super().__init__(profile, endpoint, prefix, options, budget_bytes=budget_bytes, redact=redact)
-        _engines.add(self)
-
-    # --- submitting ---------------------------------------------------------------------------------------------------
+    def _reset(self) -> None:
+        super()._reset()
+        _engines.add(self)  # from its first state on, watched at exit and over forks
 
     def submit(self, capture: Any, key: str | None, *, wait_s: float | None) -> Ticket:
         """Hand a capture in, waiting at most ``wait_s`` seconds for room (None: as long as it takes).
