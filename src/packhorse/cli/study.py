@@ -30,7 +30,7 @@ SCHEMA_VERSION = 1
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Result file; default: stdout only."
 )
 def study(name: str, *, quick: bool, seed: int, output: Path | None) -> None:
-    """Run one experiment and print its figures; with -o, also write its record, raw samples included."""
+    """Run one experiment and print its figures; with -o, also write its record (raw samples included) and report."""
     if output is not None and not output.parent.is_dir():
         raise InputError(f"{output}: there is no folder {output.parent}")
     columns = (
@@ -59,6 +59,15 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None) -> None:
         with appearing(output) as file:
             file.write(json.dumps(document, indent=1).encode() + b"\n")
         sys.stderr.write(f"{output}\n")
+        _write_report(module, document, output.with_suffix(".md"))
+
+
+def _write_report(module: Any, document: dict[str, Any], path: Path) -> None:
+    """Beside the record, what the study says in words, where its module can say it: ``markdown(document) -> str``."""
+    if hasattr(module, "markdown"):
+        with appearing(path) as file:
+            file.write(module.markdown(document).encode())
+        sys.stderr.write(f"{path}\n")
 
 
 def _shown(value: Any) -> Any:
