@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 import re
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from packhorse.errors import PackhorseError
@@ -53,8 +54,8 @@ class Server:
         log = self.directory / "log"
         return log.read_text(errors="replace") if log.exists() else ""
 
-    def wait_for_port(self, pattern: re.Pattern[str], deadline_s: float) -> None:
-        """Wait until the output matches ``pattern``, whose first group is the port, and a request is answered.
+    def wait_for_port(self, pattern: re.Pattern[str], deadline_s: float, answers: Callable[[int], bool]) -> None:
+        """Wait until the output matches ``pattern``, whose first group is the port, and ``answers`` of it is true.
 
         Raises:
             ServerError: The server ended, or the deadline (monotonic clock) passed.
@@ -62,26 +63,41 @@ class Server:
         while time.monotonic() < deadline_s and self._watchdog.poll() is None:
             if not self.port and (match := pattern.search(self.output)):
                 self.port = int(match[1])
-            if self.port and self._answers():
+            if self.port and answers(self.port):
                 return
             time.sleep(LOOK_S)
         ended = self._watchdog.poll()
         what = "did not answer in time" if ended is None else f"ended with exit status {ended}"
         raise ServerError(f"the server {what}; it said:\n{self.output[-SHOWN_CHARS:].strip() or '(nothing)'}")
 
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
-            connection.request("GET", "/")
-            return connection.getresponse().status < 500
-        except OSError:
-            return False
-        finally:
-            connection.close()
+
+def answers_http(port: int) -> bool:
+    """True when something on ``port`` answers a plain request, whatever it says short of a server's error."""
+    return _answers(http.client.HTTPConnection("127.0.0.1", port, timeout=5))
+
+
+def answers_https(context: ssl.SSLContext) -> Callable[[int], bool]:
+    """As :func:`answers_http`, over TLS."""
+    return lambda port: _answers(http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context))
+
+
+def _answers(connection: http.client.HTTPConnection) -> bool:
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status < 500
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def start(
-    command: Sequence[str], *, env: Mapping[str, str], port_pattern: re.Pattern[str], folders: Sequence[str] = ()
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    port_pattern: re.Pattern[str],
+    prepare: Callable[[Path], object] = lambda _: None,
+    answers: Callable[[Path], Callable[[int], bool]] = lambda _: answers_http,
 ) -> Server:
     """Start ``command`` and wait until it answers.
 
@@ -89,14 +105,18 @@ def start(
         command: Program and arguments; ``{dir}`` in an argument becomes the server's temporary directory.
         env: Its whole environment.
         port_pattern: Matches the line in which the server says its port.
-        folders: Folders made in the temporary directory beforehand.
+        prepare: Called with the temporary directory before anything starts: puts files there that the server needs.
+        answers: Gives, for that directory, the function that asks the server on a port whether it is ready.
 
     Raises:
         ServerError: It did not start; nothing of it is left.
     """
     directory = tempfile.TemporaryDirectory(prefix="packhorse-")
-    for folder in folders:
-        (Path(directory.name) / folder).mkdir(parents=True)
+    try:
+        prepare(Path(directory.name))
+    except BaseException:
+        directory.cleanup()
+        raise
     log = Path(directory.name) / "log"
     filled = [argument.replace("{dir}", directory.name) for argument in command]
     watchdog = subprocess.Popen(
@@ -107,7 +127,7 @@ def start(
     )
     server = Server(directory, watchdog)
     try:
-        server.wait_for_port(port_pattern, time.monotonic() + START_LIMIT_S)
+        server.wait_for_port(port_pattern, time.monotonic() + START_LIMIT_S, answers(server.directory))
     except BaseException:
         server.stop()
         raise

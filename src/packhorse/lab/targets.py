@@ -19,12 +19,13 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
 from packhorse.errors import InputError, UnavailableError
-from packhorse.lab.server import Server, ServerError, start
+from packhorse.lab.server import Server, ServerError, answers_http, answers_https, start
+from packhorse.lab.tls import LocalCA, make_ca
 from packhorse.stores.base import Endpoint
 from packhorse.stores.failure import shown_url
 from packhorse.stores.url import check_bucket
@@ -34,7 +35,7 @@ LOCAL_BUCKET = "packhorse"
 LOCAL_TARGETS = ("moto", "rclone")
 
 _REMEDY = "pip install 'packhorse[target]'"
-_RCLONE_PORT = re.compile(r"Starting s3 server on \[http://127\.0\.0\.1:(\d+)/?\]")
+_RCLONE_PORT = re.compile(r"Starting s3 server on \[https?://127\.0\.0\.1:(\d+)/?\]")
 _MOTO_PORT = re.compile(r"^port (\d+)$", re.MULTILINE)
 #: What local servers get of our environment: no proxies, no AWS or rclone settings.
 _KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_ENV")
@@ -68,24 +69,28 @@ class Target:
         self.stop()
 
 
-def start_target(name: str, *, bucket: str | None = None, region: str | None = None) -> Target:
+def start_target(name: str, *, bucket: str | None = None, region: str | None = None, tls: bool = False) -> Target:
     """Start a local target, or describe a remote one.
 
     Args:
         name: ``moto``, ``rclone``, ``aws``, or the URL of an S3 endpoint (``https://minio.example:9000``).
         bucket: Required for ``aws`` and URLs, where it must exist; made by local targets.
         region: For ``aws`` and URLs; None leaves it to the standard AWS chain.
+        tls: A local target speaks TLS, with a certificate of an authority made up for one start
+            (``endpoint.ca_file``). What a remote one speaks is in its URL.
 
     Raises:
-        InputError: Unknown name, or no bucket.
-        UnavailableError: The local server is not installed; the message names the extra.
+        InputError: Unknown name, no bucket, or ``tls`` for a remote target.
+        UnavailableError: The local server (or trustme, for TLS) is not installed; the message names the extra.
         ServerError: The local server did not start; the message shows what it said.
     """
     if name in LOCAL_TARGETS:
-        starter: Callable[[str], Target] = _start_moto if name == "moto" else _start_rclone
-        return starter(check_bucket(bucket or LOCAL_BUCKET))
+        starter = _start_moto if name == "moto" else _start_rclone
+        return starter(check_bucket(bucket or LOCAL_BUCKET), tls=tls)
     if name != "aws" and not re.match(r"https?://[^/]", name):
         raise InputError(f"target {name!r} is unknown; there are: moto, rclone, aws, or an http(s):// endpoint")
+    if tls:
+        raise InputError(f"target {name!r}: TLS is for local targets to switch on; write https:// in an endpoint's URL")
     if not bucket:
         raise InputError(f"target {name!r} needs the name of a bucket that exists")
     endpoint = Endpoint(check_bucket(bucket), url=None if name == "aws" else name, region=region)
@@ -107,12 +112,27 @@ def rclone_binary() -> Path:
     return Path(found)
 
 
-def _start_moto(bucket: str) -> Target:
+def _start_moto(bucket: str, *, tls: bool) -> Target:
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
         raise UnavailableError(f"target 'moto': moto[server] is not installed; {_REMEDY}")
-    command = [sys.executable, "-m", "packhorse.lab.moto_process"]
-    server = start(command, env=_environment(), port_pattern=_MOTO_PORT)
+    command = [
+        sys.executable,
+        "-m",
+        "packhorse.lab.moto_process",
+        *(["{dir}/cert.pem", "{dir}/key.pem"] if tls else []),
+    ]
+    server = start(
+        command,
+        env=_environment(),
+        port_pattern=_MOTO_PORT,
+        prepare=_preparing(tls=tls),
+        answers=_asking(tls=tls),
+    )
+    endpoint = _at(server, _made_up(bucket), tls=tls)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    if tls:
+        context = LocalCA.found_in(server.directory).client_context()
+        connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=10, context=context)
     try:
         connection.request("PUT", f"/{bucket}")  # moto asks nobody for a signature
         status = connection.getresponse().status
@@ -123,32 +143,62 @@ def _start_moto(bucket: str) -> Target:
         raise
     finally:
         connection.close()
-    return Target("moto", _local(server, bucket), f"moto {importlib.metadata.version('moto')}", server)
+    return Target("moto", endpoint, f"moto {importlib.metadata.version('moto')}", server)
 
 
-def _start_rclone(bucket: str) -> Target:
+def _start_rclone(bucket: str, *, tls: bool) -> Target:
     binary = rclone_binary()
     said = subprocess.run(
         [binary, "version"], env=_environment(), capture_output=True, text=True, check=False, timeout=30
     )
-    access_key, secret_key = secrets.token_hex(10), secrets.token_hex(20)
+    endpoint = _made_up(bucket)
     # A directory and not rclone's :memory:, which is faster for tiny objects alone (1 kB puts: 1.4 to 4 times; 100 kB:
     # 1.0 to 1.2 times) and would keep a whole race in RAM.
     # In the environment, as command lines are for everyone to read.
-    env = _environment() | {"RCLONE_AUTH_KEY": f'"{access_key},{secret_key}"', "RCLONE_CONFIG": os.devnull}
-    command = [str(binary), "serve", "s3", "--addr", "127.0.0.1:0", "{dir}/objects"]
-    server = start(command, env=env, port_pattern=_RCLONE_PORT, folders=[f"objects/{bucket}"])
+    env = _environment() | {
+        "RCLONE_AUTH_KEY": f'"{endpoint.access_key},{endpoint.secret_key}"',
+        "RCLONE_CONFIG": os.devnull,
+        "GODEBUG": "http2server=0",  # S3 speaks HTTP/1.1 alone; over TLS, Go's server would offer HTTP/2
+    }
+    command = [str(binary), "serve", "s3", "--addr", "127.0.0.1:0"]
+    command += ["--cert", "{dir}/cert.pem", "--key", "{dir}/key.pem"] if tls else []
+    server = start(
+        [*command, "{dir}/objects"],
+        env=env,
+        port_pattern=_RCLONE_PORT,
+        prepare=_preparing(f"objects/{bucket}", tls=tls),
+        answers=_asking(tls=tls),
+    )
     version = (said.stdout.splitlines() or ["rclone"])[0]
-    return Target("rclone", _local(server, bucket, access_key, secret_key), version, server)
+    return Target("rclone", _at(server, endpoint, tls=tls), version, server)
 
 
-def _local(server: Server, bucket: str, access_key: str | None = None, secret_key: str | None = None) -> Endpoint:
-    return Endpoint(
-        bucket,
-        url=f"http://127.0.0.1:{server.port}",
-        region="us-east-1",
-        access_key=access_key or secrets.token_hex(10),
-        secret_key=secret_key or secrets.token_hex(20),
+def _made_up(bucket: str) -> Endpoint:
+    """An endpoint without an address yet, with credentials for one start."""
+    return Endpoint(bucket, region="us-east-1", access_key=secrets.token_hex(10), secret_key=secrets.token_hex(20))
+
+
+def _preparing(folder: str | None = None, *, tls: bool) -> Callable[[Path], None]:
+    def prepare(directory: Path) -> None:
+        if folder is not None:
+            (directory / folder).mkdir(parents=True)
+        if tls:
+            make_ca(directory)
+
+    return prepare
+
+
+def _asking(*, tls: bool) -> Callable[[Path], Callable[[int], bool]]:
+    if tls:
+        return lambda directory: answers_https(LocalCA.found_in(directory).client_context())
+    return lambda _: answers_http
+
+
+def _at(server: Server, endpoint: Endpoint, *, tls: bool) -> Endpoint:
+    if not tls:
+        return replace(endpoint, url=f"http://127.0.0.1:{server.port}")
+    return replace(
+        endpoint, url=f"https://127.0.0.1:{server.port}", ca_file=str(LocalCA.found_in(server.directory).ca_file)
     )
 
 

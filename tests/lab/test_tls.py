@@ -1,0 +1,110 @@
+"""Local servers over TLS: every client trusts the test authority when told to, and nobody does otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from packhorse.errors import InputError, StoreError, StoreErrorKind
+from packhorse.lab import targets
+from packhorse.lab.targets import Target, start_target
+from packhorse.lab.tls import LocalCA, make_ca
+from packhorse.pipeline import Choice
+from packhorse.stages import registry
+from packhorse.stages.base import Candidate, Stage
+from packhorse.stores.base import Endpoint, ObjectInfo
+
+CLIENTS = [row for row in registry.candidates(Stage.STORE) if row.name != "memory"]
+
+
+@pytest.fixture(scope="module", params=targets.LOCAL_TARGETS)
+def target(request: pytest.FixtureRequest) -> Iterator[Target]:
+    with start_target(request.param, tls=True) as running:
+        yield running
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> LocalCA:
+    return make_ca(tmp_path)
+
+
+def put(row: Candidate, endpoint: Endpoint, body: bytes) -> int:
+    store = Choice.parse(Stage.STORE, row.name).make(endpoint=endpoint)
+    done = store.put("tls/key", body, ObjectInfo())
+    if not asyncio.iscoroutine(done):
+        store.close()
+        return int(done.bytes_sent)
+
+    async def run() -> int:
+        try:
+            return int((await done).bytes_sent)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("row", CLIENTS, ids=lambda row: row.name)
+def test_every_client_verifies_with_the_authority_it_is_given(
+    row: Candidate, target: Target, stranger: LocalCA
+) -> None:
+    assert str(target.endpoint.url).startswith("https://")
+    assert put(row, target.endpoint, b"x" * 1000) == 1000
+    with pytest.raises(StoreError) as refused:
+        put(row, replace(target.endpoint, ca_file=str(stranger.ca_file)), b"x")
+    assert refused.value.kind == StoreErrorKind.CONNECTION
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str = "localhost") -> str | None:
+    """A handshake in memory; the protocol that both chose."""
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    here = client.wrap_bio(down, up, server_hostname=name)
+    there = server.wrap_bio(up, down, server_side=True)
+    for end in (here, there, here, there):
+        try:
+            end.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    return here.selected_alpn_protocol()
+
+
+def test_the_certificate_is_for_local_names_alone(tmp_path: Path) -> None:
+    ca = make_ca(tmp_path)
+    client = ca.client_context()
+    client.set_alpn_protocols(["h2", "http/1.1"])
+    assert handshake(ca.server_context(), client) == "http/1.1"
+    assert handshake(ca.server_context(), client, "127.0.0.1") == "http/1.1"
+    with pytest.raises(ssl.SSLCertVerificationError, match="not valid for"):
+        handshake(ca.server_context(), client, "minio.example")
+    assert stat.S_IMODE(ca.key_file.stat().st_mode) == 0o600
+
+
+def test_certificates_can_be_wrong_on_purpose(tmp_path: Path) -> None:
+    expired = make_ca(tmp_path, prefix="old-", not_after=datetime(2020, 1, 1, tzinfo=UTC))
+    other = make_ca(tmp_path, names=["minio.example"])
+    assert expired.ca_file != other.ca_file
+    with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+        handshake(expired.server_context(), expired.client_context())
+    with pytest.raises(ssl.SSLCertVerificationError, match="not valid for"):
+        handshake(other.server_context(), other.client_context())
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(other.server_context(), expired.client_context(), "minio.example")
+
+
+def test_the_authority_goes_with_its_server() -> None:
+    with start_target("rclone", tls=True) as target:
+        ca_file = Path(str(target.endpoint.ca_file))
+        assert ca_file.is_file()
+    assert not ca_file.exists()
+
+
+def test_tls_of_a_remote_target_is_in_its_url() -> None:
+    with pytest.raises(InputError, match="https://"):
+        start_target("http://minio.example", bucket="captures", tls=True)
