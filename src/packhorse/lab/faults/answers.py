@@ -1,0 +1,55 @@
+"""S3's answers as bytes: status, headers, XML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from xml.sax.saxutils import escape
+
+#: Kind of fault → HTTP status and S3 error code (S3 API reference, "Error responses").
+REFUSALS: Mapping[str, tuple[int, str]] = {
+    "500": (500, "InternalError"),
+    "503": (503, "SlowDown"),
+    "200-error": (200, "InternalError"),
+    "request-timeout": (400, "RequestTimeout"),
+    "bad-digest": (400, "BadDigest"),
+    "307": (307, "TemporaryRedirect"),
+    "expired-token": (400, "ExpiredToken"),
+    "clock-skew": (403, "RequestTimeTooSkewed"),
+    "denied": (403, "AccessDenied"),
+    "no-bucket": (404, "NoSuchBucket"),
+    "409": (409, "OperationAborted"),
+    "412": (412, "PreconditionFailed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def xml(root: str, **members: str) -> bytes:
+    """A flat XML document."""
+    inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in members.items())
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>{inner}</{root}>'.encode()
+
+
+def error(status: int, code: str, **headers: str) -> Answer:
+    """An error answer of S3."""
+    body = xml("Error", Code=code, Message="injected by the lab or found by its store", RequestId="LAB")
+    return Answer(status, {"Content-Type": "application/xml", **headers}, body)
+
+
+def refusal(kind: str, *, retry_after_s: float | None, location: str) -> Answer:
+    """The answer of a fault that is one. ``Retry-After`` has whole seconds (RFC 9110), rounded up."""
+    status, code = REFUSALS[kind]
+    headers = {}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(-int(-retry_after_s // 1))
+    if status == 307:
+        headers["Location"] = location
+    return error(status, code, **headers)
