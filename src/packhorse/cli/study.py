@@ -18,7 +18,7 @@ from packhorse.files import appearing
 from packhorse.race.machine import describe
 
 #: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
-STUDIES = ("throughput", "streaming", "startup")
+STUDIES = ("throughput", "streaming", "startup", "node")
 SCHEMA_VERSION = 1
 
 
