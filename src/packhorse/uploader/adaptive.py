@@ -1,0 +1,217 @@
+"""A limit on uploads in flight that finds its own height. Pure: the clock and randomness are arguments.
+
+It climbs on throughput. By Little's law ``throughput = in flight / latency``, so that comparing the seconds per byte
+under two limits tells what a higher limit brings: where they hold, throughput grows with the limit; where they grow as
+the limit does, it brings queues alone. Neighbouring limits are compared, each with a window just measured, and never
+with a best latency of the past: a route or a server that has changed for good makes no lasting harm.
+
+* It starts low and doubles while that pays.
+* Then it tries 1.5 times more, or less, now and then, and keeps what pays. Less is kept when it costs nearly nothing.
+* An answer that says "overloaded" (429, 503 SlowDown, a timeout) shrinks it at once, and once per round of answers.
+* Requests that began while the limit was not reached say nothing about it; their owner leaves them out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from packhorse.errors import InputError
+from packhorse.uploader.adaptive_window import Overhead, Window
+
+#: A step is kept when throughput grows by at least this power of the step: by 2.5 % for half as much again in flight.
+#: Lower means longer queues for little; higher settles further below the best throughput
+#: (tests/uploader/test_adaptive.py).
+WORTH = 0.06
+#: A smaller limit is kept when throughput falls by no more than this power of the step: by 4 % for a third less. More
+#: than WORTH, so that where more in flight brings nothing at all, noise lets it sink rather than wander.
+SPARE = 0.1
+STEP = 1.5
+FAST_STEP = 2.0
+#: An overloaded answer leaves this share of the limit.
+BACKOFF = 0.75
+#: A gap below a known ceiling is searched while its middle is so many times the limit.
+_NARROW = 1.06
+#: Answers of a window before it may decide: so many, or two rounds of answers.
+_LEAST, _LEAST_FAST, _ROUNDS = 32, 16, 2
+#: Answers after which it must.
+_MOST = 384
+#: A window lasts at least so long: one pause of the garbage collector or the scheduler must not fill it.
+_LEAST_S = 0.05
+#: Windows between two trials: doubled by each that was not worth it, up to the most.
+_FIRST_HOLD, _MOST_HOLD = 2.0, 16.0
+#: A change of latency under an unchanged limit by so much (natural logarithm) means that conditions have changed.
+_CHANGED = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptive:
+    """Settings of the adaptive limit.
+
+    Attributes:
+        min_in_flight: It never falls below.
+        max_in_flight: It never rises above; the store's pool is never smaller than this.
+        start: Where it starts.
+
+    Raises:
+        InputError: Not 1 <= min_in_flight <= start <= max_in_flight.
+    """
+
+    min_in_flight: int = 1
+    max_in_flight: int = 64
+    start: int = 4
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_in_flight <= self.start <= self.max_in_flight:
+            raise InputError(
+                "it must be 1 <= min_in_flight <= start <= max_in_flight, but Adaptive was given "
+                f"{self.min_in_flight}, {self.start} and {self.max_in_flight}"
+            )
+
+
+class Limiter:
+    """The limit now, and what answers make of it. Not thread-safe: its owner holds a lock.
+
+    Every request notes ``epoch`` when it gets its permit and hands it back with its answer. Answers are handed in only
+    when the limit was reached as the request began.
+
+    Args:
+        settings: Bounds and start.
+        uniform: ``random.uniform`` or a seeded one: spreads trials, so that many uploaders do not try in step.
+    """
+
+    def __init__(self, settings: Adaptive, uniform: Callable[[float, float], float]) -> None:
+        self.settings = settings
+        self.limit = settings.start
+        self.epoch = 0
+        self._uniform = uniform
+        self._overhead = Overhead()
+        self._overhead_bytes = self._overhead.overhead_bytes()
+        self._window: Window | None = None
+        self._base = self.limit  # the limit that is being kept; another one is on trial while they differ
+        self._reference: Window | None = None
+        self._fast = True
+        self._up = True
+        self._hold = 0.0
+        self._pause = _FIRST_HOLD
+        self._ceiling = 0  # a limit under trial that was too much, 0 for none known
+        self._calm_limit = self.limit  # the limit before the present run of overloaded answers
+
+    def answered(self, epoch: int, seconds: float, size_bytes: int, now_s: float) -> bool:
+        """A request that was begun at the limit has succeeded. True when the limit has changed.
+
+        Args:
+            epoch: What it noted with its permit.
+            seconds: From permit to answer.
+            size_bytes: Of its body.
+            now_s: A monotonic clock.
+        """
+        self._overhead.add(seconds, size_bytes)
+        if epoch != self.epoch:
+            return False
+        window = self._window
+        if window is None:
+            window = self._window = Window(now_s - seconds)
+        window.add(seconds / (size_bytes + self._overhead_bytes))
+        least = max(_LEAST_FAST if self._fast else _LEAST, _ROUNDS * self.limit)
+        if window.count < least or now_s - window.began_s < _LEAST_S:
+            return False
+        before = self.limit
+        if self.limit == self._base:
+            self._settled(window)
+        else:
+            self._tried(window, least)
+        return self.limit != before
+
+    def overloaded(self, epoch: int) -> bool:
+        """A request was answered with 429 or 503, or timed out. True when the limit has changed.
+
+        Requests that began before the last change of the limit say nothing about the present one.
+        """
+        if epoch != self.epoch:
+            return False
+        on_trial = self.limit > self._base
+        kept = self._base if on_trial else int(self.limit * BACKOFF)
+        before = self.limit
+        self._ceiling = before
+        self._calm_limit = max(self._calm_limit, before)
+        self._reference = None
+        self._pause = min(_MOST_HOLD, 2 * self._pause)
+        self._hold = self._drawn_hold()
+        self._base = max(self.settings.min_in_flight, kept)
+        # When it has fallen far, in an outage, it shall get back fast; after one trial too many it shall not.
+        self._fast = not on_trial and self._base * FAST_STEP <= self._calm_limit
+        self._up = True
+        self._set(self._base)
+        return self.limit != before
+
+    def _settled(self, window: Window) -> None:
+        """A window under the kept limit is full."""
+        reference, self._window = self._reference, None
+        if reference is None:
+            self._calm_limit = self._base
+            reference = window
+            self._overhead_bytes = self._overhead.overhead_bytes()
+        elif abs(change := window.log_mean() - reference.log_mean()) > _CHANGED:
+            reference, self._up, self._fast = None, change < 0, True  # the window saw both: measure anew
+            self._hold, self._pause, self._ceiling = 0.0, _FIRST_HOLD, 0
+        else:
+            reference.merge(window)
+        self._reference = reference
+        self._hold -= 1.0
+        if reference is not None and (self._fast or self._hold <= 0):
+            self._try()
+
+    def _try(self) -> None:
+        """Set a limit on trial beside the kept one."""
+        low, high = self.settings.min_in_flight, self.settings.max_in_flight
+        up = (self._up or self._base <= low) and self._base < high
+        factor = FAST_STEP if self._fast else STEP
+        tried = math.ceil(self._base * factor) if up else math.floor(self._base / factor)
+        if up and self._ceiling > self._base:
+            between = (self._base + self._ceiling) // 2
+            if between >= self._base * _NARROW:
+                tried = between  # of the gap that is left, half
+            else:  # narrow enough; by now the ceiling may have risen
+                self._ceiling = 0
+        tried = min(high, max(low, tried))
+        if tried != self._base:
+            self._set(tried)
+
+    def _tried(self, window: Window, least: float) -> None:
+        """A window under the limit on trial is full enough to decide, or must be."""
+        reference = self._reference
+        assert reference is not None, "set before anything is tried"
+        step = math.log(self.limit / self._base)
+        gain = step - (window.log_mean() - reference.log_mean())  # of throughput, as a logarithm
+        margin = gain - (WORTH if step > 0 else SPARE) * step
+        doubt = 2.0 * math.sqrt(window.relative_variance() + reference.relative_variance())
+        if abs(margin) < doubt and window.count < max(_MOST, least):
+            return
+        if margin >= 0:
+            self._base, self._reference, self._window = self.limit, window, None
+            self._up = step > 0
+            if not self._ceiling:
+                self._pause = _FIRST_HOLD
+            self.epoch += 1
+            at_bound = self._base in (self.settings.min_in_flight, self.settings.max_in_flight)
+            self._fast = self._fast and not at_bound
+            self._hold = 0.0 if self._up or self._fast else self._drawn_hold()
+            if self._hold <= 0 and not at_bound:
+                self._try()
+            return
+        self._fast = False
+        self._up = step < 0
+        if step < 0:  # both directions were tried in vain
+            self._pause = min(_MOST_HOLD, 2 * self._pause)
+        self._hold = self._drawn_hold()
+        self._set(self._base)
+
+    def _drawn_hold(self) -> float:
+        return self._pause * self._uniform(0.75, 1.25)
+
+    def _set(self, limit: int) -> None:
+        self.limit = limit
+        self.epoch += 1
+        self._window = None
