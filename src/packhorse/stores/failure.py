@@ -32,6 +32,13 @@ _BY_CODE = {
     "TooManyRequests": StoreErrorKind.THROTTLED,
     "RequestTimeout": StoreErrorKind.TIMEOUT,
     "InternalError": StoreErrorKind.SERVER,
+    # Nothing was stored, and the same request may pass: the body was damaged or cut on its way, or another one was
+    # being worked on ("try again", says the reference). botocore's own retries count BadDigest as transient, too.
+    "BadDigest": StoreErrorKind.SERVER,
+    "XAmzContentSHA256Mismatch": StoreErrorKind.SERVER,
+    "IncompleteBody": StoreErrorKind.SERVER,
+    "OperationAborted": StoreErrorKind.SERVER,
+    "ConditionalRequestConflict": StoreErrorKind.SERVER,
     "ExpiredToken": StoreErrorKind.DENIED,
     "InvalidToken": StoreErrorKind.DENIED,
     "AuthorizationHeaderMalformed": StoreErrorKind.DENIED,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 #: Retries earned by each first attempt. With 0.1, a total outage makes at most 1.1 attempts per capture.
 RETRIES_PER_ATTEMPT = 0.1
-#: Retries saved up at the most, and at the start: a lone capture's transient error is still tried again.
+#: Retries saved up at the most, and lent at the start: a lone capture's transient error is still tried again. The first
+#: captures earn nothing until the loan is paid back, so that over its life an uploader makes 1.1 attempts per capture.
 MAX_SAVED_RETRIES = 10.0
 
 
@@ -25,10 +26,14 @@ class RetryBudget:
         self._earned = earned
         self._most = saved
         self._tokens = saved
+        self._owed = saved
 
     def first_attempt(self) -> None:
         """A capture is tried for the first time."""
-        self._tokens = min(self._most, self._tokens + self._earned)
+        if self._owed > 0.0:
+            self._owed -= self._earned
+        else:
+            self._tokens = min(self._most, self._tokens + self._earned)
 
     def take_retry(self) -> bool:
         """True, and one retry used, when there is one left."""
