@@ -18,7 +18,7 @@ from packhorse.files import appearing
 from packhorse.race.machine import describe
 
 #: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
-STUDIES = ("throughput", "streaming", "startup", "node")
+STUDIES = ("throughput", "streaming", "startup", "parallelism", "node")
 SCHEMA_VERSION = 1
 
 
@@ -68,6 +68,12 @@ def _write_report(module: Any, document: dict[str, Any], path: Path) -> None:
         with appearing(path) as file:
             file.write(module.markdown(document).encode())
         sys.stderr.write(f"{path}\n")
+    if hasattr(module, "pictures"):  # ``pictures(document) -> {name: SVG}``, as the report names them
+        for picture, svg in module.pictures(document).items():
+            drawn = path.with_name(f"study-{document['name']}-{picture}.svg")
+            with appearing(drawn) as file:
+                file.write(svg.encode())
+            sys.stderr.write(f"{drawn}\n")
 
 
 def _shown(value: Any) -> Any:
