@@ -1,4 +1,4 @@
-"""The command line: a thin face over the package. Exit 0 good, 1 a negative verdict, 2 unusable input."""
+"""The command line: a thin face over the package. Exit 0 good, 1 a negative verdict, 2 unusable input, 3 unresolved."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from packhorse import __version__
 from packhorse.cli.captures import captures, synth
 from packhorse.cli.doctor import doctor
+from packhorse.cli.gate import gate
 from packhorse.cli.judge import judge
 from packhorse.cli.objects import fetch, upload
 from packhorse.cli.race import publish, race, report
@@ -28,7 +29,7 @@ def cli() -> None:
     """Find the fastest safe way to get a capture into S3 from Python, and use it."""
 
 
-for command in (race, judge, report, publish, upload, fetch, synth, captures, candidates, study, doctor):
+for command in (race, judge, gate, report, publish, upload, fetch, synth, captures, candidates, study, doctor):
     cli.add_command(command)
 
 

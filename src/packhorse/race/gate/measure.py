@@ -1,0 +1,237 @@
+"""Measuring both sides interleaved: blocks of three fresh processes (base, base again, head) that take turns.
+
+A block's processes live side by side but only one works at a time, so that whatever slows the machine for a while slows
+all three. Fresh processes in every block: hash seeds and memory layout differ from process to process, and their
+effect on a timing must not be taken for the change's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from packhorse.errors import InputError
+from packhorse.race.clock import machine_times_s
+from packhorse.race.gate.process import Worker, WorkerDied
+from packhorse.race.gate.sides import Side
+from packhorse.race.stats.gate import RowData
+
+#: The processes of a block. The base is measured twice: its spread is the noise floor (A/A).
+BASE, BASE_AGAIN, HEAD = ARMS = ("base", "base-again", "head")
+#: A block during which the hypervisor took more than this part of the machine's time is measured again.
+STEAL_SHARE = 0.03
+#: At most this part of the blocks is measured again for that reason.
+AGAIN_SHARE = 0.25
+#: Blocks whose process died before the gate gives up.
+DEATHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One process's figure for one row of one block.
+
+    Attributes:
+        measurement: 1 for the first, 2 for the one that is made again.
+        block: Index within its measurement.
+        arm: One of :data:`ARMS`; the self-test has more.
+        row: The row's name.
+        rounds: Passes in each sample.
+        wall_s, cpu_s: Of each sample, in the order taken.
+        suspect: What makes the block doubtful; empty when nothing does.
+        judged: False for a suspect block that was measured again: it is kept and not judged.
+    """
+
+    measurement: int
+    block: int
+    arm: str
+    row: str
+    rounds: int
+    wall_s: tuple[float, ...]
+    cpu_s: tuple[float, ...]
+    suspect: str = ""
+    judged: bool = True
+
+    @property
+    def median_s(self) -> float:
+        """Median wall seconds of a pass."""
+        return float(np.median(self.wall_s)) / self.rounds
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the record."""
+        return {**asdict(self), "wall_s": list(self.wall_s), "cpu_s": list(self.cpu_s)}
+
+
+@dataclass(slots=True)
+class Bench:
+    """What every process of a gate is given.
+
+    Attributes:
+        sides: Arm → its side.
+        rows: Arm → the rows as its process gets them; may differ between sides (profiles).
+        folder, captures: Where the captures lie, and their names.
+        repeats, sample_s: See :class:`packhorse.race.gate.config.GateConfig`.
+        rounds: Row → passes in a sample, found by :func:`probe`.
+        timings: Everything measured, suspect blocks included.
+    """
+
+    sides: Mapping[str, Side]
+    rows: Mapping[str, Sequence[dict[str, Any]]]
+    folder: Path
+    captures: Sequence[str]
+    repeats: int
+    sample_s: float
+    rounds: dict[str, int] = field(default_factory=dict)
+    timings: list[Timing] = field(default_factory=list)
+
+    def of_arm(self, arm: str, names: Sequence[str]) -> list[dict[str, Any]]:
+        """The named rows as ``arm`` gets them."""
+        return [row for row in self.rows[arm] if row["name"] in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one process of each side said of the rows before any block.
+
+    Attributes:
+        bytes_out: Arm → row → bytes that a pass gives; 0 where the row says nothing of it.
+        errors: Arm → row → why it cannot run there.
+    """
+
+    bytes_out: Mapping[str, Mapping[str, int]]
+    errors: Mapping[str, Mapping[str, str]]
+
+
+def probe(bench: Bench, names: Sequence[str]) -> Probe:
+    """Run every row once on either side and find how many passes make a sample.
+
+    Raises:
+        WorkerDied: A side's process cannot be started or dies.
+    """
+    bytes_out: dict[str, dict[str, int]] = {}
+    errors: dict[str, dict[str, str]] = {}
+    for arm in (BASE, HEAD):
+        with Worker(bench.sides[arm]) as worker:
+            answers = worker.prepare(bench.folder, bench.captures, bench.of_arm(arm, names))
+            bytes_out[arm] = {row: a["bytes_out"] for row, a in answers.items() if "error" not in a}
+            errors[arm] = {row: a["error"] for row, a in answers.items() if "error" in a}
+            for row in bytes_out[arm]:
+                once_s = min(worker.run(row, 1)["wall_s"] for _ in range(3))
+                rounds = max(1, math.ceil(bench.sample_s / max(once_s, 1e-7)))
+                # The slower side decides nothing: equal rounds on both, enough for the faster one.
+                bench.rounds[row] = max(rounds, bench.rounds.get(row, 1))
+    return Probe(bytes_out, errors)
+
+
+def measure(
+    bench: Bench, names: Sequence[str], *, measurement: int, blocks: int, seed: int, done: Callable[[], None]
+) -> dict[str, RowData]:
+    """Measure rows in blocks and pair them.
+
+    Args:
+        bench: What is measured; its ``timings`` grow block by block, so that an interrupt keeps what there is.
+        names: The rows.
+        measurement: 1 or 2.
+        blocks: How many are wanted; suspect ones come on top.
+        seed: Seeds the order.
+        done: Called after each block.
+
+    Returns:
+        Row → its pairs, for the arm ``head``.
+
+    Raises:
+        WorkerDied: Processes died in :data:`DEATHS` blocks.
+    """
+    order = random.Random(f"{seed}:gate:{measurement}")
+    spare, deaths, index, good = math.ceil(AGAIN_SHARE * blocks), 0, 0, 0
+    while good < blocks:
+        try:
+            timings = _block(bench, names, measurement, index, order)
+        except WorkerDied:
+            deaths += 1
+            if deaths >= DEATHS:
+                raise
+            continue
+        again = bool(timings[0].suspect) and spare > 0
+        bench.timings += [replace(t, judged=False) for t in timings] if again else timings
+        index += 1
+        if again:
+            spare -= 1
+            continue
+        good += 1
+        done()
+    return paired(bench.timings, names, measurement)
+
+
+def _block(bench: Bench, names: Sequence[str], measurement: int, index: int, order: random.Random) -> list[Timing]:
+    begun = machine_times_s()
+    with contextlib.ExitStack() as stack:
+        workers = {arm: stack.enter_context(Worker(bench.sides[arm])) for arm in _shuffled(bench.sides, order)}
+        for arm, worker in workers.items():
+            answers = worker.prepare(bench.folder, bench.captures, bench.of_arm(arm, names))
+            wrong = next((a["error"] for a in answers.values() if "error" in a), None)
+            if wrong is not None:
+                raise WorkerDied(f"{bench.sides[arm].name}: {wrong}")
+        found = []
+        for row in _shuffled(names, order):
+            found += _take_turns(workers, row, bench, order)
+    busy_s, steal_s = (after - before for after, before in zip(machine_times_s(), begun, strict=True))
+    share = steal_s / (busy_s + steal_s) if busy_s + steal_s > 0 else 0.0
+    suspect = f"steal {share:.0%}" if share > STEAL_SHARE else ""
+    return [
+        Timing(measurement, index, arm, row, bench.rounds[row], walls, cpus, suspect) for arm, row, walls, cpus in found
+    ]
+
+
+_Found = tuple[str, str, tuple[float, ...], tuple[float, ...]]
+
+
+def _take_turns(workers: Mapping[str, Worker], row: str, bench: Bench, order: random.Random) -> list[_Found]:
+    rounds, arms = bench.rounds[row], _shuffled(workers, order)
+    for arm in arms:
+        workers[arm].run(row, 1)  # the caches of this row, cold since the last one
+    walls: dict[str, list[float]] = {arm: [] for arm in arms}
+    cpus: dict[str, list[float]] = {arm: [] for arm in arms}
+    for repeat in range(bench.repeats):
+        first = repeat % len(arms)
+        for arm in arms[first:] + arms[:first]:  # rotated: who goes first is balanced over the repeats
+            took = workers[arm].run(row, rounds)
+            walls[arm].append(took["wall_s"])
+            cpus[arm].append(took["cpu_s"])
+    return [(arm, row, tuple(walls[arm]), tuple(cpus[arm])) for arm in bench.sides]
+
+
+def _shuffled(names: Iterable[str], order: random.Random) -> list[str]:
+    drawn = list(names)
+    order.shuffle(drawn)
+    return drawn
+
+
+def paired(
+    timings: Sequence[Timing], names: Sequence[str], measurement: int, *, head: str = HEAD
+) -> dict[str, RowData]:
+    """Log ratios by block: ``head`` over the base's mean, and the base over itself.
+
+    Raises:
+        InputError: A row has no block in which all three were measured.
+    """
+    rows = {}
+    for name in names:
+        blocks: dict[int, dict[str, float]] = {}
+        for t in timings:
+            if t.row == name and t.measurement == measurement and t.judged:
+                blocks.setdefault(t.block, {})[t.arm] = math.log(t.median_s)
+        whole = [block for _, block in sorted(blocks.items()) if block.keys() >= {BASE, BASE_AGAIN, head}]
+        if not whole:
+            raise InputError(f"{name}: no block has both base and change")
+        rows[name] = RowData(
+            np.array([b[head] - (b[BASE] + b[BASE_AGAIN]) / 2 for b in whole]),
+            np.array([b[BASE_AGAIN] - b[BASE] for b in whole]),
+        )
+    return rows

@@ -1,0 +1,96 @@
+"""The gate's record: one versioned JSON document, from which every rendering is made."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from packhorse.errors import RecordError
+from packhorse.files import appearing
+from packhorse.race.gate.measure import ARMS, BASE, BASE_AGAIN, HEAD, Bench, Probe
+from packhorse.race.stats.gate import GateState
+from packhorse.race.stats.interval import bca_interval
+
+GATE_SCHEMA_VERSION = 1
+#: Confidence of the noise floor: the outer end of the interval of base over itself.
+FLOOR_LEVEL = 0.95
+#: A gate's record as plain JSON data; ``gate.schema.json`` beside this module says what is in it.
+GateRecord: TypeAlias = dict[str, Any]
+
+
+def row_record(name: str, state: GateState, bench: Bench, margin_ratio: float, seen: Probe) -> dict[str, Any]:
+    """One row of the record: its outcome, and the figures behind it."""
+    row: dict[str, Any] = {"name": name, "margin_ratio": margin_ratio}
+    row["bytes_out"] = {arm: seen.bytes_out[arm].get(name) for arm in (BASE, HEAD)}
+    result = state.rows.get(name)
+    if result is None:
+        here = seen.errors[HEAD].get(name)
+        outcome = "broken" if here is not None else "new"
+        return row | {"outcome": outcome, "error": here or seen.errors[BASE].get(name)}
+    low, centre, high = result.interval.as_ratios()
+    seconds = _seconds(bench, name, result.measurements)
+    aa = [math.log(again / once) for once, again in zip(seconds[BASE], seconds[BASE_AGAIN], strict=True)]
+    floor = bca_interval(aa, FLOOR_LEVEL, seed=0)
+    return row | {
+        "outcome": str(result.outcome),
+        "ratio": centre,
+        "low": low,
+        "high": high,
+        "p_slower": result.p_slower,
+        "p_within": result.p_within,
+        "blocks": int(result.log_ratios.size),
+        "measurements": result.measurements,
+        "base_s": statistics.median(seconds[BASE]),
+        "head_s": statistics.median(seconds[HEAD]),
+        "noise_floor_ratio": math.exp(max(abs(floor.low), abs(floor.high))),
+    }
+
+
+def _seconds(bench: Bench, row: str, measurement: int) -> dict[str, list[float]]:
+    """Arm → median seconds of a pass, by block, of the measurement that came last."""
+    judged = [t for t in bench.timings if t.row == row and t.judged and t.measurement == measurement]
+    return {arm: [t.median_s for t in sorted(judged, key=lambda t: t.block) if t.arm == arm] for arm in ARMS}
+
+
+def validate(record: object, *, source: str) -> GateRecord:
+    """Check a gate's record against its schema.
+
+    Raises:
+        RecordError: Names ``source``, the field and what is wrong with it.
+    """
+    if not isinstance(record, dict) or record.get("kind") != "gate":
+        raise RecordError(f"{source}: not a gate's record")
+    if record.get("schema_version") != GATE_SCHEMA_VERSION:
+        raise RecordError(
+            f"{source}: schema_version is {record.get('schema_version')!r}, this packhorse reads {GATE_SCHEMA_VERSION}"
+        )
+    import jsonschema  # type: ignore[import-untyped]
+
+    rules = json.loads((resources.files("packhorse.race.gate") / "gate.schema.json").read_text(encoding="utf-8"))
+    errors = sorted(jsonschema.Draft202012Validator(rules).iter_errors(record), key=lambda e: e.json_path)
+    if errors:
+        raise RecordError(f"{source}: {errors[0].json_path}: {errors[0].message[:300]}")
+    return record
+
+
+def write_gate(record: GateRecord, path: Path) -> None:
+    """Write a gate's record; it appears whole or not at all. Raises RecordError and then writes nothing."""
+    validate(record, source=path.name)
+    with appearing(path) as file:
+        file.write(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+
+
+def read_gate(path: Path) -> GateRecord:
+    """Read a gate's record, given its file or its folder. Raises RecordError."""
+    file = path / "gate.json" if path.is_dir() else path
+    try:
+        loaded = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecordError(f"{file.name}: cannot be read: {error.strerror}; give the folder of a gate") from error
+    except ValueError as error:
+        raise RecordError(f"{file.name}: not JSON: {error}") from error
+    return validate(loaded, source=file.name)

@@ -1,0 +1,165 @@
+"""The gate measures itself: slowdowns planted as real work, and one tree against its own copy.
+
+Blocks as a gate takes them, but with more arms: the base twice, a copy of the same tree (A/A), and copies whose
+compressing stage does more work, so much that a row takes 1, 2, 3, 5 and 10 % longer. Gates are then run on the blocks:
+those that follow each other (as they would in CI), and many drawn from all blocks by the moving-block bootstrap
+(Künsch, Annals of Statistics 17, 1989), in runs of :data:`RUN_BLOCKS` so that drift and disturbances stay together.
+A last measurement is made with other processes loading the machine: there the gate has to say that it cannot tell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import packhorse
+from packhorse import __version__
+from packhorse.files import appearing
+from packhorse.lab.targets import start_target
+from packhorse.race import inputs
+from packhorse.race.gate import power
+from packhorse.race.gate.config import DEFAULT_BLOCKS
+from packhorse.race.gate.measure import BASE, BASE_AGAIN, HEAD, Bench, measure
+from packhorse.race.gate.power import CPU, END_TO_END, PLANTED
+from packhorse.race.gate.process import Worker
+from packhorse.race.gate.run import GateObserver
+from packhorse.race.gate.sides import Side
+from packhorse.race.machine import describe
+
+SELF_TEST_SCHEMA_VERSION = 1
+PIPELINE = "orjson-stream | isal:2 | raw"
+ROWS = {CPU: PIPELINE, END_TO_END: f"{PIPELINE} | obstore"}
+#: Pairs of runs by which the planted work is fitted, and the bytes compressed again in one of each pair.
+FIT_PAIRS, FIT_BYTES = 40, 200_000
+REPEATS, SAMPLE_S = 3, 0.05
+BLOCKS, QUICK_BLOCKS = 120, 24
+#: Keeps one core busy, on and off by chance, as neighbours do.
+_BURNER = (
+    "import random, sys, time\nr = random.Random(int(sys.argv[1]))\n"
+    "while True:\n    end = time.monotonic() + r.expovariate(2)\n"
+    "    while time.monotonic() < end: pass\n    time.sleep(r.expovariate(4))\n"
+)
+
+
+def run_self_test(*, quick: bool, seed: int, observer: GateObserver) -> dict[str, Any]:
+    """Measure the gate. Processes, copies and the server are gone afterwards.
+
+    Returns:
+        The record: raw samples, power curve, false alarms, the loaded measurement, and whether the goals are met.
+    """
+    blocks = QUICK_BLOCKS if quick else BLOCKS
+    with tempfile.TemporaryDirectory(prefix="packhorse-self-test-") as folder, start_target("rclone") as target:
+        work = Path(folder).resolve()
+        captures = inputs.synthetic(work, seed)
+        bench = Bench({}, {}, work, [c.name for c in captures], REPEATS, SAMPLE_S)
+        sides = {arm: _copy(work, arm) for arm in (BASE, HEAD)}
+        rows = [
+            {"name": name, "pipeline": text, "endpoint": asdict(target.endpoint), "prefix": "self-test"}
+            for name, text in ROWS.items()
+        ]
+        observer.say("fitting the planted work")
+        plants = _fit(bench, sides[BASE], rows)
+        bench.sides, bench.rows = _arms(sides, rows, plants)
+        observer.begin(blocks, 1, list(ROWS))
+        measure(bench, list(ROWS), measurement=1, blocks=blocks, seed=seed, done=observer.block)
+        bench.sides = {arm: bench.sides[arm] for arm in (BASE, BASE_AGAIN, HEAD)}
+        observer.say("the same tree, with the machine loaded")
+        observer.begin(2 * DEFAULT_BLOCKS, 1, list(ROWS))
+        with _loaded(seed):
+            measure(bench, list(ROWS), measurement=2, blocks=2 * DEFAULT_BLOCKS, seed=seed, done=observer.block)
+    record = {
+        "schema_version": SELF_TEST_SCHEMA_VERSION,
+        "kind": "gate-self-test",
+        "packhorse_version": __version__,
+        "command": f"packhorse gate --self-test {'--quick ' if quick else ''}--seed {seed}",
+        "quick": quick,
+        "seed": seed,
+        "machine": describe(),
+        "pipelines": ROWS,
+        "plant_bytes": {f"{row} {ratio:+.0%}": value for (row, ratio), value in plants.items()},
+        "timings": [timing.as_dict() for timing in bench.timings],
+    }
+    return record | power.figures(record)
+
+
+def write_self_test(record: dict[str, Any], folder: Path) -> None:
+    """Write ``gate-self-test.json`` and ``.md`` into ``folder``."""
+    from packhorse.report.gate.selftest import markdown
+
+    with appearing(folder / "gate-self-test.json") as file:
+        file.write(json.dumps(record, indent=1, allow_nan=False).encode() + b"\n")
+    with appearing(folder / "gate-self-test.md") as file:
+        file.write(markdown(record).encode())
+
+
+def _copy(work: Path, name: str) -> Side:
+    """A copy of the package that is running, as a side of its own."""
+    folder = work / name
+    shutil.copytree(
+        Path(packhorse.__file__).parent, folder / "packhorse", ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+    )
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(folder)], check=True, capture_output=True)
+    return Side(name, name, Path(sys.executable), folder, (folder,))
+
+
+def _fit(bench: Bench, side: Side, rows: list[dict[str, Any]]) -> dict[tuple[str, float], int]:
+    """Bytes to compress again so that a row takes the planted parts longer. Also fixes the rounds of a sample."""
+    found = {}
+    for row in rows:
+        with Worker(side) as plain, Worker(side) as more:
+            plain.prepare(bench.folder, bench.captures, [{**row, "plant_bytes": 0}])
+            more.prepare(bench.folder, bench.captures, [{**row, "plant_bytes": FIT_BYTES}])
+            once_s = min(plain.run(row["name"], 1)["wall_s"] for _ in range(5))
+            rounds = bench.rounds[row["name"]] = max(1, round(bench.sample_s / once_s + 0.5))
+            ratios = []
+            for _ in range(FIT_PAIRS):
+                base_s = plain.run(row["name"], rounds)["wall_s"]
+                ratios.append(more.run(row["name"], rounds)["wall_s"] / base_s)
+        per_byte = (statistics.median(ratios) - 1) / FIT_BYTES
+        for ratio in PLANTED:
+            found[row["name"], ratio] = round(ratio / per_byte)
+    return found
+
+
+def _arms(
+    sides: dict[str, Side], rows: list[dict[str, Any]], plants: dict[tuple[str, float], int]
+) -> tuple[dict[str, Side], dict[str, list[dict[str, Any]]]]:
+    """Base twice, its copy, and the copy with each planted slowdown. All of them carry the planting code, most idle."""
+    all_sides = {BASE: sides[BASE], BASE_AGAIN: sides[BASE], HEAD: sides[HEAD]}
+    arms = dict.fromkeys(all_sides, 0.0) | {power.arm(ratio): ratio for ratio in PLANTED}
+    all_sides |= {power.arm(ratio): sides[HEAD] for ratio in PLANTED}
+    specs = {
+        name: [
+            {**row, "plant_bytes": plants.get((row["name"], ratio), 0), "prefix": f"self-test-{number}"} for row in rows
+        ]
+        for number, (name, ratio) in enumerate(arms.items())
+    }
+    return all_sides, specs
+
+
+@contextmanager
+def _loaded(seed: int) -> Iterator[None]:
+    """Other processes busy on all cores but one, on and off."""
+    seeds = random.Random(seed)
+    count = max(1, (os.cpu_count() or 1) - 1)
+    burners = [
+        subprocess.Popen([sys.executable, "-c", _BURNER, str(seeds.randrange(1 << 30))], start_new_session=True)
+        for _ in range(count)
+    ]
+    try:
+        yield
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
