@@ -29,6 +29,8 @@ DEFAULT_OUT = Path("packhorse-race")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of orders, captures and resampling.")
 @click.option("--pipeline", "pipelines", multiple=True, help="Race exactly these (repeat); presets: original, common.")
 @click.option("--in-flight", multiple=True, type=int, help="Captures in flight (repeat).")
+@click.option("--flamegraph", metavar="PIPELINE", help="Race nothing: draw where this pipeline spends its time.")
+@click.option("--flamegraph-memory", metavar="PIPELINE", help="Race nothing: draw where this pipeline's memory goes.")
 @click.option("--whole", is_flag=True, help="Let pipelines win that hold a whole encoded capture in memory.")
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT, show_default=True
@@ -44,6 +46,7 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
         raise InputError(f"{missing}: {'a folder' if missing.is_dir() else 'no such file'}; name capture files")
     output.mkdir(parents=True, exist_ok=True)  # found out before minutes are spent
     pipelines, in_flight = chosen.pop("pipelines"), chosen.pop("in_flight")
+    pictures = [(chosen.pop("flamegraph"), False), (chosen.pop("flamegraph_memory"), True)]
     options = RaceOptions(
         captures=captures,
         objective=Objective(objective),
@@ -52,10 +55,21 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
         in_flight=in_flight or None,
         **chosen,
     )
+    if any(text for text, _ in pictures):
+        return _draw(options, [(text, memory) for text, memory in pictures if text])
     record = run_race(options, RichProgress(Console(stderr=True)))
     show(record, Console())
     click.echo(f"\nrecord and report: {output}/\npublish the winner: packhorse publish {output}")
     return 0 if (record.get("winner") or {}).get("pipeline") else 1
+
+
+def _draw(options: RaceOptions, pictures: list[tuple[str, bool]]) -> int:
+    from packhorse.study.flamegraph_race import draw
+
+    for text, memory in pictures:
+        path, captures_per_s = draw(options, text, memory=memory)
+        click.echo(f"{path}: drawn at {captures_per_s:.3g} captures/s, slower than without a profiler")
+    return 0
 
 
 def _record_file(directory: Path) -> Path:
