@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from packhorse.errors import InputError
 from packhorse.uploader.adaptive_window import Overhead, Window
 
+#: Defaults: obstore keeps getting faster up to about 50 uploads at once at 30 ms; 4 is harmless anywhere.
+MOST_IN_FLIGHT, START = 64, 4
 #: A step is kept when throughput grows by at least this power of the step: by 2.5 % for half as much again in flight.
 #: Lower means longer queues for little; higher settles further below the best throughput
 #: (tests/uploader/test_adaptive.py).
@@ -59,8 +61,8 @@ class Adaptive:
     """
 
     min_in_flight: int = 1
-    max_in_flight: int = 64
-    start: int = 4
+    max_in_flight: int = MOST_IN_FLIGHT
+    start: int = START
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_in_flight <= self.start <= self.max_in_flight:
