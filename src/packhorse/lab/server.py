@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import ssl
 import subprocess
@@ -23,6 +24,8 @@ LOOK_S = 0.02
 STOP_LIMIT_S = 10.0
 #: Characters of a server's output shown when it does not start.
 SHOWN_CHARS = 2000
+#: What servers get of our environment: no proxies, no AWS or rclone settings.
+_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_ENV")
 
 
 class ServerError(PackhorseError):
@@ -132,6 +135,11 @@ def start(
         server.stop()
         raise
     return server
+
+
+def environment() -> dict[str, str]:
+    """What local servers get of our environment."""
+    return {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
 
 
 def _stop(directory: tempfile.TemporaryDirectory[str], watchdog: subprocess.Popen[bytes]) -> None:

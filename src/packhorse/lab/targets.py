@@ -3,6 +3,10 @@
     with start_target("rclone") as target:
         store = boto3_put.make(endpoint=target.endpoint, pool=10)
 
+    with start_target("rclone", tls=True, link=parse_link("same-region")) as target:
+        ...
+        target.link.counts(), target.link.achieved()
+
 Local targets listen on 127.0.0.1 alone, on a port that the system picked, with credentials made up for one start.
 """
 
@@ -24,7 +28,9 @@ from pathlib import Path
 from types import TracebackType
 
 from packhorse.errors import InputError, UnavailableError
-from packhorse.lab.server import Server, ServerError, answers_http, answers_https, start
+from packhorse.lab.link.model import Link
+from packhorse.lab.link.running import RunningLink, start_link
+from packhorse.lab.server import Server, ServerError, answers_http, answers_https, environment, start
 from packhorse.lab.tls import LocalCA, make_ca
 from packhorse.stores.base import Endpoint
 from packhorse.stores.failure import shown_url
@@ -37,8 +43,6 @@ LOCAL_TARGETS = ("moto", "rclone")
 _REMEDY = "pip install 'packhorse[target]'"
 _RCLONE_PORT = re.compile(r"Starting s3 server on \[https?://127\.0\.0\.1:(\d+)/?\]")
 _MOTO_PORT = re.compile(r"^port (\d+)$", re.MULTILINE)
-#: What local servers get of our environment: no proxies, no AWS or rclone settings.
-_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_ENV")
 
 
 @dataclass(slots=True)
@@ -50,15 +54,19 @@ class Target:
         endpoint: For ``make(endpoint=…)`` of any store.
         version: Server and version, for records.
         server: The local server, or None.
+        link: The link in front of it, or None.
     """
 
     name: str
     endpoint: Endpoint
     version: str
     server: Server | None = field(default=None, repr=False)
+    link: RunningLink | None = field(default=None, repr=False)
 
     def stop(self) -> None:
-        """End the local server, if there is one; its objects are gone then. Idempotent."""
+        """End the local server and its link, if there are any; its objects are gone then. Idempotent."""
+        if self.link is not None:
+            self.link.stop()
         if self.server is not None:
             self.server.stop()
 
@@ -69,7 +77,9 @@ class Target:
         self.stop()
 
 
-def start_target(name: str, *, bucket: str | None = None, region: str | None = None, tls: bool = False) -> Target:
+def start_target(
+    name: str, *, bucket: str | None = None, region: str | None = None, tls: bool = False, link: Link | None = None
+) -> Target:
     """Start a local target, or describe a remote one.
 
     Args:
@@ -78,23 +88,38 @@ def start_target(name: str, *, bucket: str | None = None, region: str | None = N
         region: For ``aws`` and URLs; None leaves it to the standard AWS chain.
         tls: A local target speaks TLS, with a certificate of an authority made up for one start
             (``endpoint.ca_file``). What a remote one speaks is in its URL.
+        link: Put a link in front of a local target, which then also ends TLS; the endpoint leads over it.
 
     Raises:
-        InputError: Unknown name, no bucket, or ``tls`` for a remote target.
+        InputError: Unknown name, no bucket, or ``tls`` or ``link`` for a remote target.
         UnavailableError: The local server (or trustme, for TLS) is not installed; the message names the extra.
         ServerError: The local server did not start; the message shows what it said.
     """
     if name in LOCAL_TARGETS:
         starter = _start_moto if name == "moto" else _start_rclone
-        return starter(check_bucket(bucket or LOCAL_BUCKET), tls=tls)
+        return _linked(starter(check_bucket(bucket or LOCAL_BUCKET), tls=tls and link is None), link, tls=tls)
     if name != "aws" and not re.match(r"https?://[^/]", name):
         raise InputError(f"target {name!r} is unknown; there are: moto, rclone, aws, or an http(s):// endpoint")
+    if link is not None:
+        raise InputError(f"target {name!r} is reached over the network there is; a link is for local targets")
     if tls:
         raise InputError(f"target {name!r}: TLS is for local targets to switch on; write https:// in an endpoint's URL")
     if not bucket:
         raise InputError(f"target {name!r} needs the name of a bucket that exists")
     endpoint = Endpoint(check_bucket(bucket), url=None if name == "aws" else name, region=region)
     return Target("aws" if name == "aws" else shown_url(endpoint), endpoint, shown_url(endpoint))
+
+
+def _linked(target: Target, link: Link | None, *, tls: bool) -> Target:
+    if link is None:
+        return target
+    try:
+        target.link = start_link(link, str(target.endpoint.url), tls=tls)
+    except BaseException:
+        target.stop()
+        raise
+    target.endpoint = replace(target.endpoint, url=target.link.url, ca_file=target.link.ca_file)
+    return target
 
 
 def rclone_binary() -> Path:
@@ -123,7 +148,7 @@ def _start_moto(bucket: str, *, tls: bool) -> Target:
     ]
     server = start(
         command,
-        env=_environment(),
+        env=environment(),
         port_pattern=_MOTO_PORT,
         prepare=_preparing(tls=tls),
         answers=_asking(tls=tls),
@@ -149,13 +174,13 @@ def _start_moto(bucket: str, *, tls: bool) -> Target:
 def _start_rclone(bucket: str, *, tls: bool) -> Target:
     binary = rclone_binary()
     said = subprocess.run(
-        [binary, "version"], env=_environment(), capture_output=True, text=True, check=False, timeout=30
+        [binary, "version"], env=environment(), capture_output=True, text=True, check=False, timeout=30
     )
     endpoint = _made_up(bucket)
     # A directory and not rclone's :memory:, which is faster for tiny objects alone (1 kB puts: 1.4 to 4 times; 100 kB:
     # 1.0 to 1.2 times) and would keep a whole race in RAM.
     # In the environment, as command lines are for everyone to read.
-    env = _environment() | {
+    env = environment() | {
         "RCLONE_AUTH_KEY": f'"{endpoint.access_key},{endpoint.secret_key}"',
         "RCLONE_CONFIG": os.devnull,
         "GODEBUG": "http2server=0",  # S3 speaks HTTP/1.1 alone; over TLS, Go's server would offer HTTP/2
@@ -200,7 +225,3 @@ def _at(server: Server, endpoint: Endpoint, *, tls: bool) -> Endpoint:
     return replace(
         endpoint, url=f"https://127.0.0.1:{server.port}", ca_file=str(LocalCA.found_in(server.directory).ca_file)
     )
-
-
-def _environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
