@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "profiles": BASE | {"pipeline", "stages"},
     "fetching": BASE | {"wire", "codec", "stages", "stores"},
     "uploader": BASE | {"captures", "codec", "pipeline", "profiles", "stores", "wire"},
-    "lab": BASE | {"stores", "uploader"},
+    "lab": BASE | {"captures", "pipeline", "profiles", "stages", "stores", "uploader", "wire"},
 }
 CODECS = {
     "orjson", "msgspec", "ujson", "simplejson", "rapidjson", "json_stream", "ormsgpack", "isal", "zlib_ng", "deflate",
