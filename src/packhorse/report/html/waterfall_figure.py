@@ -1,0 +1,88 @@
+"""Where the time of one capture goes: the stages alone, and what is left of the time it is under way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from packhorse.report.html.arms import ordered
+from packhorse.report.html.facts import chosen, of_role
+from packhorse.report.html.model import Figure, Line, Table, figure, text
+from packhorse.report.plots.waterfall import waterfall
+from packhorse.report.text import seconds
+
+Record = dict[str, Any]
+Row = dict[str, Any]
+
+STEPS = ("encode", "compress", "base64", "upload", "wait")
+
+
+def stage_seconds(row: Row, record: Record) -> dict[str, float] | None:
+    """Seconds of each of :data:`STEPS` in the mean time that a capture is under way.
+
+    That time is slots × wall time per capture (Little's law: the slots are never empty). Stages are what they take
+    alone; upload is what the same client takes one at a time; the rest is waiting: for a core, a slot or the server,
+    and what stages cost each other. Where stages alone take longer than the whole, the wait is 0 and they overlapped.
+
+    Returns:
+        None where a stage was not measured alone at these settings.
+    """
+    words = row["pipeline"].split(" | ")
+    found = {}
+    for step, name in zip(("encode", "compress", "base64"), words, strict=False):
+        alone = 0.0 if name in {"none", "raw"} else _alone(record, step, name)
+        if alone is None:
+            return None
+        found[step] = alone
+    under_way = row["in_flight"] * row["wall_s"]
+    upload = _upload(record, words[3]) if len(words) > 3 else None
+    rest = max(0.0, under_way - sum(found.values()))
+    found["upload"] = min(rest, upload) if upload is not None else 0.0
+    return {**found, "wait": rest - found["upload"]}
+
+
+def _alone(record: Record, stage: str, name: str) -> float | None:
+    return next((row["wall_s"] for row in record["stages"].get(stage, ()) if row["candidate"] == name), None)
+
+
+def _upload(record: Record, store: str) -> float | None:
+    """Seconds of one upload at a time through a client: the whole pipeline's less its CPU stages'."""
+    client = store.partition(":")[0]
+    for row in record["stages"].get("stores", ()):
+        name, _, flight = row["candidate"].rpartition(" @")
+        cpu, _, measured = name.rpartition(" | ")
+        before = _alone(record, "cross", cpu)
+        if flight == "1" and measured == client and before is not None and row.get("wall_s") is not None:
+            return max(0.0, float(row["wall_s"]) - before)
+    return None
+
+
+def stages(record: Record) -> Figure:
+    """The waterfall of the chosen pipeline, or of the one picked, against the original design."""
+    rows, lines, known = [], [], []
+    for row in ordered(record):
+        split = stage_seconds(row, record)
+        if split is None:
+            continue
+        known.append(row["arm"])
+        begin = 0.0
+        for step, length in split.items():
+            end = begin + length * 1e3
+            shown = seconds(length) if length else "none"
+            rows.append({"key": row["arm"], "step": step, "begin": begin, "end": end, "text": shown})
+            begin = end
+        whole = sum(split.values())
+        rows.append({"key": row["arm"], "step": "in all", "begin": 0.0, "end": begin, "text": seconds(whole)})
+        cells = (text(row["arm"], code=True), *(figure(split[step], seconds(split[step])) for step in STEPS))
+        lines.append(Line((*cells, figure(whole, seconds(whole))), row["arm"]))
+    mine, reference = chosen(record["results"], record), of_role(record["results"], "reference")
+    about = (
+        "The mean time a capture is under way: ◆ chosen (orange), or the one picked, above the original (grey). "
+        "Encode, compress and base64 are what they take alone; upload is one PUT at a time through the same client; "
+        "wait is the rest: for a core, a slot or the server, and what stages cost each other."
+    )
+    table = Table("stages", ("pipeline", *STEPS, "in all"), tuple(lines), "Time by stage, mean per capture")
+    chart = None
+    if mine and reference and {mine["arm"], reference["arm"]} <= set(known):
+        description = "Time by stage of the chosen pipeline, above, and of the original design, below"
+        chart = waterfall(rows, default=mine["arm"], reference=reference["arm"], description=description)
+    return Figure("stages", "Where the time goes", about, table, chart)

@@ -1,0 +1,72 @@
+"""A quantity over two settings, as coloured cells with their figures; and lines over one setting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from packhorse.report.plots.look import INK, Row, Spec, plot
+
+_CELL_PX = 36
+
+
+def heat(rows: Sequence[Row], *, across: str, down: str, description: str) -> Spec:
+    """One cell a row, light for much: ``cividis``, which reads the same with any colour vision and in grey.
+
+    Args:
+        rows: ``key``, ``across``, ``down``, ``value``, ``text``.
+        across: Title of the horizontal setting.
+        down: Title of the vertical setting.
+        description: Of the plot, in words.
+    """
+    order = list(dict.fromkeys(row["down"] for row in rows))
+    values = [row["value"] for row in rows]
+    half = (min(values) + max(values)) / 2 if values else 0.0
+    bare = {"domain": False, "ticks": False}
+    x = {"field": "across", "type": "ordinal", "title": across, "axis": {**bare, "labelAngle": 0, "orient": "top"}}
+    y = {
+        "field": "down",
+        "type": "ordinal",
+        "sort": order,
+        "title": down or None,
+        "axis": {**bare, "labelColor": INK, "labelLimit": 150},
+    }
+    colour = {"field": "value", "type": "quantitative", "scale": {"scheme": "cividis"}, "legend": None}
+    readable = {"condition": {"test": f"datum.value > {half!r}", "value": "#111111"}, "value": "#ffffff"}
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "rect", "cornerRadius": 2, "stroke": "var(--ground)", "strokeWidth": 2},
+            "encoding": {"color": colour},
+        },
+        {"mark": {"type": "text"}, "encoding": {"text": {"field": "text"}, "color": readable}},
+    ]
+    return plot(rows, layers, description=description, height={"step": _CELL_PX}, encoding={"x": x, "y": y})
+
+
+def lines(rows: Sequence[Row], *, x: str, y: str, description: str) -> Spec:
+    """One line a ``series``, named at its end, with its samples as dots; the vertical axis starts at zero.
+
+    Args:
+        rows: ``key``, ``series``, ``x``, ``value``; ``points`` raw.
+        x: Title of the horizontal axis, with its unit.
+        y: Title of the vertical axis, with its unit.
+        description: Of the plot, in words.
+    """
+    across = {"field": "x", "type": "quantitative", "title": x, "axis": {"format": "~s"}, "scale": {"nice": False}}
+    up = {"field": "value", "type": "quantitative", "title": y, "axis": {"format": "~s"}, "scale": {"zero": True}}
+    palette = ["var(--set)", "var(--chosen)", "var(--common)", "var(--reference)", "var(--extra)", "var(--other)"]
+    colour = {"field": "series", "type": "nominal", "scale": {"range": palette}, "legend": None}
+    last = {"joinaggregate": [{"op": "max", "field": "x", "as": "last"}], "groupby": ["series"]}
+    layers: list[Spec] = [
+        {
+            "transform": [{"flatten": ["points"]}],
+            "mark": {"type": "point", "filled": True, "size": 16, "tooltip": None},
+            "encoding": {"x": across, "y": {**up, "field": "points"}, "color": colour, "opacity": {"value": 0.35}},
+        },
+        {"mark": {"type": "line", "point": True}, "encoding": {"x": across, "y": up, "color": colour}},
+        {
+            "transform": [last, {"filter": "datum.x === datum.last"}],
+            "mark": {"type": "text", "align": "right", "dy": -9, "fontWeight": 600},
+            "encoding": {"x": across, "y": up, "text": {"field": "series"}, "color": colour},
+        },
+    ]
+    return plot(rows, layers, description=description, height=300)
