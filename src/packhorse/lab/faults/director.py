@@ -94,7 +94,7 @@ class Director:
                 continue
             if fault.times is not None and self._used[index] >= fault.times:
                 continue
-            dice = random.Random(f"{self.script.seed}:{index}:{operation}:{key}:{number}")
+            dice = random.Random(f"{self.script.seed}:{index}:{fault.kind}:{operation}:{key}:{number}")
             if dice.random() < fault.probability:
                 self._used[index] += 1
                 self.hit(fault, operation, key, number, now_s)

@@ -53,6 +53,7 @@ class FaultServer:
         self._contexts = contexts
         self._front = self._new_front()
         self._listener: asyncio.Server | None = None
+        self._opening = asyncio.Lock()
         # Bound and never listening: the port stays ours while the listener is closed, and connecting to it is refused.
         self._holder = _bound(0)
         self.port: int = self._holder.getsockname()[1]
@@ -69,13 +70,14 @@ class FaultServer:
             await self._watch_listener()
 
     async def _watch_listener(self) -> None:
-        now_s = time.monotonic()
-        fault = self.play.director.listener(now_s)
-        if fault is None and self._listener is None:
-            await self._open()
-        elif fault is not None and self._listener is not None:
-            self.play.director.hit(fault, "", "", 1, now_s)
-            self._close()
+        async with self._opening:
+            now_s = time.monotonic()
+            fault = self.play.director.listener(now_s)
+            if fault is None and self._listener is None:
+                await self._open()
+            elif fault is not None and (self._listener is not None or not self.play.director.counts[fault.kind]):
+                self.play.director.hit(fault, "", "", 1, now_s)
+                self._close()
 
     async def _open(self) -> None:
         context = self._contexts.get("good")
@@ -120,7 +122,6 @@ class FaultServer:
                 script = FaultScript.from_json(text)
             except InputError as error:
                 return web.Response(status=400, text=str(error))
-            self._close()  # nothing of what came before reaches into the new script
             self._front.opened = 0
             self.play = Play(Director(script, time.monotonic()))
             await self._watch_listener()

@@ -78,7 +78,7 @@ class FaultyS3:
         )
 
     def play(self, script: FaultScript) -> None:
-        """Begin ``script`` now, with an empty store; connections of before are reset.
+        """Begin ``script`` now, with an empty store. Connections of before stay; what is swallowed there stays so.
 
         Raises:
             InputError: The script needs TLS and the server has none.
