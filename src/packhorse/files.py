@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,19 @@ def appearing(path: Path) -> Iterator[BinaryIO]:
     try:
         with temporary.open("xb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())  # a crash after the rename must not leave an empty file under the name
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, so that ``path`` shows the old file or the new one and never a part.
+
+    Raises:
+        OSError: The folder is missing or cannot be written.
+    """
+    with appearing(path) as file:
+        file.write(text.encode())

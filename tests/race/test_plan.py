@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packhorse.race.options import PhasePlan
-from packhorse.race.plan import LOOKS, Deadlines, another_block, best_of, leavers, order
+from packhorse.race.plan import Deadlines, another_block, best_of, order
 
 NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=12, unique=True)
 
@@ -56,29 +56,6 @@ def test_a_phase_measures_its_least_blocks_and_then_as_many_as_fit() -> None:
     assert more(2, 7.0)
     assert not more(2, 7.1)
     assert not more(5, 0)
-
-
-def test_only_the_clearly_beaten_leave_and_only_at_declared_looks() -> None:
-    blocks, margin = LOOKS[1]
-    costs = {
-        "best": [1.0] * blocks,
-        "close": [margin * 0.9] * blocks,
-        "beaten": [margin * 1.1] * blocks,
-        "once close": [margin * 0.9] + [margin * 5] * (blocks - 1),
-    }
-    assert [exit_.arm for exit_ in leavers(costs, frozenset(), keep=1)] == ["beaten"]
-    undeclared = {name: [*values, values[-1]] for name, values in costs.items()}
-    assert blocks + 1 not in dict(LOOKS)
-    assert leavers(undeclared, frozenset(), keep=1) == []
-
-
-def test_the_protected_and_the_fewest_stay() -> None:
-    costs = {"a": [1.0], "b": [100.0], "c": [200.0], "d": [300.0]}
-    assert [e.arm for e in leavers(costs, frozenset({"d"}), keep=3)] == ["c"]
-
-
-def test_free_work_does_not_divide_by_zero() -> None:
-    assert {e.arm for e in leavers({"free": [0.0], "b": [1.0], "c": [1.0]}, frozenset(), keep=1)} == {"b", "c"}
 
 
 def test_the_best_come_first_and_ties_go_by_name() -> None:

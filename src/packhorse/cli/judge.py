@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
+from packhorse.cli.race import status
 from packhorse.errors import InputError
 from packhorse.race.cost import DEFAULT_RETENTION_DAYS, load_prices
-from packhorse.race.options import Objective
+from packhorse.race.goals import Require
+from packhorse.race.objective import Objective
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "--objective", required=True, type=click.Choice([o.value for o in Objective]), help="What decides this time."
+    "--objective", type=click.Choice([o.value for o in Objective]), help="What decides this time; default: as raced."
 )
+@click.option("--require", type=click.Choice([o.value for o in Require]), help="What the objects must be.")
 @click.option(
     "--retention-days",
     type=float,
@@ -28,21 +32,23 @@ from packhorse.race.options import Objective
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for the judged record and report."
 )
-def judge(
-    directory: Path, objective: str, retention_days: float | None, prices: Path | None, output: Path | None
-) -> int:
-    """Judge a race's record by another objective, without measuring again. The record itself is never changed."""
+def judge(directory: Path, objective: str | None, require: str | None, output: Path | None, **dollars: Any) -> int:
+    """Judge a race's record by another objective, without measuring again. The record itself is never changed.
+
+    Exit status as of packhorse race: 0, 3 inconclusive, 1 nothing could win.
+    """
     from packhorse.race.judge import judge_folder, write_judged
     from packhorse.report.ranking import show
 
-    chosen = Objective(objective)
+    retention_days, prices = dollars["retention_days"], dollars["prices"]
+    chosen = Objective(objective) if objective else None
     if chosen is not Objective.COST and (retention_days is not None or prices is not None):
         raise InputError("--retention-days and --prices only make sense with --objective cost")
     tariff = load_prices(prices).kept(DEFAULT_RETENTION_DAYS if retention_days is None else retention_days)
-    record = judge_folder(directory, chosen, tariff)
+    record = judge_folder(directory, chosen, tariff, Require(require) if require else None)
     if output is not None:
         write_judged(record, output, source=directory)
     show(record, Console())
     if output is not None:
         click.echo(f"\njudged record and report: {output}/")
-    return 0 if record["winner"]["pipeline"] else 1
+    return status(record)

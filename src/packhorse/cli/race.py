@@ -9,9 +9,15 @@ import click
 from rich.console import Console
 
 from packhorse.errors import InputError, RecordError
-from packhorse.race.options import Objective, RaceOptions
+from packhorse.race.goals import GOALS, Require
+from packhorse.race.objective import STEERING, Objective
+from packhorse.race.options import RaceOptions
 
 DEFAULT_OUT = Path("packhorse-race")
+EXIT_NEGATIVE = 1
+#: The data could not decide, as of the gate.
+EXIT_UNRESOLVED = 3
+EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -20,10 +26,16 @@ DEFAULT_OUT = Path("packhorse-race")
 @click.option("--bucket", default="packhorse-race", show_default=True, help="Bucket at the target.")
 @click.option(
     "--objective",
-    type=click.Choice([o.value for o in Objective]),
+    type=click.Choice([o.value for o in STEERING]),
     default="throughput",
     show_default=True,
-    help="What decides.",
+    help="What decides. (By memory: packhorse judge.)",
+)
+@click.option(
+    "--also",
+    multiple=True,
+    type=click.Choice(GOALS),
+    help="Take what this needs to the end too, so that the record can be judged and published for it (repeat).",
 )
 @click.option("--quick", is_flag=True, help="About a minute instead of about five.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of orders, captures and resampling.")
@@ -36,7 +48,11 @@ DEFAULT_OUT = Path("packhorse-race")
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT, show_default=True
 )
 def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any) -> int:
-    """Race pipelines on CAPTUREs (default: synthetic ones) and say which is fastest, and how sure that is."""
+    """Race pipelines on CAPTUREs (default: synthetic ones) and say which is fastest, and how sure that is.
+
+    Exit status: 0 a winner, or a set that the data cannot part; 3 inconclusive (too few blocks, or a machine too noisy
+    to tell); 1 nothing could win; 130 interrupted. The record and the report are written in every case.
+    """
     from packhorse.race.progress import RichProgress
     from packhorse.race.run import run_race
     from packhorse.report.terminal import show
@@ -60,7 +76,16 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
     record = run_race(options, RichProgress(Console(stderr=True)))
     show(record, Console())
     click.echo(f"\nrecord and report: {output}/\npublish the winner: packhorse publish {output}")
-    return 0 if (record.get("winner") or {}).get("pipeline") else 1
+    return status(record)
+
+
+def status(record: dict[str, Any]) -> int:
+    """Exit status of a record's verdict, the same for ``race`` and ``judge``."""
+    if record["interrupted"]:
+        return EXIT_INTERRUPTED
+    if not record["winner"]["pipeline"]:
+        return EXIT_NEGATIVE
+    return 0 if record["winner"]["conclusive"] else EXIT_UNRESOLVED
 
 
 def _draw(options: RaceOptions, pictures: list[tuple[str, bool]]) -> int:
@@ -96,15 +121,24 @@ def report(directory: Path) -> None:
     "--to", "path", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: DIR/profile.toml."
 )
 @click.option("--name", help="The profile's name; default: the file's.")
-def publish(directory: Path, path: Path | None, name: str | None) -> None:
-    """Publish a race's winner as a profile (TOML with its provenance)."""
+@click.option(
+    "--objective", type=click.Choice([o.value for o in Objective]), help="Judge the record by this; default: its own."
+)
+@click.option("--require", type=click.Choice([o.value for o in Require]), help="What the objects must be.")
+def publish(directory: Path, path: Path | None, name: str | None, objective: str | None, require: str | None) -> None:
+    """Publish a race's winner as a profile (TOML with its provenance), by the race's own objective or another."""
     from packhorse.profiles.publish import publish as publish_text
     from packhorse.profiles.publish import write_profile
+    from packhorse.race.judge import judge_folder
     from packhorse.race.record import read_record
 
     file = path or directory / "profile.toml"
     record_file = _record_file(directory)
     record = read_record(record_file)
+    if objective or require:
+        record = judge_folder(
+            record_file, Objective(objective) if objective else None, require=Require(require) if require else None
+        )
     try:
         toml = publish_text(record, name=name or file.stem, record_text=record_file.read_bytes())
     except RecordError as error:

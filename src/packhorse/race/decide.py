@@ -16,9 +16,6 @@ import numpy as np
 
 #: Chance of leaving the best pipeline out of the set.
 ALPHA = 0.05
-#: The A/A arm "differs" when its interval at this level excludes zero and its median is above the margin below.
-AA_LEVEL = 0.99
-AA_MARGIN_LOG = 0.01
 #: Fewer complete blocks than this name no winner (a signed test on fewer can never be significant at 0.05).
 LEAST_BLOCKS = 6
 #: Costs that do not vary (bytes) are equal within this.
@@ -39,6 +36,8 @@ class NoiseFloor:
         floor: The largest difference that the interval still allows; 0 without an A/A arm.
         differs: True when even the copies are told apart: the environment decides, not the pipelines.
         blocks: Blocks behind it.
+        spread: Scaled MAD of the log ratios: the noise of one block; None without an A/A arm.
+        p_value: Signed-rank test that the copies differ; None without an A/A arm.
     """
 
     log_ratio: float | None
@@ -47,6 +46,8 @@ class NoiseFloor:
     floor: float
     differs: bool
     blocks: int
+    spread: float | None = None
+    p_value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +144,18 @@ def decide_peaks(peaks: Mapping[str, int]) -> Decision:
 
 
 def noise_floor(twins: tuple[Mapping[int, float], Mapping[int, float]] | None, *, seed: int) -> NoiseFloor:
-    """The A/A arm's median log ratio, and whether it excludes zero."""
+    """The A/A arm judged as a row is (:func:`packhorse.race.stats.verdict.noise_floor`), with the floor it sets."""
+    from packhorse.race.stats.verdict import VerdictRule
+    from packhorse.race.stats.verdict import noise_floor as judged
+
     shared = sorted(set(twins[0]) & set(twins[1])) if twins else []
     if not twins or not shared:
         return NoiseFloor(None, None, None, 0.0, differs=False, blocks=0)
     ratios = np.array([math.log(twins[1][block] / twins[0][block]) for block in shared])
     estimate, low, high = interval(ratios, seed=seed)
-    _, strict_low, strict_high = interval(ratios, seed=seed, level=AA_LEVEL)
-    differs = len(shared) >= LEAST_BLOCKS and abs(estimate) > AA_MARGIN_LOG and not strict_low <= 0 <= strict_high
+    found = judged(ratios, VerdictRule(seed=seed))
     bound = max(abs(low), abs(high)) if math.isfinite(low) and math.isfinite(high) else float(np.max(np.abs(ratios)))
-    return NoiseFloor(estimate, low, high, bound, differs, len(shared))
+    return NoiseFloor(estimate, low, high, bound, found.differs, len(shared), found.spread, found.p_value)
 
 
 def interval(ratios: np.ndarray, *, seed: int, level: float = 1 - ALPHA) -> tuple[float, float, float]:

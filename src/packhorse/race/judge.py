@@ -11,34 +11,45 @@ from statistics import median
 from packhorse.errors import InputError, RecordError
 from packhorse.race import lineup
 from packhorse.race.cost import Tariff, packaged_tariff, priced
+from packhorse.race.exits import Exit
+from packhorse.race.goals import Require
 from packhorse.race.inputs import CaptureFile
+from packhorse.race.interactions import interactions
 from packhorse.race.options import Objective, RaceOptions
+from packhorse.race.outcome import against_best, method_fields, noise_fields, verdict_of, verdict_rows
 from packhorse.race.overlooked import overlooked
 from packhorse.race.phase import PhaseData
-from packhorse.race.record import Record, read_record, write_record
-from packhorse.race.results import against_best, noise_fields, verdict_of, winner_fields
+from packhorse.race.record import Record, read_record, upgraded, write_record
+from packhorse.race.results import winner_fields
 from packhorse.race.run import Findings
 from packhorse.race.score import upload_cost
 from packhorse.race.spec import Arm, Kind, Sample
 
+#: What readers may require, in words.
+WORDS = {Require.PLAIN: "one gzip stream of JSON", Require.TEXT: "base64 text"}
 #: Overlooked compressors that are named.
 SHOWN = 4
 
 
-def judge_folder(folder: Path, objective: Objective, tariff: Tariff | None = None) -> Record:
+def judge_folder(
+    folder: Path, objective: Objective | None = None, tariff: Tariff | None = None, require: Require | None = None
+) -> Record:
     """Read a race's record and judge it by ``objective``. The record stays as it is.
 
     Args:
         folder: A race's folder, or its record's file.
-        objective: What decides now.
+        objective: What decides now; None for the race's own.
         tariff: Prices and retention for ``cost``; None for the packaged ones.
+        require: What the chosen pipeline's objects must be.
 
     Raises:
         RecordError: Unreadable, or without what the objective needs.
     """
     file = folder / "record.json" if folder.is_dir() else folder
     record = read_record(file)
-    return judge(record, objective, source_sha256=hashlib.sha256(file.read_bytes()).hexdigest(), tariff=tariff)
+    source_sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    chosen = objective or Objective(_steered(record))
+    return judge(record, chosen, source_sha256=source_sha256, tariff=tariff, require=require)
 
 
 def write_judged(record: Record, folder: Path, *, source: Path) -> None:
@@ -57,7 +68,14 @@ def write_judged(record: Record, folder: Path, *, source: Path) -> None:
     write_report(folder)
 
 
-def judge(record: Record, objective: Objective, *, source_sha256: str, tariff: Tariff | None = None) -> Record:
+def judge(
+    record: Record,
+    objective: Objective,
+    *,
+    source_sha256: str,
+    tariff: Tariff | None = None,
+    require: Require | None = None,
+) -> Record:
     """The record with another objective's verdict: winner, set, noise floor and every row's place.
 
     Measured figures are taken over. ``judged`` says which objective had steered the race, and what that means for the
@@ -66,24 +84,34 @@ def judge(record: Record, objective: Objective, *, source_sha256: str, tariff: T
     Raises:
         RecordError: Nothing was measured end to end, or not what the objective needs.
     """
+    record = upgraded(record)
     _check(record, objective)
-    found = _findings(record, objective)
-    options = RaceOptions(objective=objective, seed=record["seed"], tariff=tariff)
+    found = _findings(record)
+    options = RaceOptions(objective=objective, seed=record["seed"], tariff=tariff, require=require)
+    verdicts = verdict_rows(options, found)
     verdict = verdict_of(options, found)
     prices = (tariff or packaged_tariff()) if objective is Objective.COST else None
     rows = [
-        {**row, "against_best": against_best(verdict, row["arm"]), "usd_per_million": priced(row, prices)}
+        {
+            **row,
+            "against_best": against_best(verdict, row["arm"]),
+            "verdict": verdicts.get(row["arm"]),
+            "usd_per_million": priced(row, prices),
+        }
         for row in record["results"]
     ]
-    judged: Record = {**record, "objective": str(objective)}
+    judged: Record = {**record, "objective": str(objective), "require": require and str(require)}
     judged.pop("tariff", None)
     if prices is not None:
         judged["tariff"] = prices.as_dict()
     judged["results"] = rows
     judged["winner"] = winner_fields(found, verdict, rows)
     judged["noise"] = noise_fields(verdict)
+    # Looks were declared for the race's own samples, and stay as they were.
+    judged["method"] = {**method_fields(options, found), "looks": record["method"]["looks"]}
+    judged["interactions"] = interactions(judged, objective, tariff)
     steered = _steered(record)
-    notes = [] if steered == objective else _notes(judged, found, options, steered)
+    notes = [] if steered == objective and require is None else _notes(judged, found, options, steered)
     judged["judged"] = {"from_objective": steered, "source_sha256": source_sha256, "notes": notes}
     return judged
 
@@ -107,12 +135,12 @@ def _check(record: Record, objective: Objective) -> None:
         )
 
 
-def _findings(record: Record, objective: Objective) -> Findings:
+def _findings(record: Record) -> Findings:
     """What the race had found, as far as the verdict needs it."""
     finals = _phase("finals", record["results"])
     finals.errors.update((row["arm"], row["error"]) for row in record["errors"] if row["phase"] == "finals")
-    if objective == _steered(record):
-        finals.dropped.update((r["arm"], r["left_early"]) for r in record["results"] if r.get("left_early"))
+    finals.dropped.update((r["arm"], r["left_early"]) for r in record["results"] if r.get("left_early"))
+    finals.exits += [Exit.from_dict(one) for one in record["exits"] if one["phase"] == "finals"]
     memory = PhaseData("memory")
     memory.notes += [
         {"event": "memory", "arm": row["arm"], "peak_rss_bytes": row["peak_rss_bytes"]}
@@ -126,6 +154,8 @@ def _findings(record: Record, objective: Objective) -> Findings:
         held_out=[_capture(file) for file in held_out["captures"]],
         held_out_note=held_out["note"],
         eligible=frozenset(row["arm"] for row in record["results"] if row.get("eligible", row["role"] == "candidate")),
+        for_text=frozenset(row["arm"] for row in record["results"] if row.get("for_text")),
+        steered=Objective(_steered(record)),
         phases={"finals": finals, "memory": memory, "held-out": _phase("held-out", held_out["results"])},
         reference=_reference(record, finals),
         twin=finals.arms.get(twin.removesuffix(lineup.TWIN)) if twin else None,
@@ -152,7 +182,10 @@ def _notes(judged: Record, found: Findings, options: RaceOptions, steered: str) 
     """What the reader has to know before believing the new verdict."""
     objective = options.objective
     count = sum(row["against_best"] is not None for row in judged["results"])
-    notes = [f"Judged among the {count} pipelines that a race by {steered} had taken to its end; nothing was run."]
+    wanted = f" and whose objects are {WORDS[options.require]}" if options.require else ""
+    notes = [
+        f"Judged among the {count} pipelines that a race by {steered} had taken to its end{wanted}; nothing was run."
+    ]
     early = _left_too_early(judged, found, options)
     if early:
         notes.append(
@@ -168,7 +201,7 @@ def _notes(judged: Record, found: Findings, options: RaceOptions, steered: str) 
             f"Latencies are those at {', '.join(map(str, levels))} in flight, which include waiting for a turn; "
             "a race by latency measures one in flight."
         )
-    better = overlooked(judged, objective, options.tariff)
+    better = [] if options.require else overlooked(judged, objective, options.tariff)
     if better:
         more = " and others" if len(better) > SHOWN else ""
         notes.append(

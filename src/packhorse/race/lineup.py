@@ -54,7 +54,7 @@ def compressor_texts(options: RaceOptions) -> list[str]:
     tables = [_LEVELS]
     if not options.quick:
         tables.append(_MORE_LEVELS)
-    if options.objective in (Objective.SIZE, Objective.COST):
+    if {options.objective, *(goal.objective for goal in options.goals)} & {Objective.SIZE, Objective.COST}:
         tables.append(_SMALL_LEVELS)
     return [text for row in candidates(Stage.COMPRESS) for table in tables for text in table.get(row.name, ())]
 

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 from packhorse.errors import InputError
 from packhorse.race.cost import Tariff
-
-
-class Objective(StrEnum):
-    """What "best" means in a race. Every objective is a cost: smaller is better."""
-
-    THROUGHPUT = "throughput"  # wall seconds per capture, end to end, at a concurrency
-    LATENCY = "latency"  # median seconds from capture in hand to the server's answer
-    CPU = "cpu"  # user + system seconds of the client per capture
-    SIZE = "size"  # bytes stored per capture
-    MEMORY = "memory"  # peak bytes above the loaded captures; measured after the finals, so only ``judge`` takes it
-    COST = "cost"  # dollars per million captures: CPU, PUT, storage for the retention
+from packhorse.race.goals import Goal, Require, goal
+from packhorse.race.objective import STEERING, Objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +97,10 @@ REFERENCE_IN_FLIGHT = 8
 #: A pipeline that reaches this part of the target's ceiling may be limited by the target.
 CEILING_SHARE = 0.7
 MAX_IN_FLIGHT = 1024
+#: Part of the planned time that each further goal adds: its pipelines run in every block of the finals.
+ALSO_SHARE = 0.15
+
+__all__ = ["FULL", "QUICK", "STEERING", "Effort", "Objective", "PhasePlan", "RaceOptions", "Require"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +122,9 @@ class RaceOptions:
             only: the fastest *safe* way is sought, and memory that grows with the capture is not safe.
         wires: Wire formats of encoders that may win. Others are screened and shown, but are not raced end to end:
             their objects are not JSON documents, which is for the user to want.
+        also: Goals whose best survivors of the screening go end to end too, so that the record can be judged for them
+            (:data:`packhorse.race.goals.GOALS`).
+        require: Let only pipelines be chosen whose objects meet this; all are measured and shown.
         tariff: Prices and retention that ``cost`` is reckoned with; None for the packaged ones.
     """
 
@@ -143,6 +140,8 @@ class RaceOptions:
     time_budget_s: float | None = None
     wires: tuple[str, ...] = ("json",)
     whole: bool = False
+    also: tuple[str, ...] = ()
+    require: Require | None = None
     tariff: Tariff | None = None
 
     def __post_init__(self) -> None:
@@ -159,6 +158,10 @@ class RaceOptions:
             raise InputError(f"time_budget_s: give seconds above 0, not {self.time_budget_s}")
         if self.pipelines is not None and not self.pipelines:
             raise InputError("pipelines: give at least one pipeline, or none at all to have the stages screened")
+        if self.also and self.pipelines is not None:
+            raise InputError("also: pipelines were given, so none are chosen; name what else is to be raced")
+        for text in self.also:
+            goal(text, self.objective)
         names = [path.name for path in self.captures]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -170,6 +173,11 @@ class RaceOptions:
         return QUICK if self.quick else FULL
 
     @property
+    def goals(self) -> tuple[Goal, ...]:
+        """What the record is to be judged for beside its own objective."""
+        return tuple(goal(text, self.objective) for text in dict.fromkeys(self.also))
+
+    @property
     def levels(self) -> tuple[int, ...]:
         """Concurrency levels, ascending. Latency is judged with one capture in flight unless levels are given."""
         if self.in_flight is not None:
@@ -179,4 +187,6 @@ class RaceOptions:
     @property
     def time_s(self) -> float:
         """Planned wall time of the whole race in seconds."""
-        return self.time_budget_s if self.time_budget_s is not None else self.effort.time_s
+        if self.time_budget_s is not None:
+            return self.time_budget_s
+        return self.effort.time_s * (1 + ALSO_SHARE * len(self.goals))

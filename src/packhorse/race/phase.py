@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from statistics import median
 from typing import Any
 
 from packhorse.race.child import BlockOutcome, run_block
+from packhorse.race.decide import noise_floor
+from packhorse.race.exits import Exit, LookSchedule, leavers, schedule
 from packhorse.race.inputs import CaptureFile
 from packhorse.race.options import PhasePlan
-from packhorse.race.plan import Deadlines, another_block, leavers, order
+from packhorse.race.plan import Deadlines, another_block, order
 from packhorse.race.progress import Observer
 from packhorse.race.spec import Arm, BlockSpec, Mode, Sample
 
@@ -19,6 +23,10 @@ from packhorse.race.spec import Arm, BlockSpec, Mode, Sample
 SUSPECT_SHARE = 0.5
 #: Suspect blocks that a phase measures again; on a machine that is always busy every block would be suspect.
 MAX_RERUNS = 1
+#: Error that the looks of a screening phase spend together: a best arm leaves early in fewer phases than this.
+SCREENING_ALPHA = 0.05
+#: Arms within 2 % of the best stay: the margin inside which verdicts call pipelines equivalent.
+LEAST_DEFICIT = math.log1p(0.02)
 
 Cost = Callable[[Sample], float]
 
@@ -36,6 +44,8 @@ class PhaseData:
         blocks: One row per block, for the record.
         errors: Arm → what went wrong; it is out.
         dropped: Arm → why it left early.
+        exits: The same in full: when, by which rule, beaten by whom.
+        looks: What was declared of early exits before the phase began; None where none leave.
         notes: Lines of checking and memory processes.
     """
 
@@ -47,6 +57,8 @@ class PhaseData:
     blocks: list[dict[str, Any]] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
+    exits: list[Exit] = field(default_factory=list)
+    looks: LookSchedule | None = None
     notes: list[dict[str, Any]] = field(default_factory=list)
 
     def of(self, arm: str) -> list[Sample]:
@@ -71,13 +83,27 @@ class PhaseData:
 class Elimination:
     """How arms leave a phase early: by which cost, never below ``keep``, never the protected.
 
-    Arms in ``apart`` neither leave nor are rivals of the others (the null arm).
+    Attributes:
+        cost: What counts.
+        keep: Never fewer than this many arms stay.
+        protected: Arms that stay whatever they cost.
+        apart: Arms that neither leave nor are rivals of the others (the null arm).
+        barred: Arms that may not win: they leave when anyone beats them, but nobody leaves for being beaten by them.
+        alpha: Error that all looks of the phase may spend together.
+        margins: Whether hopeless arms leave before the first test; not in the finals.
+        least_deficit: In log units; who is no slower than this stays.
+        twins: The arm that is raced under two names: who is within what these differ by stays.
     """
 
     cost: Cost
     keep: int = 2
     protected: frozenset[str] = frozenset()
     apart: frozenset[str] = frozenset()
+    barred: frozenset[str] = frozenset()
+    alpha: float = SCREENING_ALPHA
+    margins: bool = True
+    least_deficit: float = LEAST_DEFICIT
+    twins: tuple[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -142,6 +168,10 @@ class Bench:
         """
         data = self.done.setdefault(name, PhaseData(name))
         data.arms = {arm.name: arm for arm in arms}
+        if rule is not None:
+            data.looks = schedule(
+                plan.max_blocks, alpha=rule.alpha, margins=rule.margins, least_deficit=rule.least_deficit
+            )
         block, reruns, block_s = 0, 0, 0.0
         while another_block(plan, done=block, now_s=self.clock(), deadlines=deadlines, block_s=block_s):
             racing = [n for n in data.arms if n not in data.errors and n not in data.dropped]
@@ -188,10 +218,18 @@ class Bench:
         return outcome
 
     def _eliminate(self, data: PhaseData, rule: Elimination) -> None:
+        assert data.looks is not None, "looks are declared before the first block"
         costs: Mapping[str, dict[int, float]] = data.costs(rule.cost)
-        racing = {
-            n: list(by_block.values()) for n, by_block in costs.items() if n not in data.dropped and n not in rule.apart
-        }
-        for exit_ in leavers(racing, rule.protected, keep=rule.keep):
+        racing = {n: by_block for n, by_block in costs.items() if n not in data.dropped and n not in rule.apart}
+        floor = 0.0
+        if rule.twins is not None and all(name in costs for name in rule.twins):
+            floor = noise_floor((costs[rule.twins[0]], costs[rule.twins[1]]), seed=self.seed).floor
+        rivals = {name: by_block for name, by_block in racing.items() if name not in rule.barred}
+        look = partial(leavers, declared=data.looks, noise_floor=floor)
+        leaving = look(rivals, keep=rule.keep, protected=rule.protected)
+        if len(rivals) < len(racing):
+            leaving += look(racing, keep=1, protected=rule.protected | frozenset(rivals))
+        for exit_ in leaving:
+            data.exits.append(exit_)
             data.dropped[exit_.arm] = exit_.reason
             self.observer.left(data.name, exit_.arm, exit_.reason)

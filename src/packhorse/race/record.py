@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from packhorse.errors import RecordError
+from packhorse.files import write_text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: Versions that can be read; older ones become the present one on reading.
+READABLE = (1, 2)
 
 #: A record as plain JSON data. ``record.schema.json`` beside this module says what is in it.
 Record = dict[str, Any]
@@ -24,7 +26,7 @@ def schema() -> dict[str, Any]:
 
 
 def validate(record: object, *, source: str) -> Record:
-    """Check a record.
+    """Check a record, and bring one of an older version up to the present one.
 
     With ``jsonschema`` installed the whole schema is checked, without it the version and the required keys.
 
@@ -34,11 +36,12 @@ def validate(record: object, *, source: str) -> Record:
     if not isinstance(record, dict):
         raise RecordError(f"{source}: a record is a JSON object, this is {type(record).__name__}")
     version = record.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if version not in READABLE:
         raise RecordError(
-            f"{source}: schema_version is {version!r}, this packhorse reads {SCHEMA_VERSION}; "
+            f"{source}: schema_version is {version!r}, this packhorse reads {' and '.join(map(str, READABLE))}; "
             "use the packhorse that wrote it"
         )
+    record = upgraded(record)
     rules = schema()
     missing = [key for key in rules["required"] if key not in record]
     if missing:
@@ -53,27 +56,26 @@ def validate(record: object, *, source: str) -> Record:
     return record
 
 
+def upgraded(record: Record) -> Record:
+    """A record of version 1 as one of version 2; one of version 2 as it is. The given one is not changed.
+
+    Version 1 had no verdicts on rows, kept no looks, and told of early exits by a phrase alone. What it did not keep is
+    empty here; ``packhorse judge`` forms the verdicts from its samples.
+    """
+    if record.get("schema_version") != 1:
+        return record
+    added: Record = {"exits": [], "method": {"yardstick": None, "verdicts": None, "looks": {}}, "require": None}
+    return {**added, **record, "interactions": [], "schema_version": SCHEMA_VERSION}
+
+
 def write_record(record: Record, path: Path) -> None:
     """Write a record beside its place, then rename: a reader sees the old file or the new one, never a part.
 
     Raises:
         RecordError: It does not follow the schema; nothing is written.
     """
-    validate(record, source=path.name)
+    record = validate(record, source=path.name)
     write_text(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to a temporary file in the same folder, flush it to disk, rename it to ``path``."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with open(partial, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_record(path: Path) -> Record:

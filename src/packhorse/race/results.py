@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from packhorse.pipeline import Pipeline
 from packhorse.race import lineup, machine
 from packhorse.race.cost import Tariff, packaged_tariff, priced
-from packhorse.race.decide import Decision, Member, decide, decide_peaks, paired_ratio, tie_break
+from packhorse.race.decide import paired_ratio
 from packhorse.race.driver import with_pool
 from packhorse.race.inputs import CaptureFile
+from packhorse.race.interactions import interactions
 from packhorse.race.options import CEILING_SHARE, Objective, RaceOptions
+from packhorse.race.outcome import (
+    Verdict,
+    against_best,
+    memory_notes,
+    method_fields,
+    noise_fields,
+    verdict_of,
+    verdict_rows,
+)
 from packhorse.race.phase import PhaseData
 from packhorse.race.record import SCHEMA_VERSION, Record
 from packhorse.race.score import upload_cost
@@ -23,63 +33,13 @@ if TYPE_CHECKING:
     from packhorse.race.run import Findings
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The finals' decision and the arm that is chosen in the end."""
-
-    decision: Decision
-    choice: Arm
-    decided_by: str
-
-
-def verdict_of(options: RaceOptions, found: Findings) -> Verdict | None:
-    """Decide the finals; None when nothing eligible was measured."""
-    finals = found.phases.get("finals")
-    if finals is None:
-        return None
-    peaks = {note["arm"]: note["peak_rss_bytes"] for note in _notes(found, "memory")}
-    decision = _decision(options, found, finals, peaks)
-    if decision is None:
-        return None
-    members = list(decision.members)
-    if options.objective in (Objective.SIZE, Objective.MEMORY) and len(members) > 1:
-        # Equal bytes: among those the faster ones, by the same rule.
-        fastest = finals.costs(upload_cost(Objective.THROUGHPUT), members)
-        floor = _twins(replace(options, objective=Objective.THROUGHPUT), found)
-        members = list(decide(fastest, twins=floor, seed=options.seed).members)
-        decision = replace(decision, members=tuple(members))
-    stored = finals.costs(upload_cost(Objective.SIZE), members)
-    chosen, decided_by = tie_break(
-        {
-            name: Member(peaks.get(name), median(stored[name].values()), _dependencies(finals.arms[name]))
-            for name in members
-        }
-    )
-    return Verdict(decision, finals.arms[chosen], decided_by)
-
-
-def _decision(options: RaceOptions, found: Findings, finals: PhaseData, peaks: Mapping[str, int]) -> Decision | None:
-    out = set(finals.errors) | set(finals.dropped)
-    sampled = finals.costs(upload_cost(Objective.THROUGHPUT))
-    names = [name for name in sampled if name in found.eligible and name not in out]
-    complete = max((len(sampled[name]) for name in names), default=0)
-    names = [name for name in names if len(sampled[name]) >= complete / 2]
-    if options.objective is Objective.MEMORY:
-        measured = {name: peaks[name] for name in names if name in peaks}
-        return decide_peaks(measured) if measured else None
-    costs = finals.costs(upload_cost(options.objective, options.tariff), names)
-    if not costs or not set.intersection(*(set(by) for by in costs.values())):
-        return None
-    return decide(costs, twins=_twins(options, found), seed=options.seed)
-
-
 def build_record(options: RaceOptions, found: Findings, argv: Sequence[str]) -> Record:
     """The whole record. Never fails for want of data: an interrupted race has a record too."""
     verdict = verdict_of(options, found)
     tariff = (options.tariff or packaged_tariff()) if options.objective is Objective.COST else None
-    rows = _result_rows(found, verdict, tariff)
+    rows = _result_rows(options, found, verdict, tariff)
     libraries, unavailable = machine.versions()
-    return {
+    record: Record = {
         "schema_version": SCHEMA_VERSION,
         "command": machine.command(argv),
         "interrupted": found.interrupted,
@@ -88,6 +48,8 @@ def build_record(options: RaceOptions, found: Findings, argv: Sequence[str]) -> 
         "seed": options.seed,
         "wires": list(options.wires),
         "whole": options.whole,
+        "also": list(options.also),
+        "require": options.require and str(options.require),
         **({"tariff": tariff.as_dict()} if tariff else {}),
         "link": "loopback" if options.target in ("memory", "moto", "rclone") else "as it is (endpoint given by URL)",
         "target": {**found.target, **_ceiling(found)},
@@ -105,12 +67,16 @@ def build_record(options: RaceOptions, found: Findings, argv: Sequence[str]) -> 
         "reference": _reference(found, rows),
         "noise": noise_fields(verdict),
         "stages": _stages(found),
-        "interactions": _interactions(found, rows),
+        "interactions": [],
+        "exits": [{"phase": data.name, **one.as_dict()} for data in found.phases.values() for one in data.exits],
+        "method": method_fields(options, found),
         "errors": _errors(found),
         "blocks": [block for data in found.phases.values() for block in data.blocks],
         "suspect_samples": [_raw(s, data.name) for data in found.phases.values() for s in data.suspect_samples],
         "warmups": [_raw(s, data.name) for data in found.phases.values() for s in data.warmups],
     }
+    record["interactions"] = interactions(record, options.objective, options.tariff)
+    return record
 
 
 def row_of(arm: Arm, samples: Sequence[Sample], captures: Sequence[CaptureFile]) -> dict[str, Any]:
@@ -140,10 +106,13 @@ def row_of(arm: Arm, samples: Sequence[Sample], captures: Sequence[CaptureFile])
     }
 
 
-def _result_rows(found: Findings, verdict: Verdict | None, tariff: Tariff | None) -> list[dict[str, Any]]:
+def _result_rows(
+    options: RaceOptions, found: Findings, verdict: Verdict | None, tariff: Tariff | None
+) -> list[dict[str, Any]]:
     finals, checks = _phase(found, "finals"), _phase(found, "check")
-    memory = {note["arm"]: note for note in _notes(found, "memory")}
+    memory = {note["arm"]: note for note in memory_notes(found)}
     rows = []
+    verdicts = verdict_rows(options, found)
     failed = {name: arm for name, arm in checks.arms.items() if arm.kind is Kind.UPLOAD and name in checks.errors}
     for name, arm in {**finals.arms, **failed}.items():
         pooled = replace(arm, pipeline=str(with_pool(Pipeline.parse(arm.pipeline), arm.in_flight)))
@@ -156,6 +125,7 @@ def _result_rows(found: Findings, verdict: Verdict | None, tariff: Tariff | None
             arm=name,
             role=_role(found, name),
             eligible=name in found.eligible,
+            for_text=name in found.for_text,
             in_flight=arm.in_flight,
             speedup_over_reference=speedup(found, finals, name),
             peak_rss_bytes=peak.get("peak_rss_bytes"),
@@ -165,6 +135,7 @@ def _result_rows(found: Findings, verdict: Verdict | None, tariff: Tariff | None
             error=checks.errors.get(name) or finals.errors.get(name) or _phase(found, "memory").errors.get(name),
             left_early=finals.dropped.get(name),
             against_best=against_best(verdict, name),
+            verdict=verdicts.get(name),
             usd_per_million=priced(row, tariff),
         )
         rows.append(row)
@@ -206,12 +177,6 @@ def speedup(found: Findings, data: PhaseData, name: str) -> float | None:
     if reference is None or name not in costs:
         return None
     return paired_ratio(costs[reference.name], costs[name])
-
-
-def against_best(verdict: Verdict | None, name: str) -> dict[str, Any] | None:
-    """A row's ``against_best``; None for an arm that did not decide."""
-    rivals = verdict.decision.rivals if verdict else ()
-    return next((asdict(rival) for rival in rivals if rival.arm == name), None)
 
 
 def winner_fields(found: Findings, verdict: Verdict | None, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -258,20 +223,6 @@ def _reference(found: Findings, rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"pipeline": row["pipeline"], "in_flight": row["in_flight"], **_figures(row), "blocks": row["blocks"]}
 
 
-def noise_fields(verdict: Verdict | None) -> dict[str, Any] | None:
-    """The record's ``noise``; None without a verdict."""
-    return asdict(verdict.decision.noise) if verdict else None
-
-
-def _twins(options: RaceOptions, found: Findings) -> tuple[dict[int, float], dict[int, float]] | None:
-    finals = _phase(found, "finals")
-    if found.twin is None:
-        return None
-    costs = finals.costs(upload_cost(options.objective, options.tariff))
-    first, second = costs.get(found.twin.name), costs.get(lineup.twin_of(found.twin).name)
-    return (first, second) if first and second else None
-
-
 def _held_out_rows(found: Findings) -> list[dict[str, Any]]:
     data = found.phases.get("held-out")
     if data is None:
@@ -306,22 +257,6 @@ def _stages(found: Findings) -> dict[str, list[dict[str, Any]]]:
     return tables
 
 
-def _interactions(found: Findings, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Finalists whose place end to end differs from the place that the CPU stages predicted."""
-    best: dict[str, float] = {}
-    for row in rows:
-        if row["role"] == "candidate" and row["wall_s"] is not None:
-            cpu = str(Pipeline.parse(row["pipeline"]).cpu)
-            best[cpu] = min(best.get(cpu, row["wall_s"]), row["wall_s"])
-    measured = sorted(best, key=lambda cpu: best[cpu])
-    predicted = [cpu for cpu in found.finalists if cpu in best]
-    return [
-        {"pipeline": cpu, "predicted_place": predicted.index(cpu) + 1, "measured_place": measured.index(cpu) + 1}
-        for cpu in predicted
-        if predicted.index(cpu) != measured.index(cpu)
-    ]
-
-
 def _errors(found: Findings) -> list[dict[str, str]]:
     return [
         {"phase": data.name, "arm": arm, "error": machine.scrub(error)}
@@ -351,11 +286,3 @@ def _capture(file: CaptureFile, use: str) -> dict[str, Any]:
 
 def _raw(sample: Sample, phase: str) -> dict[str, Any]:
     return {"phase": phase, **sample.as_dict()}
-
-
-def _notes(found: Findings, phase: str) -> list[dict[str, Any]]:
-    return [note for note in _phase(found, phase).notes if note["event"] == phase]
-
-
-def _dependencies(arm: Arm) -> int:
-    return len({dist for choice in Pipeline.parse(arm.pipeline).choices for dist in choice.candidate.dists})

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from packhorse.errors import InputError
-from packhorse.pipeline import Choice, Pipeline
+from packhorse.pipeline import Pipeline
 from packhorse.race import inputs, lineup
 from packhorse.race.inputs import CaptureFile
-from packhorse.race.options import Objective, RaceOptions
+from packhorse.race.options import Objective, RaceOptions, Require
 from packhorse.race.phase import Bench, Cost, Elimination, PhaseData
 from packhorse.race.plan import Deadlines, best_of
 from packhorse.race.progress import Observer, Silent
 from packhorse.race.record import Record, write_record
 from packhorse.race.score import PutPrice, fit_price, own_cost, predicted_cost, upload_cost
 from packhorse.race.spec import Arm, Kind, Mode
+from packhorse.race.survivors import alone, best_clients, for_goal, undominated
 
 #: Body sizes of the ceiling's arms, in bytes.
 CEILING_BODIES = (1_024, 256 * 1024)
@@ -33,10 +33,8 @@ RESERVE_S = 3.0
 #: Times the planned time after which no phase begins a block beyond its first: a busy machine gets fewer blocks than it
 #: needs for a verdict, and is told so, rather than a race without end.
 OVERTIME = 1.15
-#: Levels of one client count as equal within this factor of its best.
-LEVEL_MARGIN = 1.1
-#: Part of the raw pipeline's predicted cost that a base64 one has to fall below to be believed.
-BASE64_CLEARLY_CHEAPER = 0.9
+#: Error that the looks of the finals may spend, on top of the winner set's own.
+FINALS_ALPHA = 0.01
 
 
 @dataclass(slots=True)
@@ -50,7 +48,10 @@ class Findings:
         finalists: CPU pipelines that went end to end, best predicted first.
         eligible: Names of the arms that may be chosen: those that came through screening, or that were given.
         reference, common: Arms of the presets at the reference's concurrency.
+        for_goals: Names of the finals' arms that are there for the record's other goals; they never leave early.
+        for_text: Names of the arms that may be chosen only where text is required.
         twin: The arm that was raced twice.
+        steered: The objective by which arms left early; None where that does not matter.
     """
 
     captures: list[CaptureFile] = field(default_factory=list)
@@ -62,7 +63,10 @@ class Findings:
     eligible: frozenset[str] = frozenset()
     reference: Arm | None = None
     common: Arm | None = None
+    for_goals: frozenset[str] = frozenset()
+    for_text: frozenset[str] = frozenset()
     twin: Arm | None = None
+    steered: Objective | None = None
     target: dict[str, Any] = field(default_factory=dict)
     interrupted: bool = False
     begun_s: float = field(default_factory=time.monotonic)
@@ -108,6 +112,7 @@ class Race:
 
     def __init__(self, options: RaceOptions, observer: Observer, findings: Findings, stack: ExitStack) -> None:
         self._options = options
+        findings.steered = options.objective
         self._effort = options.effort
         self._observer = observer
         self._found = findings
@@ -124,6 +129,7 @@ class Race:
         finals = explicit if explicit is not None else self._screened_finals()
         # Presets that nobody asked for are raced to be compared with; they may hold whole captures in memory.
         found.eligible = frozenset(arm.name for arm in finals if explicit is not None or self._may_win(arm))
+        found.eligible -= found.for_text
         self._check(finals)
         self._finals([arm for arm in finals if arm.name not in found.phases["check"].errors])
         self._memory()
@@ -195,7 +201,24 @@ class Race:
         cpu = self._cross(encoders, compressors, base64)
         self._found.finalists = cpu
         stores = self._stores(cpu[0])
-        return [lineup.upload_arm(f"{text} | {store}", level) for text in cpu for store, level in stores]
+        arms = [lineup.upload_arm(f"{text} | {store}", level) for text in cpu for store, level in stores]
+        return [*arms, *self._for_goals(*stores[0], taken=frozenset(arm.name for arm in arms))]
+
+    def _for_goals(self, store: str, level: int, taken: frozenset[str]) -> list[Arm]:
+        """What the record's other goals need, behind the best client; some of it may be in the finals already."""
+        found = self._found
+        arms: dict[str, Arm] = {}
+        for goal in self._options.goals:
+            cost = partial(self._predicted, objective=goal.objective)
+            mine = [
+                lineup.upload_arm(f"{text} | {store}", level)
+                for text in for_goal(goal, found.phases, cost, self._may_win)
+            ]
+            arms.update((arm.name, arm) for arm in mine)
+            if goal.require is Require.TEXT:
+                found.for_text |= {arm.name for arm in mine} - taken
+        found.for_goals = frozenset(arms)
+        return [arm for name, arm in arms.items() if name not in taken]
 
     def _screen(self, arms: list[Arm]) -> tuple[list[str], list[str], list[str]]:
         """Screen the stages alone, all in the same blocks; returns the survivors of each."""
@@ -210,14 +233,15 @@ class Race:
             if stage != "encode":
                 predicted = self._predicted(before_s)
                 cost = predicted if stage == "compress" else own
+            allowed = [arm.name for arm in mine if self._may_win(arm)]
+            barred = frozenset(arm.name for arm in mine) - frozenset(allowed)
             data = self._bench.phase(
                 stage,
                 mine,
                 self._effort.screen,
                 deadlines=self._until(part * self._effort.screen.share),
-                rule=Elimination(cost, keep=counts[stage] + 1, apart=frozenset({lineup.NULL_ARM})),
+                rule=Elimination(cost, keep=counts[stage] + 1, apart=frozenset({lineup.NULL_ARM}), barred=barred),
             )
-            allowed = [arm.name for arm in mine if self._may_win(arm)]
             costs = {name: list(by.values()) for name, by in data.costs(cost, allowed).items()}
             best = best_of({name: c for name, c in costs.items() if name not in data.dropped}, counts[stage])
             survivors[stage] = [lineup.stage_part(name)[1] for name in best]
@@ -264,17 +288,10 @@ class Race:
             deadlines=self._until(self._effort.stores.share),
             rule=Elimination(cost, keep=self._effort.store_finalists),
         )
-        costs = {name: list(by.values()) for name, by in data.costs(cost).items() if name not in data.dropped}
-        middle = {name: median(values) for name, values in costs.items()}
-        clients: dict[str, dict[int, float]] = {}
-        for name in best_of(costs, len(costs)):
-            arm = data.arms[name]
-            clients.setdefault(arm.pipeline.rsplit(" | ", 1)[1], {})[arm.in_flight] = middle[name]
-        wanted = lineup.reference_level(self._options)
-        chosen = {client: best_level(levels, wanted) for client, levels in clients.items()}
+        chosen = best_clients(data, cost, lineup.reference_level(self._options))
         if not chosen:
             raise InputError(f"no store client could upload: {next(iter(data.errors.values()), 'no samples')}")
-        return list(chosen.items())[: self._effort.store_finalists]
+        return chosen[: self._effort.store_finalists]
 
     def _check(self, finals: list[Arm]) -> None:
         """Check whole CPU pipelines, presets included, before they are raced end to end."""
@@ -304,7 +321,7 @@ class Race:
         # The original design may be faster alone than side by side; it is compared with at its better.
         if reference.in_flight != 1 and reference.name not in checked:
             extra.append(lineup.upload_arm(reference.pipeline, 1))
-        protected = frozenset(arm.name for arm in (arms[0], *extra))
+        protected = frozenset(arm.name for arm in (arms[0], *extra)) | found.for_goals
         self._bench.phase(
             "finals",
             list({arm.name: arm for arm in (*arms, *extra)}.values()),
@@ -313,7 +330,10 @@ class Race:
             rule=Elimination(
                 upload_cost(self._options.objective, self._options.tariff),
                 protected=protected,
-                apart=frozenset(arm.name for arm in extra[1:]) - found.eligible,
+                apart=(frozenset(arm.name for arm in extra) - found.eligible) | found.for_text,
+                alpha=FINALS_ALPHA,
+                margins=False,
+                twins=(arms[0].name, extra[0].name),
             ),
         )
 
@@ -334,7 +354,7 @@ class Race:
 
     def _held_out(self) -> None:
         """Measure the winner again, in fresh processes, on captures that the race did not see."""
-        from packhorse.race.results import verdict_of
+        from packhorse.race.outcome import verdict_of
 
         self._observer.phase("measuring the winner again on held-out captures")
         verdict = verdict_of(self._options, self._found)
@@ -343,7 +363,7 @@ class Race:
             return
         reference = self._found.reference
         alone = [lineup.upload_arm(reference.pipeline, 1)] if reference is not None else []
-        wanted = (verdict.choice, reference, *alone, self._found.common)
+        wanted = (*self._choices(verdict.choice), reference, *alone, self._found.common)
         names = [arm.name for arm in wanted if arm is not None and arm.name in finals.arms]
         arms = {name: finals.arms[name] for name in names if name not in finals.errors}
         # Other captures, other rounds: the child finds them anew.
@@ -354,40 +374,24 @@ class Race:
             deadlines=self._until(1 - self._share),
         )
 
-    def _predicted(self, before_s: float = 0.0) -> Cost:
+    def _choices(self, choice: Arm) -> list[Arm]:
+        """The race's choice and those of its other goals: each is published by what it does on other captures."""
+        from packhorse.race.outcome import verdict_of
+
+        options = self._options
+        others = [
+            verdict_of(replace(options, objective=goal.objective, require=goal.require), self._found)
+            for goal in options.goals
+        ]
+        return [choice, *(verdict.choice for verdict in others if verdict is not None)]
+
+    def _predicted(self, before_s: float = 0.0, *, objective: Objective | None = None) -> Cost:
         assert self._found.price is not None, "the ceiling is measured first"
         options = self._options
         return predicted_cost(
-            options.objective, self._found.price, cores=self._cores, before_s=before_s, tariff=options.tariff
+            objective or options.objective,
+            self._found.price,
+            cores=self._cores,
+            before_s=before_s,
+            tariff=options.tariff,
         )
-
-
-def alone(arm: Arm, pipeline: Pipeline) -> tuple[Choice, ...]:
-    """The choices that an arm is about: one stage's when it measures a stage alone."""
-    stages = {Kind.ENCODE: pipeline.encode_with, Kind.COMPRESS: pipeline.compress, Kind.BASE64: pipeline.base64}
-    return (stages[arm.kind],) if arm.kind in stages else pipeline.choices
-
-
-def best_level(costs: dict[int, float], wanted: int) -> int:
-    """A client's concurrency for the finals: ``wanted`` unless others are clearly better, then the highest of those.
-
-    On a link without round trips levels hardly differ, and the best of them by a hair may be one at a time, which would
-    be the worst advice for any real link.
-    """
-    near = [level for level, cost in costs.items() if cost <= LEVEL_MARGIN * min(costs.values())]
-    return wanted if wanted in near else max(near)
-
-
-def undominated(costs: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Leave out every base64 pipeline that is not clearly cheaper than the same one with raw bytes.
-
-    It does more work and stores a third more, so where it looks a little cheaper that is noise; and without this rule
-    it would take a finalist's place.
-    """
-    middle = {name: median(values) for name, values in costs.items()}
-    raws = {name: f"{name.rsplit(' | ', 1)[0]} | raw" for name in costs}
-    return {
-        name: values
-        for name, values in costs.items()
-        if raws[name] == name or middle[name] < BASE64_CLEARLY_CHEAPER * middle.get(raws[name], math.inf)
-    }

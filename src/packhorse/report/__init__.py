@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from packhorse.race.record import read_record, write_text
+from packhorse.files import write_text
+from packhorse.race.record import read_record
 from packhorse.report import markdown, picture
 
 __all__ = ["write"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from packhorse.report import judged
+from packhorse.report import judged, verdicts
 from packhorse.report.text import bytes_, code, number, percent, plain, rate, seconds, table, times
 from packhorse.units import format_bytes
 
@@ -25,6 +25,7 @@ def render(record: Record) -> str:
     sections: Sequence[Callable[[Record], list[str]]] = (
         _verdict,
         _ranking,
+        verdicts.sections,
         judged.sections,
         _held_out,
         _caveats,
@@ -102,7 +103,16 @@ def _ranking(record: Record) -> list[str]:
     if not rows:
         return ["## Ranking", "", "Nothing was measured end to end.", ""]
     best = {row["arm"]: row["against_best"] for row in rows}
-    figures = ("captures/s", "raw bytes", "× reference", "behind the best (95 %)", "CPU", "stored", "p50 / p99")
+    figures = (
+        "captures/s",
+        "raw bytes",
+        "× reference",
+        "behind the best (95 %)",
+        "verdict",
+        "CPU",
+        "stored",
+        "p50 / p99",
+    )
     header = ("", "pipeline", "in flight", *figures, "peak memory", "blocks")
     ordered = sorted(rows, key=_rank_key)
     body = [
@@ -114,6 +124,7 @@ def _ranking(record: Record) -> list[str]:
             bytes_(row["raw_bytes_per_s"]) + "/s",
             times(row["speedup_over_reference"]),
             _behind(best[row["arm"]]),
+            _verdict_cell(row, record),
             seconds(row["cpu_s"]),
             bytes_(row["bytes_out"]),
             f"{seconds(row['latency']['p50_s'])} / {seconds(row['latency']['p99_s'])}",
@@ -126,10 +137,16 @@ def _ranking(record: Record) -> list[str]:
     lines.append(
         f"By {record['objective']}; rates are captures per second over the whole mix, medians over blocks; "
         "● in the winner set, ◆ chosen, A/A the twin that gives the noise floor. "
+        "Verdicts are over the yardstick, beside the noise floor. "
         "× reference is paired within blocks, over the original design at the better of its concurrencies. "
         "Presets have a place only where they were asked for. CPU is the client's, all threads."
     )
     return [*lines, ""]
+
+
+def _verdict_cell(row: Record, record: Record) -> str:
+    shown = verdicts.word(row, record)
+    return f"{shown}, noise {verdicts.noise(record)}" if row.get("verdict") else shown
 
 
 def _rank_key(row: dict[str, Any]) -> tuple[float, float, str]:
@@ -219,11 +236,6 @@ def _caveats(record: Record) -> list[str]:
     suspect = [block for block in record["blocks"] if block["suspect"]]
     if suspect:
         lines.append(f"* {len(suspect)} suspect block(s) were measured again; both stay in the record.")
-    lines += [
-        f"* Interaction: {code(row['pipeline'])} was predicted at place {row['predicted_place']} from its CPU stages "
-        f"and came in at {row['measured_place']} end to end."
-        for row in record["interactions"]
-    ]
     lines.append(f"* The link is {plain(record['link'])}: on it pool sizes and round trips hardly count.")
     if record["quick"]:
         lines.append("* A quick race: few blocks. Run without --quick before publishing.")

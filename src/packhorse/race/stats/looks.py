@@ -27,6 +27,8 @@ Spending = Literal["pocock", "obrien-fleming"]
 
 #: A paired t test over three blocks has two degrees of freedom: one disturbed block decides it. Four is the least.
 LEAST_BLOCKS = 4
+#: Blocks after which a race looks, where it plans for more: early ones save the most, later ones see the most.
+RACE_LOOKS = (4, 6, 8, 12, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,11 @@ def plan_looks(
         raise InputError(f"looks={ordered}: must be ascending, from {LEAST_BLOCKS} to {total_blocks} blocks")
     sums = [0.0, *(spent(look / total_blocks, alpha, spending) for look in ordered)]
     return LookPlan(tuple(ordered), tuple(after - before for before, after in itertools.pairwise(sums)))
+
+
+def declared(total_blocks: int, alpha: float) -> LookPlan:
+    """The looks of a race of at most ``total_blocks``: those of :data:`RACE_LOOKS` that lie before its end."""
+    return plan_looks([blocks for blocks in RACE_LOOKS if blocks < total_blocks], total_blocks, alpha)
 
 
 def look(log_times: ArrayLike, alpha_step: float, *, least_deficit: float = 0.0) -> Look:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from packhorse.race.stats.arrays import FloatArray
 from packhorse.race.stats.gate import GateRule, GateState, RowData, Stage, first_pass, second_pass
 from packhorse.race.stats.interval import Centre, bca_limits, widened_level
-from packhorse.race.stats.looks import Spending, look, plan_looks
+from packhorse.race.stats.looks import RACE_LOOKS, Spending, look, plan_looks
 from packhorse.race.stats.noise import Noise
 from packhorse.race.stats.significance import holm, signed_rank_p
 from packhorse.race.stats.verdict import VerdictRule, noise_floor
@@ -103,7 +103,7 @@ def elimination_error(
 ) -> Figures:
     """How often any best candidate leaves early, and how much of the race's measuring the looks save."""
     rng = np.random.default_rng(seed)
-    plan = plan_looks([4, 6, 8, 12], blocks, ALPHA, spending=spending)
+    plan = plan_looks([after for after in RACE_LOOKS if after < blocks], blocks, ALPHA, spending=spending)
     best = {column for column, effect in enumerate(effects) if effect == min(effects)}
     lost, cells = 0, 0
     for _ in range(runs):
