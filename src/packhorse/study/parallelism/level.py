@@ -14,7 +14,7 @@ from packhorse.study.parallelism.backlog import Backlog
 from packhorse.study.parallelism.logs import logger
 from packhorse.study.parallelism.probe import CpuSplit, Lag, Sampler
 from packhorse.study.parallelism.shape import resident
-from packhorse.study.parallelism.spec import Level, Row
+from packhorse.study.parallelism.spec import Level, Row, named
 from packhorse.study.parallelism.tasks import Done, Tasks
 from packhorse.study.parallelism.ways import opened
 
@@ -34,7 +34,7 @@ async def _run(level: Level, send: Callable[[Any], None]) -> Row:
     backlog, lag = Backlog(), Lag()
     async with opened(level, backlog) as hand_over:
         tasks = Tasks(level.shape, level.feeds, hand_over, logger(level.variant.logging))
-        set_gc(level.variant.gc)
+        set_gc(level.variant.gc or named(level.way).gc)
         source = random.Random(level.seed)
         starts = [source.uniform(0, level.shape.duration_s) for _ in range(level.parallelism)]
         with Sampler(send, lag, lambda: (*backlog.look(), len(tasks.done))):

@@ -12,6 +12,7 @@ from packhorse.study.parallelism.verdicts import case_sentences, sentences
 Document = Mapping[str, Any]
 _QUESTIONS = {
     "pool": "What the pool's default does",
+    "link": "When the link is slower than the captures come",
     "gc": "What the garbage collector's settings do",
     "logging": "What logging costs",
     "redaction": "What redaction costs",
@@ -95,12 +96,13 @@ def _cases(document: Document, question: str, heading: str) -> Iterator[str]:
     if not rows:
         return
     yield f"## {heading}\n"
-    yield f"Way: {rows[0]['way']}, {rows[0]['parallelism']} tasks at once.\n"
+    ways = ", ".join(dict.fromkeys(row["way"] for row in rows))
+    yield f"Way: {ways}; {rows[0]['parallelism']} tasks at once.\n"
     yield from (f"* {sentence}" for sentence in case_sentences(question, rows))
     yield ""
     header = (
-        question, "latency ratio", "stored/s", "backlog", "upload p50", "GC share", "collections/s", "logging, of CPU",
-        "loop lag p99 · max", "cores used", "peak RSS",
+        question, "latency ratio", "stored/s", "backlog", "backlog growth", "upload p50", "GC share", "collections/s",
+        "logging, of CPU", "loop lag p99 · max", "cores used", "peak RSS",
     )  # fmt: skip
     yield from table(header, [_case(row) for row in rows])
     yield ""
@@ -108,14 +110,15 @@ def _cases(document: Document, question: str, heading: str) -> Iterator[str]:
 
 def _case(row: Mapping[str, Any]) -> list[str]:
     if row["ended"]:
-        return [row["name"], f"ended: {row['ended']}", *[""] * 8, bytes_(row["peak_rss_bytes"])]
+        return [row["name"], f"ended: {row['ended']}", *[""] * 9, bytes_(row["peak_rss_bytes"])]
     cpu = row["cpu"]
     used = cpu["tasks_s"] + cpu["logging_s"] + cpu["rest_of_loop_s"] + cpu["other_threads_s"]
     return [
         row["name"],
         number(row["ratio"]),
         rate(row["stored_per_s"]),
-        str(row["backlog"]),
+        f"{row['backlog']} ({bytes_(row['backlog_bytes'])})",
+        f"{row['backlog_growth_per_s']:+.1f}/s",
         seconds(row["upload_p50_s"]),
         percent(row["gc_share"]),
         number(row["gc_collections_per_s"]),
@@ -145,4 +148,6 @@ def _method(document: Document, settings: Mapping[str, Any]) -> Iterator[str]:
         "that a ratio with ≥ is a lower bound. The knee is the highest measured level up to which no level exceeds "
         "the bound.\n"
     )
-    yield f"Again: `{' '.join(document['command'])} -o study-{document['name']}.json`"
+    links = [f"{name}: {' '.join(link['source'].split())}" for name, link in document["links"].items()]
+    yield from (f"* Link {link}" for link in links)
+    yield f"\nAgain: `{' '.join(document['command'])} -o study-{document['name']}.json`"

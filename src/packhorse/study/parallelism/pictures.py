@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     import altair as alt
 
 Document = Mapping[str, Any]
-_COLOURS = {"floating": ORANGE, "awaited": "#E69F00", "common": GREY, "packhorse": BLUE}
+_COLOURS = {
+    "floating": ORANGE,
+    "awaited": "#E69F00",
+    "common": GREY,
+    "packhorse": BLUE,
+    "packhorse, gc tuned": "#009E73",
+}
 _PARTS = {
     "tasks_s": ("the tasks themselves", SKY),
     "rest_of_loop_s": ("rest of the loop's thread", ORANGE),
@@ -161,5 +167,5 @@ def _cpu(document: Document) -> Any:
             order="order:Q",
             column=alt.Column("way:N", sort=names, title=None, header=alt.Header(labelFontSize=13, labelColor=INK)),
         )
-        .properties(width=140, height=220, title=_title("Who uses the CPU"))
+        .properties(width=125, height=220, title=_title("Who uses the CPU"))
     )

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from packhorse.lab.link.model import LOOPBACK
 from packhorse.study.parallelism.spec import PLAIN, Variant
+
+#: Where a round trip makes the pool matter, and where bandwidth is short.
+FAR_LINK, SLOW_LINK = "cross-region", "home"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +20,7 @@ class Case:
     way: str
     parallelism: int
     variant: Variant = PLAIN
-    link: str = "loopback"
+    link: str = LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,18 @@ def _logging(names: tuple[str, ...], parallelism: int) -> tuple[Case, ...]:
 
 
 def _pools(sizes: tuple[int, ...], parallelism: int, link: str) -> tuple[Case, ...]:
-    return tuple(Case("pool", f"{n} ({link})", "quick", parallelism, Variant(pool=n), link) for n in sizes)
+    """The collector is tuned, so that the pool is what is left to differ."""
+    tuned = "freeze+thresholds"
+    return tuple(Case("pool", f"{n} ({link})", "quick", parallelism, Variant(pool=n, gc=tuned), link) for n in sizes)
+
+
+def _slow_link(ways: tuple[str, ...], parallelism: int) -> tuple[Case, ...]:
+    """More captures than the link carries: what becomes of those that wait."""
+    return tuple(Case("link", f"{way} ({SLOW_LINK})", way, parallelism, link=SLOW_LINK) for way in ways)
 
 
 FULL = Plan(
-    levels=(1, 3, 10, 30, 100, 300),
+    levels=(1, 10, 30, 100, 300),
     refinements=3,
     repeats=2,
     warmup_s=1.5,
@@ -64,7 +75,9 @@ FULL = Plan(
     cases=(
         *_gc(("default", "freeze", "thresholds", "freeze+thresholds", "off"), 100),
         *_logging(("none", "stdlib", "structlog", "stdlib+payload", "structlog+payload"), 30),
-        *_pools((10, 50, 256), 100, "loopback"),
+        *_pools((10, 50, 256), 120, LOOPBACK),
+        *_pools((10, 50, 256), 120, FAR_LINK),
+        *_slow_link(("floating", "quick", "common", "packhorse"), 30),
         Case("redaction", "off", "packhorse", 30),
         Case("redaction", "on", "packhorse", 30, Variant(redact=True)),
     ),
@@ -78,6 +91,7 @@ QUICK = Plan(
     cases=(
         *_gc(("default", "freeze+thresholds"), 100),
         *_logging(("none", "stdlib+payload", "structlog+payload"), 30),
-        *_pools((10, 256), 100, "loopback"),
+        *_pools((10, 256), 120, FAR_LINK),
+        *_slow_link(("quick", "packhorse"), 30),
     ),
 )

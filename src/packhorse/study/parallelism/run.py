@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from packhorse.lab.link.model import LOOPBACK, parse_link
 from packhorse.lab.targets import start_target
 from packhorse.stores.base import Endpoint
 from packhorse.study.parallelism.bounded import FINISHED, run_bounded
@@ -84,8 +85,7 @@ def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[
         with start_target(TARGET) as target:
             version = target.version
             _levels(bench, target.endpoint)
-            for case in bench.plan.cases:
-                bench.case(case, target.endpoint)
+        _cases(bench)
     except KeyboardInterrupt:
         interrupted = True
     progress(1.0)
@@ -109,6 +109,16 @@ def _levels(bench: Bench, endpoint: Endpoint) -> None:
                     bench.measure(way, closer, endpoint)
 
 
+def _cases(bench: Bench) -> None:
+    """The variants, link by link: each link with a server of its own."""
+    for link in dict.fromkeys(case.link for case in bench.plan.cases):
+        simulated = None if link == LOOPBACK else parse_link(link)
+        with start_target(TARGET, link=simulated) as target:
+            for case in bench.plan.cases:
+                if case.link == link:
+                    bench.case(case, target.endpoint)
+
+
 def _document(bench: Bench, server: str, *, interrupted: bool) -> dict[str, Any]:
     summary = summarize(bench.rows)
     single, _ = stretches([row for row in bench.rows if row["way"] == "packhorse" and row["parallelism"] == 1])
@@ -119,7 +129,7 @@ def _document(bench: Bench, server: str, *, interrupted: bool) -> dict[str, Any]
             "seed": bench.seed,
             "target": TARGET,
             "server": server,
-            "link": "loopback",
+            "link": LOOPBACK,
             "task": asdict(bench.shape),
             "ways": {name: asdict(way) for name, way in (WAYS | MORE_WAYS).items()},
             "levels": list(plan.levels),
@@ -132,6 +142,7 @@ def _document(bench: Bench, server: str, *, interrupted: bool) -> dict[str, Any]
         "goals": goals(summary),
         "levels": {way: {str(n): figures for n, figures in levels.items()} for way, levels in summary.items()},
         "cases": [_case(row, base) for row in bench.cases],
+        "links": {name: parse_link(name).to_record() for name in dict.fromkeys(case.link for case in plan.cases)},
         "columns": list(COLUMNS),
         "samples": [*bench.rows, *bench.cases],
     }

@@ -62,9 +62,10 @@ def task_shape(text: str | None = None) -> TaskShape:
         text = (resources.files("packhorse.study.parallelism") / "task.toml").read_text(encoding="utf-8")
     data: dict[str, Any] = tomllib.loads(text)
     known = {field.name for field in fields(TaskShape)}
-    if data.keys() != known:
-        wrong = sorted(data.keys() ^ known)[0]
-        raise InputError(f"task description: field {wrong!r} is {'unknown' if wrong in data else 'missing'}")
+    for name in sorted(data.keys() - known):
+        raise InputError(f"task description: field {name!r} is unknown; known are {', '.join(sorted(known))}")
+    for name in sorted(known - data.keys()):
+        raise InputError(f"task description: field {name!r} is missing")
     return TaskShape(**{**data, "capture_kinds": tuple(data["capture_kinds"])})
 
 

@@ -29,12 +29,14 @@ class Way:
         pipeline: What it runs; empty for packhorse, whose profile says it.
         awaited: True when a task ends only once its capture is stored.
         about: One line for the report.
+        gc: The garbage collector's settings, where a variant does not name others.
     """
 
     kind: str
     pipeline: str
     awaited: bool
     about: str
+    gc: str = "default"
 
 
 WAYS = {
@@ -42,9 +44,23 @@ WAYS = {
     "awaited": Way("loop", ORIGINAL, awaited=True, about="the same, and the task waits until its capture is stored"),
     "common": Way("threads", COMMON, awaited=False, about="today's common stack in the default thread pool"),
     "packhorse": Way("packhorse", "", awaited=False, about="`await AsyncUploader.submit()`, default profile"),
+    "packhorse, gc tuned": Way(
+        "packhorse",
+        "",
+        awaited=False,
+        about="the same, with `gc.freeze()` and higher thresholds",
+        gc="freeze+thresholds",
+    ),
 }
 #: Ways that only variants use.
-MORE_WAYS = {"quick": Way("loop", QUICK, awaited=False, about="a quick encoder on the loop, floating; pool as said")}
+MORE_WAYS = {
+    "quick": Way(
+        "loop",
+        QUICK,
+        awaited=False,
+        about="a quick encoder on the loop, floating; the client's default pool unless said",
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +69,14 @@ class Variant:
 
     Attributes:
         pool: Connections of the client, or None for the way's own.
-        gc: ``default``; ``freeze`` (collect and freeze once the service is up); ``thresholds`` (50,000, 20, 100);
-            ``freeze+thresholds``; ``off``.
+        gc: None for the way's own; ``default``; ``freeze`` (collect and freeze once the service is up);
+            ``thresholds`` (50,000, 20, 100); ``freeze+thresholds``; ``off``.
         logging: A name of :data:`packhorse.study.parallelism.logs.LOGGERS`.
         redact: packhorse only: with redaction.
     """
 
     pool: int | None = None
-    gc: str = "default"
+    gc: str | None = None
     logging: str = "none"
     redact: bool = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from packhorse.report.text import bytes_, number, percent, seconds, times
@@ -15,7 +15,8 @@ def sentences(document: Mapping[str, Any]) -> Iterator[str]:
     """The findings about the ways, goals first."""
     goals = document["goals"]
     yield _ratio_goal(goals["ratio_at_goal"])
-    yield from _knee_goal(goals)
+    yield _knee_goal(goals["knee_times_original"])
+    yield from _knees(goals)
     yield from _backlog(document["levels"].get("floating", {}))
     yield from _worst_gc(document["levels"].get("floating", {}))
     yield from _budget(document["levels"])
@@ -23,21 +24,28 @@ def sentences(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _ratio_goal(goal: Figures) -> str:
     text = f"Goal, with packhorse a latency ratio of at most {goal['bound']} at {goal['parallelism']} tasks at once: "
-    measured = "" if goal["measured"] is None else f", {goal['measured']:.3f}"
+    measured = _each(goal["measured"], lambda value: f"{value:.3f}")
     return f"{text}{_VERDICT[goal['met']]}{measured}."
 
 
-def _knee_goal(goals: Figures) -> Iterator[str]:
-    goal, knees, highest = goals["knee_times_original"], goals["knees"], goals["highest_measured"]
+def _knee_goal(goal: Figures) -> str:
     text = f"Goal, {goal['bound']:g} times as many tasks at once as the original design within that ratio: "
-    measured = "" if goal["measured"] is None else f", {times(goal['measured'])}"
-    yield f"{text}{_VERDICT[goal['met']]}{measured}."
+    return f"{text}{_VERDICT[goal['met']]}{_each(goal['measured'], times)}."
+
+
+def _each(measured: Figures, shown: Callable[[float], str]) -> str:
+    """What each way of using packhorse reached."""
+    return "".join(f"; {way} {shown(value)}" for way, value in measured.items() if value is not None)
+
+
+def _knees(goals: Figures) -> Iterator[str]:
+    knees, highest = goals["knees"], goals["highest_measured"]
     found = []
     for way, knee in knees.items():
         at_least = "at least " if knee is not None and knee == highest[way] else ""
-        found.append(f"{way} {at_least}{'none' if knee is None else knee}")
+        found.append(f"{way}: {at_least}{'none' if knee is None else knee}")
     if found:
-        yield f"Most tasks at once within that ratio: {', '.join(found)}."
+        yield f"Most tasks at once within that ratio: {'; '.join(found)}."
 
 
 def _top(levels: Mapping[str, Figures]) -> tuple[str, Figures] | None:
@@ -91,7 +99,7 @@ def case_sentences(question: str, rows: Sequence[Figures]) -> Iterator[str]:
     usable = [row for row in rows if not row["ended"]]
     if len(usable) < 2:
         return
-    makers = {"pool": _pool, "gc": _gc, "logging": _logging, "redaction": _redaction}
+    makers = {"pool": _pool, "link": _link, "gc": _gc, "logging": _logging, "redaction": _redaction}
     yield from makers[question](usable)
 
 
@@ -106,6 +114,14 @@ def _pool(rows: Sequence[Figures]) -> Iterator[str]:
             f"Over {link}, a pool of {first['name'].split()[0]} stores {number(first['stored_per_s'])} captures/s with "
             f"{first['backlog']} waiting at the end, one of {last['name'].split()[0]} {number(last['stored_per_s'])} "
             f"({times(gain)}) with {last['backlog']} waiting."
+        )
+
+
+def _link(rows: Sequence[Figures]) -> Iterator[str]:
+    for row in rows:
+        yield (
+            f"{row['way']}: {row['backlog']} captures wait at the end ({row['backlog_growth_per_s']:+.1f}/s), "
+            f"{bytes_(row['peak_rss_bytes'])} of memory at most, latency ratio {number(row['ratio'])}."
         )
 
 
