@@ -17,9 +17,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from packhorse.errors import InputError
+from packhorse.errors import InputError, StoreErrorKind
 from packhorse.uploader.adaptive_window import Overhead, Window
 
+#: Failures that tell of too much load: 429 and 503 SlowDown, and no answer in time.
+OVERLOAD = frozenset({StoreErrorKind.THROTTLED, StoreErrorKind.TIMEOUT})
 #: Defaults: obstore keeps getting faster up to about 50 uploads at once at 30 ms; 4 is harmless anywhere.
 MOST_IN_FLIGHT, START = 64, 4
 #: A step is kept when throughput grows by at least this power of the step: by 2.5 % for half as much again in flight.
