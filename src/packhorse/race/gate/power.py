@@ -32,23 +32,29 @@ def arm(ratio: float) -> str:
     return f"planted {ratio:+.0%}"
 
 
-def figures(record: Mapping[str, Any]) -> dict[str, Any]:
-    """All that the record's samples say: ``drawn``, ``consecutive``, ``achieved``, ``loaded``, ``noise``, ``verdict``."""
+def figures(record: Mapping[str, Any], *, gates: int = DRAWN_GATES) -> dict[str, Any]:
+    """All that the samples say: ``drawn``, ``consecutive``, ``achieved``, ``loaded``, ``noise`` and ``verdict``.
+
+    Args:
+        record: The self-test's, with ``timings`` and ``seed``.
+        gates: How many are drawn for each condition.
+    """
     timings = [Timing(**{**t, "wall_s": tuple(t["wall_s"]), "cpu_s": tuple(t["cpu_s"])}) for t in record["timings"]]
     names = list(MARGINS)
     quiet = {name: paired(timings, names, 1, head=name) for name in (HEAD, *(arm(ratio) for ratio in PLANTED))}
     loaded = paired(timings, names, 2)
     seed = int(record["seed"])
     conditions = _conditions(quiet)
-    drawn = [label | _drawn(rows, seed) for label, rows in conditions]
+    drawn = [label | _outcomes(_drawn(rows, seed, gates, exchange=label["row"] is None)) for label, rows in conditions]
+    under_load = _outcomes(_drawn(loaded, seed, gates, exchange=True))
     return {
         "achieved": _achieved(quiet, seed),
         "drawn": drawn,
         "consecutive": [label | _consecutive(rows) for label, rows in conditions],
-        "loaded": {"drawn": _drawn(loaded, seed), "one_gate": _consecutive(loaded)},
+        "loaded": {"drawn": under_load, "one_gate": _consecutive(loaded)},
         "noise": {name: _noise(quiet[HEAD][name], seed) for name in names}
         | {f"{name}, loaded": _noise(loaded[name], seed) for name in names},
-        "verdict": verdict(drawn, _drawn(loaded, seed)),
+        "verdict": verdict(drawn, under_load),
     }
 
 
@@ -62,11 +68,31 @@ def _conditions(quiet: Mapping[str, Rows]) -> list[tuple[dict[str, Any], Rows]]:
     return found
 
 
-def _drawn(rows: Rows, seed: int) -> dict[str, Any]:
-    """Outcomes of gates whose blocks are drawn from all that were measured."""
+def _drawn(rows: Rows, seed: int, gates: int, *, exchange: bool) -> list[GateState]:
+    """Gates whose blocks are drawn from all that were measured.
+
+    Where base, base again and head are one tree, the three are exchanged by chance within each block: what is left of a
+    difference in so many blocks is chance too, and drawing from it again and again would take it for a slowdown.
+    """
     rng = np.random.default_rng(seed)
-    states = [_gate(_draw(rows, rng), _draw(rows, rng)) for _ in range(DRAWN_GATES)]
-    return _outcomes(states)
+
+    def draw() -> Rows:
+        drawn = _draw(rows, rng)
+        return _exchanged(drawn, rng) if exchange else drawn
+
+    return [_gate(draw(), draw()) for _ in range(gates)]
+
+
+def _exchanged(rows: Rows, rng: np.random.Generator) -> dict[str, RowData]:
+    blocks = min(np.asarray(row.change_over_base).size for row in rows.values())
+    roles = rng.permuted(np.tile(np.arange(3), (blocks, 1)), axis=1)
+    found = {}
+    for name, row in rows.items():
+        half = np.asarray(row.base_over_base) / 2
+        logs = np.stack([-half, half, np.asarray(row.change_over_base)], axis=1)
+        once, again, head = np.take_along_axis(logs, roles, axis=1).T
+        found[name] = RowData(head - (once + again) / 2, again - once)
+    return found
 
 
 def _draw(rows: Rows, rng: np.random.Generator) -> Rows:

@@ -1,0 +1,224 @@
+"""Gates between revisions of a small project, with real processes. Margins are wide and planted changes large."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from packhorse.errors import InputError
+from packhorse.pipeline import Pipeline
+from packhorse.race.gate.config import GateRow, parse_config
+from packhorse.race.gate.process import Worker, WorkerDied
+from packhorse.race.gate.record import read_gate, validate, write_gate
+from packhorse.race.gate.run import GateRequest, run_gate
+from packhorse.race.gate.sides import checkout, commit_of, here
+from packhorse.race.gate.subjects import SubjectKind, check_comparable, resolve
+from packhorse.race.gate.worker import Spare
+
+WORK = (
+    "def encode(capture):\n    total = 0\n    for number in range({}):\n        total += number\n    return b'x' * 10\n"
+)
+QUICK = {"blocks": 8, "repeats": 1, "sample_s": 0.004, "margin": 0.3, "target": "moto"}
+ROW = {"name": "encode", "call": "shop:encode"}
+
+
+class Quiet:
+    """An observer that keeps count."""
+
+    def __init__(self) -> None:
+        self.blocks = 0
+        self.measurements: list[tuple[int, list[str]]] = []
+
+    def say(self, text: str) -> None:
+        assert text
+
+    def begin(self, blocks: int, measurement: int, rows: Any) -> None:
+        self.measurements.append((measurement, list(rows)))
+
+    def block(self) -> None:
+        self.blocks += 1
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    return subprocess.run(
+        ["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A repository with one commit, tagged ``base``."""
+    repo = tmp_path / "repo"
+    repo.mkdir()
+    git(repo, "init", "-q")
+    (repo / "shop.py").write_text(WORK.format(20_000))
+    (repo / ".gitignore").write_text("*.log\n")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "one")
+    git(repo, "tag", "base")
+    return repo
+
+
+def gate(repo: Path, *, head: str | None = None, rows: list[dict[str, Any]] | None = None, **over: Any) -> Any:
+    config = parse_config({**QUICK, **over, "rows": rows or [ROW]})
+    observer = Quiet()
+    record = run_gate(GateRequest("base", head, repo, config, own_environments=False), observer)
+    return validate(record, source="test"), observer
+
+
+def test_one_tree_against_itself_is_never_a_regression(shop: Path) -> None:
+    record, _ = gate(shop)
+    assert record["exit_code"] != 1
+    assert record["rows"][0]["outcome"] in {"passed", "unresolved", "inconclusive: environment"}
+    assert record["head"] == "working tree"
+
+
+def test_a_change_that_does_thrice_the_work_fails_after_two_measurements(shop: Path, tmp_path: Path) -> None:
+    (shop / "shop.py").write_text(WORK.format(60_000))  # not even committed
+    record, observer = gate(shop)
+    row = record["rows"][0]
+    assert row["outcome"] == "regressed"
+    assert record["exit_code"] == 1
+    assert row["measurements"] == 2
+    assert observer.measurements == [(1, ["encode"]), (2, ["encode"])]
+    assert observer.blocks == 16
+    assert row["ratio"] > 1.3
+    assert row["bytes_out"] == {"base": 30, "head": 30}
+    write_gate(record, tmp_path / "gate.json")
+    assert read_gate(tmp_path) == record
+
+
+def test_a_row_that_the_change_breaks_is_a_regression(shop: Path) -> None:
+    (shop / "shop.py").write_text(WORK.format(20_000) + "def other(capture):\n    return b''\n")
+    git(shop, "commit", "-qam", "two")
+    git(shop, "tag", "-f", "base")
+    (shop / "shop.py").write_text(WORK.format(20_000) + "def other(capture):\n    raise ValueError('no')\n")
+    record, _ = gate(shop, rows=[ROW, {"name": "other", "call": "shop:other"}])
+    assert record["exit_code"] == 1
+    assert record["rows"][1]["outcome"] == "broken"
+    assert "ValueError: no" in record["rows"][1]["error"]
+
+
+def test_a_row_that_the_base_does_not_have_is_new_and_not_compared(shop: Path) -> None:
+    (shop / "shop.py").write_text(WORK.format(20_000) + "def other(capture):\n    return b''\n")
+    record, _ = gate(shop, rows=[ROW, {"name": "other", "call": "shop:other"}])
+    assert record["rows"][1]["outcome"] == "new"
+    assert record["exit_code"] != 1
+
+
+def test_a_row_that_runs_nowhere_is_unusable_input(shop: Path) -> None:
+    with pytest.raises(InputError, match="'gone' runs on neither side: AttributeError"):
+        gate(shop, rows=[ROW, {"name": "gone", "call": "shop:gone"}])
+
+
+def test_no_rows_tells_how_to_declare_them(shop: Path) -> None:
+    config = replace(parse_config(QUICK), rows=())
+    with pytest.raises(InputError, match=r"\[\[tool\.packhorse\.gate\.rows\]\]"):
+        run_gate(GateRequest("base", None, shop, config, own_environments=False), Quiet())
+
+
+def test_an_unknown_revision_is_refused_with_what_to_do(shop: Path) -> None:
+    with pytest.raises(InputError, match="fetch-depth"):
+        commit_of(shop, "nowhere")
+    with pytest.raises(InputError, match="not a git repository"):
+        run_gate(GateRequest("base", None, shop.parent, parse_config({"rows": [ROW]}), own_environments=False), Quiet())
+
+
+def test_the_working_tree_is_copied_as_it_is(shop: Path, tmp_path: Path) -> None:
+    (shop / "new.py").write_text("x = 1\n")
+    (shop / "noise.log").write_text("ignored\n")
+    (shop / "gone.py").write_text("")
+    git(shop, "add", "gone.py")
+    git(shop, "commit", "-qm", "three")
+    (shop / "gone.py").unlink()
+    folder = checkout(shop, None, tmp_path / "copy")
+    assert sorted(path.name for path in folder.iterdir() if path.name != ".git") == [".gitignore", "new.py", "shop.py"]
+    assert git(shop, "status", "--porcelain").split() == ["D", "gone.py", "??", "new.py"]
+
+
+def test_two_profiles_are_compared_without_a_repository(tmp_path: Path) -> None:
+    capture, slow = tmp_path / "one.json", tmp_path / "slow.toml"
+    capture.write_text(json.dumps({"log": {"entries": [{"n": number, "t": "x" * 50} for number in range(300)]}}))
+    slow.write_text(
+        'schema_version = 1\nname = "slow"\npipeline = "json-iterencode | zlib:9 | raw | obstore"\nmax_in_flight = 8\n'
+    )
+    config = replace(parse_config(QUICK), sample_s=0.001, target="rclone")
+    request = GateRequest("default", str(slow), tmp_path, config, captures=(capture,))
+    record = validate(run_gate(request, Quiet()), source="test")
+    assert [row["name"] for row in record["rows"]] == ["cpu", "upload"]
+    assert record["rows"][0]["outcome"] == "regressed"
+    assert "secret" not in json.dumps(record)
+
+
+def test_a_revision_is_not_compared_with_a_profile(shop: Path) -> None:
+    with pytest.raises(InputError, match=r"is a revision.*a profile"):
+        gate(shop, head="default")
+
+
+def test_a_side_that_dies_is_told_with_its_last_words(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("import os, sys\ndef encode():\n    sys.exit('the end')\n")
+    side = replace(here("base", "x"), folder=tmp_path)
+    with Worker(side) as worker, pytest.raises(WorkerDied, match="exit status 1: the end"):
+        worker.prepare(tmp_path, [], [{"name": "encode", "call": "shop:encode"}])
+    assert not [p for p in psutil.Process().children(recursive=True) if "worker.py" in " ".join(p.cmdline())]
+
+
+def test_planted_work_is_done_and_the_output_stays_right() -> None:
+    codec = Pipeline.parse("orjson-stream | isal:2 | raw").codec()
+    extra: list[bytes] = []
+
+    class Counting:
+        def forward(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+            extra.extend(chunks)
+            yield b""
+
+    capture = {"log": {"entries": [{"n": number, "t": "x" * 50} for number in range(3000)]}}
+    whole = b"".join(codec.encode(capture))
+    for plant_bytes in (0, 1_000, 5_000_000):
+        extra.clear()
+        planted = replace(codec, compressor=Spare(codec.compressor, Counting(), plant_bytes))
+        assert b"".join(planted.encode(capture)) == whole
+        assert sum(len(chunk) for chunk in extra) == plant_bytes
+
+
+@pytest.fixture
+def a_record(tmp_path: Path) -> Callable[..., str]:
+    """A race's record with some fields changed, as a file."""
+    published = json.loads((Path(__file__).parents[2] / "reports" / "race-default" / "record.json").read_text())
+
+    def make(**machine: Any) -> str:
+        path = tmp_path / "record.json"
+        path.write_text(json.dumps({**published, "machine": {**published["machine"], **machine}}))
+        return str(path)
+
+    return make
+
+
+def test_a_record_from_elsewhere_is_refused_by_field(a_record: Callable[..., str], tmp_path: Path) -> None:
+    subject = resolve(a_record(cpu_model="Abacus"), tmp_path)
+    assert subject.kind is SubjectKind.RECORD
+    assert subject.record is not None
+    captures = {c["name"]: c["sha256"] for c in subject.record["captures"]}
+    link = subject.record["link"]
+    link = link["name"] if isinstance(link, dict) else link
+    machine = subject.record["machine"]
+    check_comparable([subject], machine, link, captures)
+    with pytest.raises(InputError, match=r"machine\.cpu_model is 'Abacus'.*'Loom' here"):
+        check_comparable([subject], {**machine, "cpu_model": "Loom"}, link, captures)
+    with pytest.raises(InputError, match="link is"):
+        check_comparable([subject], machine, "carrier pigeon", captures)
+    with pytest.raises(InputError, match=r"captures\..*\.sha256"):
+        check_comparable([subject], machine, link, {"mine.har": "00"})
+
+
+def test_rows_with_a_store_and_profiles_upload() -> None:
+    assert GateRow("a", pipeline="orjson | none | raw | boto3").uploads
+    assert not GateRow("a", pipeline="orjson | none | raw").uploads
