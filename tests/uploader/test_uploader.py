@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import random
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -108,9 +109,9 @@ def test_a_capture_that_cannot_be_encoded_fails_alone() -> None:
     assert stats.held_bytes == 0
 
 
-def fill(up: Uploader) -> None:
+def fill(up: Uploader, timeout_s: float = 0.01) -> None:
     for _ in range(2000):  # bodies compress well: it takes many to fill the budget for good
-        up.submit(KIB100, timeout_s=0.01)
+        up.submit(KIB100, timeout_s=timeout_s)
 
 
 def test_without_room_submit_nowait_drops_and_submit_raises() -> None:
@@ -316,18 +317,16 @@ def test_no_thread_to_be_had_is_a_counted_refusal(monkeypatch: pytest.MonkeyPatc
     assert balanced(up.stats())
 
 
-def test_an_interrupted_wait_for_room_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(self: threading.Condition, timeout: float | None = None) -> bool:
-        raise KeyboardInterrupt
-
+def test_an_interrupted_wait_for_room_is_counted() -> None:
+    """The main thread is interrupted where it waits, by a signal, as Ctrl-C does it."""
     store = FakeStore()
     store.gate.clear()
     up = uploader(store, budget=120_000, max_in_flight=1)
     up.submit(KIB100)
-    with monkeypatch.context() as patch:
-        patch.setattr(up._engine._room, "wait", lambda timeout: interrupt(up._engine._room, timeout))
-        with pytest.raises(KeyboardInterrupt):
-            fill(up)
+    timer = threading.Timer(0.2, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        fill(up, timeout_s=30)
     store.gate.set()
     up.close(deadline_s=10)
     assert up.stats().reasons["dropped: the wait for room was interrupted"] == 1

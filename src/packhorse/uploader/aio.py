@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from packhorse.uploader.engine import NO_ROOM
 from packhorse.uploader.face import Face
+from packhorse.uploader.telemetry import watch_loop
 from packhorse.uploader.ticket import Receipt, Ticket
 
 
-def _wake(loop: asyncio.AbstractEventLoop, room: asyncio.Event) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
-        loop.call_soon_threadsafe(room.set)
+def _wake(loop: asyncio.AbstractEventLoop, turn: asyncio.Event) -> None:
+    loop.call_soon_threadsafe(turn.set)
 
 
 class AsyncUploader(Face):
@@ -29,31 +27,21 @@ class AsyncUploader(Face):
     async def submit(self, capture: Any, *, key: str | None = None, timeout_s: float | None = None) -> Ticket:
         """As ``Uploader.submit``, without holding the loop. A cancelled wait drops the capture, counted."""
         engine = self._engine
-        job = engine.job(capture, key)
-        engine.enter(job)
-        room = asyncio.Event()
-        wish = partial(_wake, asyncio.get_running_loop(), room)
-        reason = NO_ROOM
-        try:
-            async with asyncio.timeout(timeout_s):
-                while True:
-                    refusal = engine.try_submit(job, wish)
-                    if refusal is None:
-                        return job.ticket
-                    if refusal != NO_ROOM:
-                        reason = refusal
-                        break
-                    await room.wait()
-                    room.clear()
-        except TimeoutError:
-            pass
-        except BaseException:
-            engine.give_up(job, "the submitting task was cancelled")
-            raise
-        finally:
-            engine.withdraw(wish)
-        engine.give_up(job, reason)
-        raise engine.refused(job, reason)
+        loop, turn = asyncio.get_running_loop(), asyncio.Event()
+        if engine.options.telemetry:
+            watch_loop(loop)
+        waiter = engine.ask(engine.job(capture, key), partial(_wake, loop, turn))
+        if not waiter.decided:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await turn.wait()
+            except TimeoutError:
+                pass
+            except BaseException:
+                engine.give_up(waiter, "the submitting task was cancelled")
+                raise
+            engine.ask_last(waiter)
+        return engine.outcome(waiter)
 
     def submit_nowait(self, capture: Any, *, key: str | None = None) -> Ticket:
         """As ``Uploader.submit_nowait``."""
@@ -71,6 +59,7 @@ class AsyncUploader(Face):
         await asyncio.to_thread(self._engine.close, deadline)
 
     async def __aenter__(self) -> Self:
+        self._engine.start()
         return self
 
     async def __aexit__(

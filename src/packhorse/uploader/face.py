@@ -11,7 +11,8 @@ from packhorse.errors import InputError, UnavailableError
 from packhorse.profiles.loading import Profile, load_profile
 from packhorse.stores.base import Endpoint
 from packhorse.stores.url import parse_s3_url
-from packhorse.uploader.engine import Engine
+from packhorse.uploader.adaptive_permits import Limit
+from packhorse.uploader.engine import Engine, Limits
 from packhorse.uploader.ledger import Stats
 from packhorse.uploader.options import DEFAULT_MEMORY_BUDGET_BYTES, UploaderOptions
 
@@ -19,7 +20,7 @@ from packhorse.uploader.options import DEFAULT_MEMORY_BUDGET_BYTES, UploaderOpti
 class Face:
     """Constructor and control of an uploader; ``Uploader`` and ``AsyncUploader`` add how captures are handed in."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what everybody sets; all else is in the options
         self,
         url: str,
         *,
@@ -27,9 +28,12 @@ class Face:
         endpoint_url: str | None = None,
         redact: bool | Any = True,
         memory_budget_bytes: int = DEFAULT_MEMORY_BUDGET_BYTES,
+        spool_dir: str | Path | None = None,
         options: UploaderOptions | None = None,
     ) -> None:
         """Prepare an uploader. Nothing is connected and no thread is started until the first capture.
+
+        With a spool, entering the uploader's ``with`` block or the first capture takes over what dead processes left.
 
         Args:
             url: ``s3://bucket/prefix``; every key starts with the prefix.
@@ -38,6 +42,8 @@ class Face:
             redact: True removes what the built-in rules know as secret, a ``Redactor`` brings its own rules, False
                 uploads captures as they are.
             memory_budget_bytes: The most bytes that waiting and travelling captures may hold.
+            spool_dir: Folder on a local disk for captures that S3 cannot take now (``options.spool_dir``); None for
+                none. Made when it is first needed. One folder serves any number of processes, for one bucket name.
             options: Further settings.
 
         Raises:
@@ -46,6 +52,10 @@ class Face:
             UnavailableError: The profile's libraries are not installed.
         """
         chosen = options or UploaderOptions()
+        if spool_dir is not None:
+            chosen = replace(chosen, spool_dir=spool_dir)
+        if chosen.spool_dir is not None and Path(chosen.spool_dir).exists() and not Path(chosen.spool_dir).is_dir():
+            raise InputError(f"spool_dir {str(chosen.spool_dir)!r} is no folder; give a folder on a local disk")
         bucket, prefix = parse_s3_url(url)
         if memory_budget_bytes <= 0:
             raise InputError(f"memory_budget_bytes is {memory_budget_bytes}; it must be above 0")
@@ -64,6 +74,7 @@ class Face:
             budget_bytes=memory_budget_bytes,
             redact=self._redaction.apply,
         )
+        self._engine.redactions = self._redaction.counts
 
     @property
     def profile(self) -> Profile:
@@ -74,13 +85,30 @@ class Face:
         """A consistent account: ``submitted == uploaded + spooled + dropped + failed + in_flight``."""
         return self._engine.stats(dict(self._redaction.counts()))
 
-    def set_limits(self, *, max_in_flight: int | None = None, memory_budget_bytes: int | None = None) -> None:
-        """Change limits while running; those not given stay.
+    def set_limits(
+        self,
+        *,
+        max_in_flight: Limit | None = None,
+        memory_budget_bytes: int | None = None,
+        encode_threads: int | None = None,
+        spool_bytes: int | None = None,
+        spool_max_age_s: float | None = None,
+    ) -> None:
+        """Change limits while running; those not given stay. Lower ones take effect as work in progress finishes.
+
+        Args:
+            max_in_flight: Uploads at once: a number, ``"adaptive"`` or ``Adaptive(...)``.
+            memory_budget_bytes: The most bytes that waiting and travelling captures may hold.
+            encode_threads: Threads that encode and compress.
+            spool_bytes: The most this process keeps on disk. What is there already stays.
+            spool_max_age_s: Seconds after which a spooled capture is removed.
 
         Raises:
-            InputError: Below 1, or above the pool of the profile's store.
+            InputError: Not above 0, above the pool of the profile's store, or a spool's limit without a spool.
         """
-        self._engine.set_limits(max_in_flight=max_in_flight, memory_budget_bytes=memory_budget_bytes)
+        self._engine.set_limits(
+            Limits(max_in_flight, memory_budget_bytes, encode_threads, spool_bytes, spool_max_age_s)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from packhorse.codec import Tally
 from packhorse.stores.base import ObjectInfo
+from packhorse.uploader.adaptive_permits import NO_PERMIT, Permit
+from packhorse.uploader.spool.index import Claim
 from packhorse.uploader.ticket import Ticket
 
 
 class Stream:
     """Chunks of a capture that is still being encoded, and what must be closed after them."""
 
-    __slots__ = ("_chunks", "_head", "_opened")
+    __slots__ = ("_chunks", "_guarded", "_head", "_opened")
 
     def __init__(self, head: list[bytes], chunks: Iterator[bytes], opened: ExitStack) -> None:
         self._head = deque(head)
-        self._chunks = chunks
+        self._chunks = self._guarded = chunks
         self._opened = opened
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        return self._head.popleft() if self._head else next(self._chunks)
+        return self._head.popleft() if self._head else next(self._guarded)
+
+    def limit(self, guard: Callable[[Iterator[bytes]], Iterator[bytes]]) -> None:
+        """Pass the chunks that are not made yet through ``guard``."""
+        self._guarded = guard(self._chunks)
 
     def close(self) -> None:
         """Stop encoding, then close what it reads from. Idempotent; works for a stream that was never begun."""
@@ -51,6 +57,9 @@ class Job:
         stream: Otherwise the chunks, the first ones already made.
         info: Headers of the object.
         settled: True once its fate is final; guarded by the engine's lock.
+        level: How much it is reduced for want of room (``ladder.py``).
+        claim: The file it comes from, when it is a spooled one that is being uploaded.
+        failure: Reason and detail of the upload that failed before it went to the spool.
     """
 
     ticket: Ticket
@@ -63,7 +72,11 @@ class Job:
     tally: Tally = field(default_factory=Tally)
     marks: dict[str, float] = field(default_factory=dict)
     attempts: int = 0
+    permit: Permit = NO_PERMIT
     settled: bool = False
+    level: int = 0
+    claim: Claim | None = None
+    failure: tuple[str, str] | None = None
 
     def release(self) -> None:
         """Let go of the capture and of what encoding it opened. Called by whoever has the job in hand."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from packhorse.errors import InputError
 from packhorse.stores.base import Endpoint, Store
 from packhorse.units import MIB
+from packhorse.uploader.adaptive_permits import Limit
 
 DEFAULT_MEMORY_BUDGET_BYTES = 256 * MIB
 
@@ -19,8 +22,8 @@ class UploaderOptions:
         endpoint: Full endpoint with credentials; its bucket is taken from the URL. None: ``endpoint_url`` and the
             standard AWS chain.
         store: A client to use in place of the profile's; it stays the caller's to close.
-        max_in_flight: Uploads at once; None takes the profile's measured value. The store's pool is never smaller:
-            a profile's smaller pool is refused.
+        max_in_flight: Uploads at once: a number, ``"adaptive"``, or ``Adaptive(...)`` with its bounds; None takes the
+            profile's measured value. The store's pool is never smaller: a profile's smaller pool is refused.
         encode_threads: Threads that encode and compress; 2 keeps two cores busy while uploads wait, and orjson holds
             the GIL, so that more bring nothing (docs/decisions/0004-engine.md).
         stream_above_bytes: Encoded size beyond which a capture goes up as multipart while it is still being encoded.
@@ -29,12 +32,21 @@ class UploaderOptions:
         max_attempts: The most PUTs for one capture.
         deadline_s: Seconds from submit after which a capture is not tried again.
         backoff_base_s, backoff_max_s: Full-jitter pauses between attempts: uniform in [0, min(max, base·2^n)].
-        close_deadline_s: Seconds that ``close()`` drains before what is left is dropped, counted.
+        close_deadline_s: Seconds that ``close()`` takes at the most. It drains; the last part of the time goes to
+            spooling what is left; without a spool that is dropped, counted.
+        spool_dir: Folder for captures that S3 cannot take now; on a local disk, for one bucket name. None: no spool.
+        spool_bytes: The most this process keeps there. 1 GiB is an hour of an outage at about 0.3 MB/s encoded.
+        spool_max_age_s: Seconds after which a spooled capture is removed, counted as expired.
+        degrade: Let captures lose response bodies, then headers, before any is dropped for want of room. Only captures
+            whose submitter does not wait (any more) are reduced.
+        name: The uploader's name in metrics: up to 40 letters, digits, ``_``, ``-`` and dots. Uploaders of one name
+            are added up.
+        telemetry: Export metrics when the application has imported OpenTelemetry (docs/metrics.md).
     """
 
     endpoint: Endpoint | None = None
     store: Store | None = None
-    max_in_flight: int | None = None
+    max_in_flight: Limit | None = None
     encode_threads: int = 2
     stream_above_bytes: int = 8 * MIB
     plain_sha256: bool = True
@@ -43,9 +55,17 @@ class UploaderOptions:
     backoff_base_s: float = 0.2
     backoff_max_s: float = 10.0
     close_deadline_s: float = 30.0
+    spool_dir: str | Path | None = None
+    spool_bytes: int = 1024 * MIB
+    spool_max_age_s: float = 7 * 86_400.0
+    degrade: bool = True
+    name: str = "default"
+    telemetry: bool = True
 
     def __post_init__(self) -> None:
         for option in fields(self):
             value = getattr(self, option.name)
             if isinstance(value, (int, float)) and not isinstance(value, bool) and not value > 0:
                 raise InputError(f"{option.name} is {value}; it must be above 0")
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", self.name):
+            raise InputError(f"name is {self.name!r}; use 1 to 40 letters, digits, '_', '-' and dots")

@@ -38,7 +38,7 @@ class Uploader(Face):
         return self._engine.submit(capture, key, wait_s=timeout_s)
 
     def submit_nowait(self, capture: Any, *, key: str | None = None) -> Ticket:
-        """Hand a capture in without ever waiting; without room it is dropped and ``ticket.fate`` says so.
+        """Hand a capture in without ever waiting. When room is short it is reduced; without room it is dropped.
 
         Raises:
             UploaderClosed: After :meth:`close`.
@@ -59,11 +59,12 @@ class Uploader(Face):
     def close(self, deadline_s: float | None = None) -> None:
         """Take no more captures, drain for at most ``deadline_s`` (default: the option), then stop. Idempotent.
 
-        What is left at the deadline is dropped and counted.
+        What cannot be uploaded in time is spooled; without a spool it is dropped and counted.
         """
         self._engine.close(self._engine.options.close_deadline_s if deadline_s is None else deadline_s)
 
     def __enter__(self) -> Self:
+        self._engine.start()
         return self
 
     def __exit__(

@@ -7,23 +7,29 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from packhorse.errors import InputError
 from packhorse.pipeline import Choice
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import Endpoint, Store
+from packhorse.uploader.adaptive import Adaptive
+from packhorse.uploader.adaptive_permits import Limit, Permits, checked_limit
 from packhorse.uploader.job import Job
 from packhorse.uploader.keys import checked_key, new_key
 from packhorse.uploader.ledger import Ledger
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.prepare import STREAM_HELD_BYTES
 from packhorse.uploader.retry import RetryBudget
+from packhorse.uploader.spool.spool import Spool
+from packhorse.uploader.telemetry import watch
+from packhorse.uploader.telemetry_metrics import Reading
 from packhorse.uploader.ticket import Fate, Receipt
-from packhorse.uploader.workers import upload_loop
+from packhorse.uploader.workers import encode_loop, upload_loop
 from packhorse.wire import suffix
 
 #: Idle connections kept at the most, when the profile does not say: room for raising ``max_in_flight`` live.
@@ -31,8 +37,11 @@ ROOMY_POOL = 64
 STOPPED = "stopped before it was uploaded"
 
 
-class Work:
-    """State, queues and threads of an uploader. ``Engine`` adds how captures are handed in and how it ends."""
+class Work(ABC):
+    """State, queues and threads of an uploader.
+
+    ``Spooling`` adds the disk, ``Admission`` how captures are handed in, and ``Engine`` how it all ends.
+    """
 
     def __init__(
         self,
@@ -48,6 +57,7 @@ class Work:
         self.endpoint = endpoint
         self.options = options
         self.redact = redact
+        self.spool: Spool | None = None
         self._prefix = prefix
         self._budget_bytes = budget_bytes
         self._suffix = suffix(profile.pipeline.wire)
@@ -56,19 +66,20 @@ class Work:
         self._used = False
         wanted = options.max_in_flight or profile.max_in_flight
         self._choice = _with_room(profile.pipeline.store, wanted)
-        self.max_in_flight = self._checked_limit(wanted)
+        self.permits = Permits(self._checked_limit(wanted))
+        self.refused_flags = 0
+        self.redactions: Callable[[], Mapping[str, int]] = dict
+        self.encode_threads = options.encode_threads
         checked_key(new_key(prefix, self._suffix))
         self._reset()
 
     def _reset(self) -> None:
         """Fresh state: at the start, and in a forked child, which owns none of its parent's captures."""
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entrant: a signal handler may ask for stats() wherever we are
         self._raw_ready = threading.Condition(self._lock)
         self._body_ready = threading.Condition(self._lock)
-        self._room = threading.Condition(self._lock)
         self._settled = threading.Condition(self._lock)
-        self._room_wishes: deque[Callable[[], None]] = deque()
         self._raw: deque[Job] = deque()
         self._bodies: deque[Job] = deque()
         self.ledger = Ledger(self._budget_bytes)
@@ -80,6 +91,7 @@ class Work:
         self._encoders = 0
         self._uploaders = 0
         self._uploading = 0
+        self._spills_all = False
         self.closing = False
         self.stopping = False
 
@@ -95,6 +107,8 @@ class Work:
         return True
 
     def _run(self, loop: Callable[[Work], None]) -> None:
+        if self.options.telemetry:
+            watch(self, self.options.name)
         loop(self)
         with self._lock:
             self._running -= 1
@@ -106,9 +120,13 @@ class Work:
         """The next capture to encode; None when the thread should end."""
         with self._lock:
             self._encoders_idle += 1
-            while not self._raw and not self.stopping:
+            while not self._raw and not self.stopping and self._encoders <= self.encode_threads:
                 self._raw_ready.wait()
             self._encoders_idle -= 1
+            if self._encoders > self.encode_threads:
+                self._encoders -= 1
+                self._raw_ready.notify()  # if it was for us, it is for another now
+                return None
             return None if self.stopping else self._take(self._raw)
 
     def encoded(self, job: Job) -> None:
@@ -122,27 +140,37 @@ class Work:
                 self._bodies.append(job)
                 self._more_uploaders()
                 self._body_ready.notify()
-                stopped = self._uploaders == 0
+                stopped = self._uploaders == 0 and not self._spills
                 if stopped:
                     self._bodies.remove(job)
         if stopped:
             self.finish(job, Fate.DROPPED, STOPPED)
             job.release()
 
+    def _more_encoders(self) -> None:
+        while self._encoders < min(self.encode_threads, self._encoders - self._encoders_idle + len(self._raw)):
+            if not self._start(encode_loop, f"packhorse-encode-{self._encoders + 1}"):
+                return
+            self._encoders += 1
+
     def _more_uploaders(self) -> None:
-        wanted = min(self.max_in_flight, len(self._bodies) + self._uploading)
+        if self.stopping or self._spills_all:
+            return
+        wanted = min(self.max_in_flight, len(self._bodies) + self._uploading + self._drainable())
         while self._uploaders < wanted and self._start(upload_loop, f"packhorse-upload-{self._uploaders + 1}"):
             self._uploaders += 1
 
     def next_body(self) -> Job | None:
-        """The next body to send, with a permit taken for it; None when the thread should end."""
+        """The next body to send, or spooled file, with a permit taken for it; None when the thread should end."""
         with self._lock:
-            while not self.stopping and (not self._bodies or self._uploading >= self.max_in_flight):
-                self._body_ready.wait()
-            if self.stopping:
-                return None
-            self._uploading += 1
-            return self._take(self._bodies)
+            while not self.stopping:
+                if self._uploading < self.max_in_flight and not self._spills_all:
+                    job = self._take(self._bodies) if self._bodies else self._take_spooled()
+                    if job is not None:
+                        self._uploading += 1
+                        return job
+                self._body_ready.wait(self._drain_wait_s())
+            return None
 
     def _take(self, queue: deque[Job]) -> Job:
         job = queue.popleft()
@@ -162,6 +190,23 @@ class Work:
             self.ledger.attempts += 1
             if job.attempts == 1:
                 self.retries.first_attempt()
+            job.permit = self.permits.begin(self._uploading)
+        job.marks["put"] = time.monotonic()
+
+    def overloaded(self, job: Job) -> None:
+        """An attempt was refused for load, or timed out."""
+        with self._lock:
+            self.permits.overloaded(job.permit)
+
+    def count_stored(self, stored_bytes: int) -> None:
+        """A spooled file was uploaded."""
+        with self._lock:
+            self.ledger.stored_bytes += stored_bytes
+
+    def count_degraded(self) -> None:
+        """A capture was reduced for want of room."""
+        with self._lock:
+            self.ledger.degraded += 1
 
     def may_retry(self, job: Job) -> bool:
         """True, and a retry is taken from the shared budget, when ``job`` may be tried again."""
@@ -186,8 +231,13 @@ class Work:
                 return
             self._settle(job, fate, reason, detail)
             if receipt is not None:
-                self.ledger.plain_bytes += receipt.plain_bytes
-                self.ledger.stored_bytes += receipt.stored_bytes
+                self.ledger.store(receipt)
+                if job.body is not None:
+                    now_s = time.monotonic()
+                    seconds, size_bytes = now_s - job.marks["put"], receipt.stored_bytes
+                    if self.permits.answered(job.permit, seconds, size_bytes, now_s):
+                        self._more_uploaders()
+                        self._body_ready.notify_all()
             self._hold(job, 0)
         self._publish(job, receipt)
 
@@ -214,15 +264,43 @@ class Work:
         if freed:
             self._announce_room()
 
+    @abstractmethod
+    def reading(self) -> Reading:
+        """One consistent look for telemetry."""
+
+    @abstractmethod
     def _announce_room(self) -> None:
-        self._room.notify_all()
-        while self._room_wishes:
-            self._room_wishes.popleft()()
+        """There may be room in the memory budget: let in who waits for it."""
+
+    @property
+    @abstractmethod
+    def _spills(self) -> bool:
+        """True when bodies that nobody can send have somewhere else to go."""
+
+    @abstractmethod
+    def rescue(self, job: Job, reason: str, detail: str) -> bool:
+        """Keep a body whose upload failed for that reason; False when it cannot be kept."""
+
+    @abstractmethod
+    def drained(self, job: Job, *, worked: bool | None, wait_s: float = 0.0) -> None:
+        """A spooled file has been tried."""
+
+    @abstractmethod
+    def _drainable(self) -> int:
+        """How many spooled files could be uploaded now."""
+
+    @abstractmethod
+    def _take_spooled(self) -> Job | None:
+        """A spooled file to upload, when there is one and it may be tried now."""
+
+    @abstractmethod
+    def _drain_wait_s(self) -> float | None:
+        """Seconds until a spooled file may be tried again; None when nothing is waiting for that."""
 
     def _settle(self, job: Job, fate: Fate, reason: str, detail: str = "") -> None:
         job.settled = True
         job.ticket.fate, job.ticket.reason = fate, f"{reason}: {detail}" if detail else reason
-        self.ledger.settle(fate, reason)
+        self.ledger.settle(fate, "" if fate is Fate.SPOOLED else reason)
         self._settled.notify_all()
 
     @staticmethod
@@ -230,17 +308,14 @@ class Work:
         """Wake whoever waits on the ticket; outside the lock, since callbacks run here."""
         job.ticket.settle(receipt)
 
-    def _checked_limit(self, max_in_flight: int) -> int:
-        if max_in_flight < 1:
-            raise InputError(f"max_in_flight is {max_in_flight}; it must be at least 1")
-        choice = self._choice
-        pool = dict(choice.settings).get("pool") if self.options.store is None else None
-        if pool is not None and int(pool) < max_in_flight:
-            raise InputError(
-                f"max_in_flight is {max_in_flight} but the pool of {choice} holds {pool} connections; "
-                "raise pool in the profile's pipeline or lower max_in_flight"
-            )
-        return max_in_flight
+    def _checked_limit(self, limit: Limit) -> int | Adaptive:
+        pool = dict(self._choice.settings).get("pool") if self.options.store is None else None
+        return checked_limit(limit, None if pool is None else int(pool), str(self._choice))
+
+    @property
+    def max_in_flight(self) -> int:
+        """Uploads at once, now."""
+        return self.permits.limit
 
     def _close_store(self) -> None:
         with self._store_lock:
@@ -249,9 +324,10 @@ class Work:
             store.close()
 
 
-def _with_room(choice: Choice | None, in_flight: int) -> Choice:
+def _with_room(choice: Choice | None, limit: Limit) -> Choice:
     """The store with a pool that leaves room to raise the limit, unless the profile's text names a pool itself."""
     assert choice is not None, "checked when the profile was loaded"
     if "pool" not in dict(choice.settings) or "pool" in dict(choice.given):
         return choice
-    return replace(choice, given=(*choice.given, ("pool", max(in_flight, ROOMY_POOL))))
+    most = limit.max_in_flight if isinstance(limit, Adaptive) else limit if isinstance(limit, int) else 0
+    return replace(choice, given=(*choice.given, ("pool", max(most, ROOMY_POOL))))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from packhorse.codec import Codec, Tally
 from packhorse.errors import CaptureError, PackhorseError, StoreError
 from packhorse.stores.base import PutResult
+from packhorse.uploader.adaptive import OVERLOAD
+from packhorse.uploader.degrade import META_DEGRADED, SAYS, degraded
+from packhorse.uploader.draining import OWN_FAULT, drain
 from packhorse.uploader.job import Job, Stream
 from packhorse.uploader.prepare import encodable
 from packhorse.uploader.retry import pause_s
@@ -32,23 +36,31 @@ def encode_loop(engine: Work) -> None:
                 codec = None  # the stream that is still running owns it now
         except BaseException as error:  # noqa: BLE001  # the worker outlives whatever a capture or a library does to it
             codec = None  # its contexts may have been left in the middle of a capture
-            _fail(engine, job, error)
+            fail(engine, job, error)
             job.release()
             continue
         job.marks["wait"] = time.monotonic()
         engine.encoded(job)
 
 
-def encode(engine: Work, codec: Codec, job: Job) -> bool:
-    """Encode ``job`` into a body, or into a stream when it is large. True when the stream still uses ``codec``."""
+def encode(engine: Work, codec: Codec, job: Job, *, overlap: bool = True) -> bool:
+    """Encode ``job`` into a body, or into a stream when it is large. True when the stream still uses ``codec``.
+
+    Args:
+        engine: Whose job it is.
+        codec: This thread's own.
+        job: Gets its body or its stream, and its headers. Its capture is let go with the body.
+        overlap: False never starts a thread for a large capture.
+    """
     capture, closing = encodable(job.capture)
     with ExitStack() as stack:
         if closing is not None:
             stack.callback(closing.close)
+        capture, reduced = degraded(capture, job.level)
         if engine.redact is not None:
             capture = engine.redact(capture)
         job.tally = Tally(digest=sha256() if engine.options.plain_sha256 else None)
-        chunks = codec.encode(capture, tally=job.tally)
+        chunks = codec.encode(capture, tally=job.tally, overlap=overlap)
         head: list[bytes] = []
         size = 0
         for chunk in chunks:
@@ -57,6 +69,7 @@ def encode(engine: Work, codec: Codec, job: Job) -> bool:
             if size > engine.options.stream_above_bytes:
                 job.stream = Stream(head, chunks, stack.pop_all())
                 job.info = describe(engine.profile.pipeline, engine.profile.name)
+                _mark_degraded(engine, job, reduced=reduced)
                 return True
     job.body = head[0] if len(head) == 1 else b"".join(head)
     job.capture = None
@@ -66,22 +79,37 @@ def encode(engine: Work, codec: Codec, job: Job) -> bool:
         plain_bytes=job.tally.plain_bytes,
         sha256=job.tally.hexdigest() or None,
     )
+    _mark_degraded(engine, job, reduced=reduced)
     return False
+
+
+def _mark_degraded(engine: Work, job: Job, *, reduced: bool) -> None:
+    if reduced:
+        job.info = replace(job.info, metadata={**job.info.metadata, META_DEGRADED: SAYS[job.level]})
+        engine.count_degraded()
 
 
 def upload_loop(engine: Work) -> None:
     """Run one uploading thread until the engine stops."""
     while (job := engine.next_body()) is not None:
+        if job.claim is not None:
+            drain(engine, job)
+            engine.sent()
+            continue
         job.marks["upload"] = time.monotonic()
+        kept = False
         try:
             receipt = _receipt(job, _send(engine, job))
         except BaseException as error:  # noqa: BLE001  # as above: one classified fate, and the worker lives on
-            _fail(engine, job, error)
+            kept = isinstance(error, StoreError) and error.kind not in OWN_FAULT and engine.rescue(job, *why(error))
+            if not kept:
+                fail(engine, job, error)
         else:
             engine.finish(job, Fate.UPLOADED, receipt=receipt)
         finally:
             engine.sent()
-            job.release()
+            if not kept:
+                job.release()
 
 
 def _send(engine: Work, job: Job) -> PutResult:
@@ -95,6 +123,8 @@ def _send(engine: Work, job: Job) -> PutResult:
             assert job.stream is not None  # encode() made one or the other
             return store.put_stream(job.ticket.key, job.stream, job.info)
         except StoreError as error:
+            if error.kind in OVERLOAD:
+                engine.overloaded(job)
             if job.body is None or not error.retryable or not _wait_to_retry(engine, job, error):
                 raise
 
@@ -129,15 +159,19 @@ def _receipt(job: Job, result: PutResult) -> Receipt:
     )
 
 
-def _fail(engine: Work, job: Job, error: BaseException) -> None:
-    """Settle as failed: a class of reason for the account; for the ticket, our own errors' words, free of content."""
-    if isinstance(error, StoreError):
-        reason, detail = f"store: {error.kind.value}", str(error)
-    elif isinstance(error, CaptureError):
-        where = f"{error.source}, {error.position}" if error.position else error.source
-        reason, detail = "capture", f"{where}: {error.reason}"
-    elif isinstance(error, PackhorseError):
-        reason, detail = type(error).__name__, str(error)
-    else:
-        reason, detail = f"unexpected {type(error).__name__}", ""
+def fail(engine: Work, job: Job, error: BaseException) -> None:
+    """Settle as failed."""
+    reason, detail = why(error)
     engine.finish(job, Fate.FAILED, reason, detail=detail)
+
+
+def why(error: BaseException) -> tuple[str, str]:
+    """A class of reason for the account; for the ticket, our own errors' words, free of content."""
+    if isinstance(error, StoreError):
+        return f"store: {error.kind.value}", str(error)
+    if isinstance(error, CaptureError):
+        where = f"{error.source}, {error.position}" if error.position else error.source
+        return "capture", f"{where}: {error.reason}"
+    if isinstance(error, PackhorseError):
+        return type(error).__name__, str(error)
+    return f"unexpected {type(error).__name__}", ""

@@ -1,0 +1,54 @@
+"""Uploading one spooled file: its bytes and key as they were frozen, read in bounded memory, checked before the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packhorse.errors import StoreError, StoreErrorKind
+from packhorse.uploader.job import Job
+from packhorse.uploader.spool.fileformat import DamagedFile, SpooledFile
+
+if TYPE_CHECKING:
+    from packhorse.uploader.work import Work
+
+#: Errors that the same object will meet again whenever it is tried.
+OWN_FAULT = frozenset({StoreErrorKind.INVALID, StoreErrorKind.CONFLICT})
+
+
+def drain(engine: Work, job: Job) -> None:
+    """Upload the file that ``job`` claims, and remove it; damaged files are set aside, others wait for S3."""
+    spool, claim = engine.spool, job.claim
+    assert spool is not None
+    assert claim is not None
+    try:
+        stored_bytes = _send(engine, job, claim.path)
+    except (DamagedFile, FileNotFoundError):
+        spool.quarantine(claim)
+        engine.drained(job, worked=None)
+    except StoreError as error:
+        if error.kind in OWN_FAULT:
+            spool.quarantine(claim)
+            engine.drained(job, worked=None)
+        else:
+            spool.give_back(claim)
+            engine.drained(job, worked=False, wait_s=error.retry_after_s or 0.0)
+    except BaseException as error:  # noqa: BLE001  # an unreadable disk or a client's panic: the file stays
+        if isinstance(error, OSError):
+            spool.failed("read", error)
+        spool.give_back(claim)
+        engine.drained(job, worked=False)
+    else:
+        spool.uploaded(claim)
+        engine.count_stored(stored_bytes)
+        engine.drained(job, worked=True)
+
+
+def _send(engine: Work, job: Job, path: Path) -> int:
+    with SpooledFile(path) as file:
+        store = engine.store()
+        engine.attempt(job)
+        key, info = file.header.key, file.header.info
+        if file.body_bytes <= engine.options.stream_above_bytes:
+            return store.put(key, b"".join(file.chunks()), info).bytes_sent
+        return store.put_stream(key, file.chunks(), info).bytes_sent

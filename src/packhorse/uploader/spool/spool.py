@@ -1,0 +1,242 @@
+"""The spool of one process: writes captures, lists them, takes over dead processes' folders, sets damaged files aside.
+
+Files are touched outside the lock, which guards counts and names alone and is re-entrant: a signal handler may look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import heapq
+import itertools
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from packhorse.uploader.spool import naming, owner
+from packhorse.uploader.spool.durable import make_folder, sync_folder, write_durably
+from packhorse.uploader.spool.fileformat import Header, write_file
+from packhorse.uploader.spool.index import MOST_LISTED, Claim, Index, SpoolStats
+from packhorse.uploader.spool.quarantine import set_aside
+from packhorse.uploader.spool.quota import Quota
+
+
+class Spool:
+    """See the module. Nothing is made on disk before the first capture is written or :meth:`adopt` is called."""
+
+    def __init__(self, root: Path, quota: Quota, *, now_s: Callable[[], float] = time.time) -> None:
+        """A spool under ``root``, for one bucket."""
+        self.root = root
+        self.quota = quota
+        self._now_s = now_s
+        self._lock = threading.RLock()
+        self._making = threading.Lock()
+        self._numbers = itertools.count()
+        self._index = Index()
+        self._own: owner.Owned | None = None
+        self._adopted: list[owner.Owned] = []
+        self._counts: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def has_room(self, size_bytes: int) -> bool:
+        """True when a file of about that size fits the quota."""
+        with self._lock:
+            return self.quota.has_room(self._index.disk_bytes, size_bytes)
+
+    def write(self, header: Header, body: Iterable[bytes]) -> Claim:
+        """Write one capture. It is durable, and counted, after :meth:`commit`.
+
+        Raises:
+            OSError: The disk refused; nothing is left.
+            Exception: Whatever ``body`` raises; likewise.
+        """
+        folder = self._folder()
+        number = next(self._numbers)
+        path = folder / naming.capture_name(int(self._now_s() * 1000), number)
+        temporary = folder / naming.temporary_name(number)
+        return Claim(path, write_durably(temporary, path, lambda file: write_file(file, header, body)))
+
+    def commit(self, written: list[Claim], *, listed: bool = True) -> None:
+        """Make written files durable and count them.
+
+        Args:
+            written: What :meth:`write` yielded.
+            listed: False keeps them in the caller's hand, as if claimed.
+
+        Raises:
+            OSError: Whether they are durable is not known; they have been removed, as far as the disk allows.
+        """
+        if not written:
+            return
+        try:
+            sync_folder(written[0].path.parent)
+        except OSError:
+            for claim in written:
+                with contextlib.suppress(OSError):
+                    claim.path.unlink()
+            raise
+        with self._lock:
+            self._counts["written"] += len(written)
+            for claim in written:
+                if listed:
+                    self._index.add(claim)
+                else:
+                    self._index.hold(claim)
+
+    def refuse(self, count: int = 1) -> None:
+        """Captures could not be taken."""
+        with self._lock:
+            self._counts["refused"] += count
+
+    def failed(self, what: str, error: OSError) -> None:
+        """Count a failure of the disk."""
+        with self._lock:
+            self._errors[f"{what}: {errno.errorcode.get(error.errno or 0, 'OSError')}"] += 1
+
+    def _folders(self) -> list[owner.Owned]:
+        return [*self._adopted, *([] if self._own is None else [self._own])]
+
+    def _folder(self) -> Path:
+        with self._making:
+            if self._own is None:
+                make_folder(self.root)
+                self._own = owner.create(self.root)
+            return self._own.path
+
+    # --- uploading ----------------------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """Files that nobody has in hand."""
+        with self._lock:
+            return self._index.waiting
+
+    def claim(self) -> Claim | None:
+        """The oldest known file, for the caller alone; None when there is none, or none is listed yet."""
+        with self._lock:
+            return self._index.claim()
+
+    def give_back(self, claim: Claim) -> None:
+        """It could not be uploaded now."""
+        with self._lock:
+            self._index.give_back(claim)
+
+    def uploaded(self, claim: Claim) -> None:
+        """It is stored in S3: remove it. A file that cannot be removed is uploaded again by the next process."""
+        self._remove(claim, "uploaded")
+
+    def withdraw(self, claim: Claim) -> None:
+        """It is not needed: its capture was uploaded from memory after all."""
+        self._remove(claim, "written", by=-1)
+
+    def quarantine(self, claim: Claim) -> None:
+        """It is damaged: set it aside, so that it takes no room from others."""
+        gone = set_aside(claim.path, self.root / naming.QUARANTINE, self.failed)
+        with self._lock:
+            self._index.remove(claim)
+            self._counts["quarantined" if gone else "vanished"] += 1
+
+    def _remove(self, claim: Claim, why: str, *, by: int = 1) -> None:
+        stuck = False
+        try:
+            claim.path.unlink()
+        except FileNotFoundError:
+            why, by = ("vanished", 1) if why == "expired" else (why, by)
+        except OSError as error:
+            stuck = True
+            self.failed("remove", error)
+        with self._lock:
+            self._index.remove(claim, stuck=stuck)
+            self._counts[why] += by
+
+    # --- keeping ------------------------------------------------------------------------------------------------------
+
+    def adopt(self) -> int:
+        """Take over what dead processes left; returns how many captures. Raises OSError."""
+        if not self.root.is_dir():
+            return 0
+        found = 0
+        for folder in owner.adopt(self.root):
+            self._adopted.append(folder)
+            for _, size_bytes in _captures(folder.path):
+                found += 1
+                with self._lock:
+                    self._index.count(size_bytes)
+                    self._counts["adopted"] += 1
+        return found
+
+    def list(self) -> None:
+        """Learn the names of the oldest files when none is known. Raises OSError."""
+        with self._lock:
+            if not self._index.needs_listing():
+                return
+            written = self._counts["written"]
+            in_hand = self._index.in_hand()
+        names = ((path.name, path, size) for folder in self._folders() for path, size in _captures(folder.path))
+        # More than needed, since some of the oldest may be in somebody's hand.
+        oldest = heapq.nsmallest(MOST_LISTED, names)
+        with self._lock:
+            # Those in hand may have been removed while we looked.
+            self._index.list(Claim(path, size) for _, path, size in oldest if path not in in_hand)
+            # All that can be seen is in somebody's hand, and nothing was written while we looked.
+            if self._index.needs_listing() and written == self._counts["written"]:
+                self._counts["vanished"] += self._index.forget_unlisted()
+
+    def expire(self) -> int:
+        """Remove what is older than the quota allows; returns how many. The oldest are listed first."""
+        removed = 0
+        while (claim := self.claim()) is not None:
+            written = naming.written_ms(claim.path.name)
+            if written is None or not self.quota.expired(written, int(self._now_s() * 1000)):
+                self.give_back(claim)
+                break
+            self._remove(claim, "expired")
+            removed += 1
+        return removed
+
+    def tidy(self) -> None:
+        """Remove adopted folders that are empty. Raises OSError."""
+        self._adopted = [folder for folder in self._adopted if not folder.remove_if_empty()]
+
+    def look(self) -> SpoolStats:
+        """An immutable copy of the account."""
+        with self._lock:
+            return SpoolStats(
+                files=self._index.files,
+                disk_bytes=self._index.disk_bytes,
+                errors=tuple(sorted(self._errors.items())),
+                **{name: self._counts[name] for name in _COUNTED},
+            )
+
+    def close(self) -> None:
+        """Give up all folders; the next process takes what is in them. Empty ones are removed."""
+        for folder in self._folders():
+            try:
+                folder.remove_if_empty()
+            except OSError as error:
+                self.failed("close", error)
+            folder.let_go()
+        self._adopted, self._own = [], None
+
+    def disown(self) -> None:
+        """In a forked child: the parent's locks stay the parent's."""
+        for folder in self._folders():
+            folder.let_go()
+
+
+_COUNTED = ("written", "adopted", "uploaded", "expired", "quarantined", "vanished", "refused")
+
+
+def _captures(folder: Path) -> Iterator[tuple[Path, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if naming.written_ms(entry.name) is not None:
+                try:
+                    yield Path(entry.path), entry.stat(follow_symlinks=False).st_size
+                except FileNotFoundError:  # uploaded meanwhile
+                    continue

@@ -1,0 +1,321 @@
+"""The engine's disk: bodies for which there is no room or no S3 go to the spool, and from there to S3 when it is back.
+
+One thread, the keeper, writes; uploading threads send spooled files when nothing fresher waits. Nothing of the disk is
+touched under the engine's lock, and no failure of the disk reaches a submitter.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from packhorse.units import MIB
+from packhorse.uploader.job import Job
+from packhorse.uploader.ladder import Ladder
+from packhorse.uploader.prepare import STREAM_HELD_BYTES
+from packhorse.uploader.spool.fileformat import Header
+from packhorse.uploader.spool.index import Claim, SpoolStats
+from packhorse.uploader.spool.pacing import Pacing
+from packhorse.uploader.spool.quota import Quota
+from packhorse.uploader.spool.spool import Spool
+from packhorse.uploader.ticket import Fate, Receipt, Ticket
+from packhorse.uploader.work import Work
+from packhorse.uploader.workers import fail
+
+logger = logging.getLogger("packhorse")
+
+#: Captures made durable together: they share one fsync of their folder.
+BATCH_CAPTURES = 16
+BATCH_BYTES = 8 * MIB
+#: Seconds between two looks for folders of processes that died, and for captures that are too old.
+TEND_EVERY_S = 30.0
+SPOOLED = "kept on disk; it is uploaded under the same key once S3 takes it"
+
+
+class Spooling(Work):
+    """Adds the spool, if there is one, to the queues."""
+
+    def _reset(self) -> None:
+        super()._reset()
+        options = self.options
+        self.spool = None
+        if options.spool_dir is not None:
+            # By bucket and not by endpoint: what an outage left behind must find its way when the endpoint moves.
+            root = Path(options.spool_dir) / self.endpoint.bucket
+            self.spool = Spool(root, Quota(options.spool_bytes, options.spool_max_age_s))
+        self._keeper_ready = threading.Condition(self._lock)
+        self._keepers = 0
+        self._looked = False
+        self._to_spool: deque[Job] = deque()
+        self._insured: dict[Job, Claim] = {}
+        self._draining = 0
+        self._disk = Pacing(0.5, 10.0, random.uniform)
+        self._drain = Pacing(1.0, 30.0, random.uniform)
+        self._mark()
+
+    def _mark(self) -> None:
+        """Set the ladder's marks for the budget in force."""
+        degrade = self.options.degrade
+        self._ladder = Ladder.of(self.ledger.budget_bytes, spool=self.spool is not None, degrade=degrade)
+
+    # --- into the spool -----------------------------------------------------------------------------------------------
+
+    @property
+    def _spills(self) -> bool:
+        return self.spool is not None and (self._keepers > 0 or self._spills_all)
+
+    def start(self) -> None:
+        """Start the keeper, which takes over what dead processes left. Without a spool nothing happens."""
+        with self._lock:
+            self._start_keeper()
+
+    def _start_keeper(self) -> bool:
+        if self.spool is not None and self._keepers == 0 and not self.stopping and not self._spills_all:
+            self._keepers += self._start(keep_loop, "packhorse-spool")
+        return self._keepers > 0
+
+    def _accepts(self, size_bytes: int) -> bool:
+        spool = self.spool
+        return spool is not None and self._disk.wait_s(time.monotonic()) == 0 and spool.has_room(size_bytes)
+
+    def _spill(self) -> None:
+        """Called when more is held: wake the keeper when that is more than patient submitters may fill."""
+        if self.ledger.held_bytes > self._ladder.patient_bytes and self._bodies and self.spool is not None:
+            self._keeper_ready.notify()
+
+    def encoded(self, job: Job) -> None:
+        """As ``Work.encoded``; the keeper is told when memory is short."""
+        super().encoded(job)
+        if self.spool is not None:
+            with self._lock:
+                self._spill()
+
+    def rescue(self, job: Job, reason: str, detail: str) -> bool:
+        """Hand a body that could not be uploaded over to the spool. False when there is none that takes it."""
+        with self._lock:
+            if self.spool is None or job.body is None or job.settled or self.stopping or job in self._insured:
+                return False
+            self._s3_said(worked=False)
+            if not self._accepts(len(job.body)) or not (self._spills_all or self._start_keeper()):
+                self.spool.refuse()
+                return False
+            job.failure = (reason, detail)
+            self._in_hand.discard(job)
+            self._to_spool.append(job)
+            self._keeper_ready.notify()
+            return True
+
+    def next_batch(self) -> list[Job]:
+        """Bodies to write now: rescued ones, and the newest waiting ones while memory is short. Called under the lock.
+
+        The newest go, since the oldest are the next to be uploaded.
+        """
+        batch: list[Job] = []
+        size_bytes = 0
+        while len(batch) < BATCH_CAPTURES and size_bytes < BATCH_BYTES:
+            over = self.ledger.held_bytes - size_bytes > self._ladder.patient_bytes
+            queue = self._to_spool or (self._bodies if over or self._spills_all else None)
+            if not queue or not self._accepts(size_bytes + queue[-1].held_bytes):
+                break
+            job = queue.popleft() if queue is self._to_spool else queue.pop()
+            self._in_hand.add(job)
+            batch.append(job)
+            size_bytes += job.held_bytes
+        return batch
+
+    def write_batch(self, batch: list[Job]) -> None:
+        """Make a batch durable and give its captures their fate; what the disk refuses goes back to where it was."""
+        assert self.spool is not None
+        written: list[tuple[Job, Claim]] = []
+        rest = deque(batch)
+        error: OSError | None = None
+        while rest and error is None:
+            body = Body(rest[0])
+            try:
+                written.append((rest[0], self.spool.write(Header(rest[0].ticket.key, rest[0].info), body)))
+            except BaseException as caught:  # noqa: BLE001  # a capture that cannot be encoded after all, or the disk
+                if body.error is not None or not isinstance(caught, OSError) or rest[0].body is None:
+                    fail(self, rest[0], caught)  # a stream that has been read cannot be written again
+                    rest[0].release()
+                    rest.popleft()
+                error = caught if isinstance(caught, OSError) and body.error is None else None
+                continue
+            rest.popleft()
+        try:
+            self.spool.commit([claim for _, claim in written])
+        except OSError as caught:
+            error = caught
+            rest.extendleft(reversed([job for job, _ in written]))
+            written = []
+        for job, _ in written:
+            self.finish(job, Fate.SPOOLED, SPOOLED)
+            job.release()
+        self._disk_said(error, rest)
+
+    def _disk_said(self, error: OSError | None, unwritten: deque[Job]) -> None:
+        """After a batch: bodies that could not be written wait for S3 again; rescued ones have failed."""
+        assert self.spool is not None
+        with self._lock:
+            if error is None:
+                self._disk.worked()
+                self._more_uploaders()
+                self._body_ready.notify()
+            else:
+                self._disk.failed(time.monotonic())
+                self.spool.failed("write", error)
+                self.spool.refuse(len(unwritten))
+            failed = [job for job in unwritten if job.failure is not None or job.body is None]
+            for job in unwritten:
+                if job.failure is None and job.body is not None:
+                    self._in_hand.discard(job)
+                    self._bodies.append(job)
+        for job in failed:
+            reason, detail = job.failure or ("the disk refused it", "")
+            self.finish(job, Fate.FAILED, reason, detail=detail)
+            job.release()
+
+    # --- out of the spool ---------------------------------------------------------------------------------------------
+
+    def _drainable(self) -> int:
+        if self.spool is None or self._spills_all or self._drain.wait_s(time.monotonic()) > 0:
+            return 0
+        waiting = self.spool.waiting
+        return max(0, min(waiting, 1 - self._draining)) if self._drain.failures else waiting
+
+    def _drain_wait_s(self) -> float | None:
+        if self.spool is None or not self.spool.waiting or (self._drain.failures and self._draining):
+            return None
+        return self._drain.wait_s(time.monotonic()) or TEND_EVERY_S
+
+    def _take_spooled(self) -> Job | None:
+        # While S3 is out one file is tried at a time; while memory is short, none.
+        if not self._drainable() or self.ledger.held_bytes > self._ladder.patient_bytes:
+            return None
+        assert self.spool is not None
+        claim = self.spool.claim()
+        if claim is None:
+            self._keeper_ready.notify()  # it has to list them
+            return None
+        job = Job(Ticket("", ""), None, 0, time.monotonic(), claim=claim)
+        self._hold(job, min(claim.size_bytes, STREAM_HELD_BYTES))
+        self._draining += 1
+        return job
+
+    def drained(self, job: Job, *, worked: bool | None, wait_s: float = 0.0) -> None:
+        """A spooled file has been tried.
+
+        Args:
+            job: What :meth:`next_body` gave.
+            worked: True when S3 took it, False when S3 is out, None when it was the file's fault.
+            wait_s: The least time that S3 asked to be left alone for.
+        """
+        with self._lock:
+            self._draining -= 1
+            self._hold(job, 0)
+            self._s3_said(worked=worked, wait_s=wait_s)
+            self._settled.notify_all()
+
+    def _s3_said(self, *, worked: bool | None, wait_s: float = 0.0) -> None:
+        if worked:
+            if self._drain.failures:
+                self._drain.worked()
+                self._more_uploaders()
+                self._body_ready.notify_all()
+        elif worked is False and self._drain.wait_s(time.monotonic()) == 0:
+            self._drain.failed(time.monotonic(), at_least_s=wait_s)
+
+    def _drain_rests(self) -> bool:
+        """True when close() need not wait for the spool: it is empty, or S3 is out."""
+        if self.spool is None or self._keepers == 0:
+            return True
+        return self._looked and (self._drain.failures > 0 or (not self.spool.waiting and not self._draining))
+
+    def finish(
+        self, job: Job, fate: Fate, reason: str = "", *, detail: str = "", receipt: Receipt | None = None
+    ) -> None:
+        """As ``Work.finish``. A capture that is on disk already is uploaded or spooled, never failed."""
+        if self.spool is not None:
+            with self._lock:
+                claim = self._insured.pop(job, None)
+                if fate is Fate.UPLOADED:
+                    self._s3_said(worked=True)
+            if claim is not None and fate is Fate.UPLOADED:
+                self.spool.withdraw(claim)
+            elif claim is not None:
+                self.spool.give_back(claim)
+                fate, reason, detail = Fate.SPOOLED, SPOOLED, ""
+        super().finish(job, fate, reason, detail=detail, receipt=receipt)
+
+    # --- the keeper ---------------------------------------------------------------------------------------------------
+
+    def keeper_waits(self, wait_s: float) -> list[Job] | None:
+        """The next batch, waiting for one at most ``wait_s``; None when the keeper should end."""
+        with self._lock:
+            batch = self.next_batch()
+            if not batch and not self.stopping:
+                self._keeper_ready.wait(wait_s)
+                batch = self.next_batch()
+            return None if self.stopping and not batch else batch
+
+    def tend(self, *, all_of_it: bool) -> None:
+        """List files that wait to be uploaded; with ``all_of_it`` also take over, tidy up and expire."""
+        assert self.spool is not None
+        try:
+            if all_of_it and (adopted := self.spool.adopt()):
+                logger.info("took over %d spooled captures of a process that ended", adopted)
+            self.spool.list()
+            if all_of_it:
+                self.spool.tidy()
+                self.spool.expire()
+        except OSError as error:
+            self.spool.failed("look", error)
+        with self._lock:
+            self._looked = True
+            if self._drainable():
+                self._more_uploaders()
+                self._body_ready.notify_all()
+            self._settled.notify_all()
+
+    def look_at_spool(self) -> SpoolStats | None:
+        """The spool's account; None without a spool."""
+        return None if self.spool is None else self.spool.look()
+
+
+class Body:
+    """The chunks of a job's body or stream; remembers whether they, and not the disk, raised."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        job = self._job
+        try:
+            if job.body is not None:
+                yield job.body
+            elif job.stream is not None:
+                yield from job.stream
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+def keep_loop(engine: Work) -> None:
+    """Run the keeper until the engine stops."""
+    assert isinstance(engine, Spooling)
+    due_s = time.monotonic()
+    batch: list[Job] | None = []
+    while batch is not None:
+        if batch:
+            engine.write_batch(batch)
+        now_s = time.monotonic()
+        engine.tend(all_of_it=now_s >= due_s)
+        due_s = now_s + TEND_EVERY_S if now_s >= due_s else due_s
+        batch = engine.keeper_waits(max(0.0, due_s - now_s))

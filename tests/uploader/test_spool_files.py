@@ -1,0 +1,268 @@
+"""The spool's parts: names, quota, file format, owners, index. No uploader."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from packhorse.stores.base import ObjectInfo
+from packhorse.uploader.spool import naming, owner
+from packhorse.uploader.spool.fileformat import DamagedFile, Header, SpooledFile, write_file
+from packhorse.uploader.spool.pacing import Pacing
+from packhorse.uploader.spool.quarantine import set_aside
+from packhorse.uploader.spool.quota import BLOCK_BYTES, Quota, disk_bytes, surplus
+from packhorse.uploader.spool.spool import Spool
+
+HEADER = Header("pre/fix/é.json.gz", ObjectInfo("application/json", "gzip", {"packhorse-wire": "json gzip raw"}))
+
+
+def spool(folder: Path, *, max_bytes: int = 10**9, max_age_s: float = 1000.0) -> Spool:
+    return Spool(folder / "bucket", Quota(max_bytes, max_age_s))
+
+
+def put(into: Spool, body: bytes, key: str = "k") -> None:
+    into.commit([into.write(Header(key, ObjectInfo()), [body])])
+
+
+def whole(path: Path) -> tuple[Header, bytes]:
+    with SpooledFile(path) as file:
+        return file.header, b"".join(file.chunks())
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, 3 * 2**20])
+def test_a_file_gives_back_what_was_written(size: int, tmp_path: Path) -> None:
+    body = os.urandom(size)
+    path = tmp_path / "some.capture"
+    with path.open("wb") as file:
+        write_file(file, HEADER, [body[:100], b"", body[100:]])
+    assert whole(path) == (HEADER, body)
+
+
+def test_every_flipped_bit_and_every_cut_shows(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    write_file(buffer, HEADER, [b"body" * 10])
+    good = buffer.getvalue()
+    path = tmp_path / "some.capture"
+    for bit in range(len(good) * 8):
+        bad = bytearray(good)
+        bad[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(bad)
+        with pytest.raises(DamagedFile, match=r"some\.capture"):
+            whole(path)
+    for end in range(len(good)):
+        path.write_bytes(good[:end])
+        with pytest.raises(DamagedFile):
+            whole(path)
+    path.write_bytes(good + b"more")
+    with pytest.raises(DamagedFile):
+        whole(path)
+
+
+def test_a_damaged_body_is_never_given_to_its_end(tmp_path: Path) -> None:
+    body = bytes(5 * 2**20)
+    path = tmp_path / "some.capture"
+    with path.open("wb") as file:
+        write_file(file, HEADER, [body])
+    with path.open("r+b") as file:
+        file.seek(2 * 2**20)
+        file.write(b"\x01")
+    given: list[int] = []
+    with SpooledFile(path) as opened, pytest.raises(DamagedFile):
+        given.extend(map(len, opened.chunks()))
+    assert sum(given) < len(body)
+
+
+def test_names_sort_by_time() -> None:
+    names = [naming.capture_name(1_700_000_000_000 + n, 100 - n) for n in range(50)]
+    assert names == sorted(names)
+    assert naming.written_ms(names[7]) == 1_700_000_000_007
+    for other in ("lock", ".tmp-00000001", "x.capture", "quarantine"):
+        assert naming.written_ms(other) is None
+
+
+def test_quota_counts_blocks_and_age() -> None:
+    quota = Quota(10 * BLOCK_BYTES, max_age_s=5)
+    assert disk_bytes(1) == BLOCK_BYTES
+    assert quota.has_room(9 * BLOCK_BYTES, BLOCK_BYTES)
+    assert not quota.has_room(9 * BLOCK_BYTES, BLOCK_BYTES + 1)
+    assert not quota.expired(1000, 6000)
+    assert quota.expired(1000, 6001)
+
+
+def test_surplus_keeps_the_newest() -> None:
+    files = [(f"{n:03d}", 100) for n in range(10)]
+    assert surplus(files, most_files=3, most_bytes=10**9) == [f"{n:03d}" for n in range(6, -1, -1)]
+    assert surplus(files, most_files=99, most_bytes=2 * BLOCK_BYTES) == [f"{n:03d}" for n in range(7, -1, -1)]
+    assert surplus([("a", 10**9)], most_files=9, most_bytes=10**6) == ["a"]
+
+
+def test_pauses_double_up_to_their_bound_and_end_at_once() -> None:
+    pacing = Pacing(1.0, 8.0, lambda low, high: high)
+    waits = []
+    for _ in range(5):
+        pacing.failed(100.0)
+        waits.append(pacing.wait_s(100.0))
+    assert waits == [1, 2, 4, 8, 8]
+    assert pacing.wait_s(108.0) == 0
+    pacing.worked()
+    assert (pacing.wait_s(0), pacing.failures) == (0, 0)
+    pacing.failed(0.0, at_least_s=60)
+    assert pacing.wait_s(0.0) == 60
+
+
+def test_files_are_private_and_take_their_name_when_whole(tmp_path: Path) -> None:
+    own = spool(tmp_path)
+    put(own, b"x" * 1000)
+    folder = next((tmp_path / "bucket").iterdir())
+    modes = {path.name: path.stat().st_mode & 0o777 for path in [folder, *folder.iterdir()]}
+    assert {mode for name, mode in modes.items() if name.endswith(".capture") or name == "lock"} == {0o600}
+    assert modes[folder.name] == 0o700
+
+    def failing() -> object:
+        yield b"begun"
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        own.write(HEADER, failing())  # type: ignore[arg-type]
+    assert sorted(path.suffix for path in folder.iterdir()) == ["", ".capture"]
+    own.close()
+
+
+def test_a_living_owner_is_never_robbed_and_a_dead_one_is_adopted(tmp_path: Path) -> None:
+    first, second = spool(tmp_path), spool(tmp_path)
+    put(first, b"a", "first")
+    put(first, b"b", "second")
+    assert second.adopt() == 0
+    first.close()
+    assert second.adopt() == 2
+    assert spool(tmp_path).adopt() == 0
+    second.list()
+    keys = []
+    while (claim := second.claim()) is not None:
+        keys.append(whole(claim.path)[0].key)
+        second.uploaded(claim)
+    assert keys == ["first", "second"]
+    look = second.look()
+    assert (look.adopted, look.uploaded, look.files, look.disk_bytes) == (2, 2, 0, 0)
+    second.tidy()
+    assert list((tmp_path / "bucket").iterdir()) == []
+
+
+def test_what_a_killed_writer_left_unfinished_is_removed(tmp_path: Path) -> None:
+    first = spool(tmp_path)
+    put(first, b"a")
+    folder = next((tmp_path / "bucket").iterdir())
+    (folder / naming.temporary_name(99)).write_bytes(b"half")
+    first.disown()  # as the kernel does it when a process dies
+    second = spool(tmp_path)
+    assert second.adopt() == 1
+    assert not (folder / naming.temporary_name(99)).exists()
+
+
+def test_a_forked_child_neither_keeps_nor_breaks_the_lock(tmp_path: Path) -> None:
+    code = """
+import os, sys, time
+from pathlib import Path
+from packhorse.stores.base import ObjectInfo
+from packhorse.uploader.spool.fileformat import Header
+from packhorse.uploader.spool.quota import Quota
+from packhorse.uploader.spool.spool import Spool
+root = Path(sys.argv[1])
+own = Spool(root, Quota(10**9, 1000))
+own.commit([own.write(Header("k", ObjectInfo()), [b"x"])])
+child = os.fork()
+if child == 0:
+    own.disown()
+    time.sleep(60)
+    os._exit(0)
+time.sleep(0.1)
+other = Spool(root, Quota(10**9, 1000))
+print(other.adopt(), child, flush=True)
+os._exit(0)
+"""
+    root = tmp_path / "bucket"
+    done = subprocess.run([sys.executable, "-c", code, str(root)], stdout=subprocess.PIPE, text=True, check=True)
+    while_alive, child = map(int, done.stdout.split())
+    try:
+        assert while_alive == 0
+        assert spool(tmp_path).adopt() == 1
+    finally:
+        os.kill(child, 9)
+
+
+def test_more_files_than_are_known_by_name_come_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packhorse.uploader.spool.index.MOST_LISTED", 4)
+    monkeypatch.setattr("packhorse.uploader.spool.spool.MOST_LISTED", 4)
+    clock = iter(range(1_700_000_000, 1_800_000_000))
+    own = Spool(tmp_path / "bucket", Quota(10**9, 10**9), now_s=lambda: float(next(clock)))
+    for number in range(13):
+        put(own, b"x", f"{number:02d}")
+    keys = []
+    while own.waiting:
+        own.list()
+        claim = own.claim()
+        assert claim is not None
+        keys.append(whole(claim.path)[0].key)
+        own.uploaded(claim)
+    assert keys == [f"{number:02d}" for number in range(13)]
+    assert own.look().disk_bytes == 0
+    own.close()
+
+
+def test_files_that_somebody_removed_are_counted(tmp_path: Path) -> None:
+    first = spool(tmp_path)
+    for _ in range(3):
+        put(first, b"x")
+    first.close()
+    second = spool(tmp_path)
+    assert second.adopt() == 3
+    for path in (tmp_path / "bucket").rglob("*.capture"):
+        path.unlink()
+    second.list()
+    look = second.look()
+    assert (look.files, look.vanished, look.disk_bytes, second.waiting) == (0, 3, 0, 0)
+
+
+def test_old_captures_expire_oldest_first(tmp_path: Path) -> None:
+    now_s = 1_700_000_000.0
+    own = Spool(tmp_path / "bucket", Quota(10**9, max_age_s=100), now_s=lambda: now_s)
+    put(own, b"old")
+    now_s += 60
+    put(own, b"new")
+    now_s += 60
+    assert own.expire() == 1
+    look = own.look()
+    assert (look.expired, look.files) == (1, 1)
+    own.close()
+
+
+def test_quarantine_is_bounded_and_reports_what_the_disk_refuses(tmp_path: Path) -> None:
+    said: list[str] = []
+    for number in range(105):
+        path = tmp_path / f"{naming.capture_name(1_700_000_000_000, number)}"
+        path.write_bytes(b"bad")
+        assert set_aside(path, tmp_path / "quarantine", lambda what, _: said.append(what))
+    assert len(list((tmp_path / "quarantine").iterdir())) == 100
+    assert not set_aside(tmp_path / "gone", tmp_path / "quarantine", lambda what, _: said.append(what))
+    assert said == []
+    path.write_bytes(b"bad")
+    (tmp_path / "file").write_bytes(b"")
+    assert set_aside(path, tmp_path / "file" / "x", lambda what, _: said.append(what))
+    assert said
+    assert not path.exists()
+
+
+def test_folders_that_were_never_finished_go_after_a_while(tmp_path: Path) -> None:
+    for age_s, name in ((0, "young"), (owner.UNFINISHED_S + 60, "old")):
+        folder = tmp_path / f"{naming.NEW_PREFIX}{name}"
+        folder.mkdir()
+        (folder / naming.LOCK).touch()
+        then = folder.stat().st_mtime - age_s
+        os.utime(folder, (then, then))
+    assert list(owner.adopt(tmp_path)) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".new-young"]
