@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from packhorse.stages.compress.streams import feed, undo
 
 #: ``wbits`` of a zlib stream with a 32 KiB window, and of the same in a gzip member (zlib manual, deflateInit2). The
 #: header is then written by the library: no name, mtime 0, so that equal input gives equal bytes.
@@ -40,3 +42,29 @@ class BoundedReader:
         # A full output buffer may hide more output inside the library, even with no input left over.
         self._pending = not self._inner.eof and (bool(self._inner.unconsumed_tail) or len(out) == max_length)
         return out
+
+
+class DeflateCodec:
+    """A compressor of a module with zlib's interface. Its state is fresh per capture: the libraries cannot reset one.
+
+    Attributes:
+        wire: ``gzip`` (members in a row are one object) or ``zlib`` (one stream, nothing after it).
+    """
+
+    def __init__(self, library: Any, level: int, *, wire: str = "gzip") -> None:
+        self.wire = wire
+        self._library = library
+        self._level = level
+        self._wbits = GZIP_WBITS if wire == "gzip" else ZLIB_WBITS
+
+    def forward(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Compress as a stream; an empty capture gives a valid empty member."""
+        return feed(self._library.compressobj(self._level, self._library.DEFLATED, self._wbits), chunks)
+
+    def backward(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Undo what any library wrote in this wire format. Raises CorruptObjectError."""
+
+        def reader() -> BoundedReader:
+            return BoundedReader(self._library.decompressobj, self._wbits)
+
+        return undo(reader, chunks, self._library.error, self.wire, members=self.wire == "gzip")
