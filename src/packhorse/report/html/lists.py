@@ -38,17 +38,18 @@ def suspects(record: Record) -> Table:
 
 
 def interactions(record: Record) -> Table:
-    """Pipelines whose place was not the one that their stages alone predicted."""
+    """Pipelines whose cost over the yardstick was not the product of what their stages alone predicted."""
     lines = [
         Line((
-            text(row.get("pipeline"), code=True),
-            figure(row.get("predicted_place"), str(row.get("predicted_place", "–"))),
-            figure(row.get("measured_place"), str(row.get("measured_place", "–"))),
+            text(row["arm"], code=True),
+            figure(row["predicted"], f"{row['predicted']:.3f}×"),
+            figure(row["measured"], f"{row['measured']:.3f}× ({row['low']:.3f} to {row['high']:.3f})"),
+            text("the other way round" if row["reversed"] else "further than noise explains"),
         ))
-        for row in record["interactions"]
+        for row in record["interactions"] if row["interaction"]
     ]  # fmt: skip
-    columns = ("pipeline", "predicted place", "measured place")
-    return Table("interactions", columns, tuple(lines), "Where stages alone predicted another order")
+    columns = ("pipeline", "predicted from its stages", "end to end (95 %)", "")
+    return Table("interactions", columns, tuple(lines), "Cost over the yardstick that stages alone predict otherwise")
 
 
 def captures(record: Record) -> Table:
