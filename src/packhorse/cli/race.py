@@ -106,13 +106,23 @@ def _record_file(directory: Path) -> Path:
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-def report(directory: Path) -> None:
-    """Render the reports of a race again from its record."""
-    from packhorse.report import write
+@click.option(
+    "--study",
+    "studies",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Record of a study for the page (repeat), beside every study-*.json of DIR.",
+)
+def report(directory: Path, studies: tuple[Path, ...]) -> None:
+    """Render the reports of a race again from its record: Markdown, SVG, HTML, and its samples as CSV and Parquet."""
+    from packhorse.report.rendered import render
 
     _record_file(directory)
-    for path in write(directory):
+    rendered = render(directory, studies)
+    for path in rendered.paths:
         click.echo(path)
+    for reason in rendered.left_out:
+        click.echo(reason, err=True)
 
 
 @click.command()
