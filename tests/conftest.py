@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,8 @@ from packhorse.pipeline import Choice, Pipeline
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate, Stage
 
+#: Programs that are no Python package, and Debian's package of each; tests name them in a mark ``programs``.
+PROGRAMS = {"chromium": "chromium"}
 #: Parameters that hold a candidate as a pipeline writes it, and its stage.
 _WRITTEN = {"encoder": Stage.ENCODE, "compressor": Stage.COMPRESS}
 
@@ -40,16 +43,21 @@ def _reasons() -> dict[Candidate, str]:
     return {state.candidate: state.reason for state in states if state.reason}
 
 
+def _missing_programs(item: pytest.Item) -> Iterator[str]:
+    for mark in item.iter_markers("programs"):
+        yield from (name for name in mark.args if shutil.which(name) is None)
+
+
 def _all_required() -> bool:
     return os.environ.get("PACKHORSE_REQUIRE_ALL") == "1"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect tests of unavailable candidates, unless all are required: then they run and fail."""
+    """Deselect tests of unavailable candidates and programs, unless all are required: then they run and fail."""
     if _all_required():
         return
     missing = _reasons()
-    dropped = [item for item in items if not missing.keys().isdisjoint(_used(item))]
+    dropped = [item for item in items if not missing.keys().isdisjoint(_used(item)) or any(_missing_programs(item))]
     if dropped:
         gone = set(dropped)
         items[:] = [item for item in items if item not in gone]
@@ -57,6 +65,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which candidates were left out, and why."""
+    """Say which candidates and programs were left out, and why."""
     for row, reason in () if _all_required() else _reasons().items():
         terminalreporter.write_line(f"candidate not tested: {row.name}: {reason}", yellow=True)
+    for name, package in PROGRAMS.items():
+        if not _all_required() and shutil.which(name) is None:
+            terminalreporter.write_line(f"not tested for want of {name}: apt-get install {package}", yellow=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from packhorse.report.html.model import Line, Table, figure, text
-from packhorse.report.text import bytes_, seconds
+from packhorse.report.text import bytes_, rate, seconds, times
 
 Record = dict[str, Any]
 
@@ -38,18 +38,32 @@ def suspects(record: Record) -> Table:
 
 
 def interactions(record: Record) -> Table:
-    """Pipelines whose cost over the yardstick was not the product of what their stages alone predicted."""
+    """Finalists' cost over the yardstick: as their stages alone predict, and as raced."""
     lines = [
         Line((
             text(row["arm"], code=True),
-            figure(row["predicted"], f"{row['predicted']:.3f}×"),
-            figure(row["measured"], f"{row['measured']:.3f}× ({row['low']:.3f} to {row['high']:.3f})"),
-            text("the other way round" if row["reversed"] else "further than noise explains"),
-        ))
-        for row in record["interactions"] if row["interaction"]
+            text(" · ".join(f"{stage} {value:.2f}" for stage, value in row["stages"].items())),
+            figure(row["predicted"], times(row["predicted"])),
+            figure(row["measured"], f"{times(row['measured'])} ({row['low']:.2f} to {row['high']:.2f})"),
+            text("the other way round" if row["reversed"] else "interaction" if row["interaction"] else "as predicted"),
+        ), row["arm"])
+        for row in record["interactions"]
     ]  # fmt: skip
-    columns = ("pipeline", "predicted from its stages", "end to end (95 %)", "")
-    return Table("interactions", columns, tuple(lines), "Cost over the yardstick that stages alone predict otherwise")
+    columns = ("pipeline", "stages alone", "predicted", "end to end (95 %)", "verdict")
+    return Table("interactions", columns, tuple(lines), "Cost over the yardstick: predicted by stages, and as raced")
+
+
+def exits(record: Record) -> Table:
+    """Arms that left a phase early, and by which rule."""
+    lines = [
+        Line((
+            text(row["phase"]), text(row["arm"], code=True), figure(row["block"], str(row["block"])), text(row["rule"]),
+            text(row["reason"]),
+        ), row["arm"])
+        for row in record["exits"]
+    ]  # fmt: skip
+    columns = ("phase", "what", "after block", "rule", "why")
+    return Table("exits", columns, tuple(lines), "What left early, at looks declared beforehand")
 
 
 def captures(record: Record) -> Table:
@@ -105,6 +119,13 @@ def limits(record: Record) -> Iterator[str]:
         )
     if record["target"].get("name") == "moto":
         yield "moto answers some 170 PUTs a second: right for correctness, useless for judging clients."
+    ceiling = record["target"].get("ceiling")
+    if ceiling:
+        puts = ", ".join(f"{rate(value)}/s ({name})" for name, value in sorted(ceiling["puts_per_s"].items()))
+        yield f"The target's ceiling, ready bodies through {ceiling['client']}, 8 in flight: {puts}."
+    null = next((row for row in record["stages"].get("encode", ()) if row["candidate"] == "(null)"), None)
+    if null and null.get("wall_s") is not None:
+        yield f"The harness's own cost, the null pipeline: {seconds(null['wall_s'])} per capture; not subtracted."
     yield f"The link is {record['link']}."
     if record["interrupted"]:
         yield "The race was interrupted."

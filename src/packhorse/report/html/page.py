@@ -7,7 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from packhorse.report.export import csv_text
-from packhorse.report.html import lists, race_figures, stage_figures, studies
+from packhorse.report.html import lists, race_figures, stage_figures, studies, verdict_figure
 from packhorse.report.html.answer import answer
 from packhorse.report.html.inert import csp_hash, script_json, visible, visible_data
 from packhorse.report.html.library import compiled, require, script
@@ -58,7 +58,7 @@ def render(record: Record, study_records: list[Record] | None = None) -> str:
 
 def _race(record: Record) -> list[Section]:
     whole = (race_figures.rates(record), stages(record), race_figures.trade(record))
-    sure = (race_figures.verdicts(record), race_figures.latencies(record))
+    sure = (verdict_figure.figure_of(record), race_figures.latencies(record))
     alone = (
         stage_figures.encoders(record),
         stage_figures.compressors(record),
@@ -66,7 +66,8 @@ def _race(record: Record) -> list[Section]:
         stage_figures.clients(record),
     )
     doubts = [
-        ("Stages predicted another order", lists.interactions(record)),
+        ("Stages against the whole", lists.interactions(record)),
+        ("Left early", lists.exits(record)),
         ("Suspect samples, measured again", lists.suspects(record)),
         ("Failed", lists.failures(record)),
         ("Not available here", lists.unavailable(record)),

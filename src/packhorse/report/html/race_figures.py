@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from packhorse.report.html.arms import label, mark, ordered, tone
 from packhorse.report.html.facts import per_block, usd_per_million
 from packhorse.report.html.model import Cell, Figure, Line, Table, figure, text
 from packhorse.report.html.order import median_interval
-from packhorse.report.plots.bars import bars, forest, spans
+from packhorse.report.plots.bars import bars, spans
 from packhorse.report.plots.pareto import front, pareto
 from packhorse.report.text import bytes_, rate, seconds, times
 
@@ -63,48 +62,6 @@ def _ranking(record: Record) -> Table:
         )
         lines.append(Line(cells, row["arm"], tone(row, record)))
     return Table("ranking", columns, tuple(lines), "Every pipeline measured end to end; best first")
-
-
-def verdicts(record: Record) -> Figure:
-    """How far each pipeline is behind the best, with the interval and the run's noise floor."""
-    rows, lines = [], []
-    for row in ordered(record):
-        rival = row.get("against_best")
-        if not rival:
-            continue
-        middle, low, high = (100 * math.expm1(rival[key]) for key in ("log_ratio", "low", "high"))
-        best = middle == low == high == 0
-        shown = "best" if best else f"{middle:+.1f} %"
-        rows.append({**_common(row, record), "value": middle, "low": low, "high": high, "points": [], "text": shown})
-        verdict = _verdict(row, best=best)
-        cells = (
-            text(row["arm"], code=True), text(verdict), figure(middle, shown), figure(low, f"{low:+.1f} %"),
-            figure(high, f"{high:+.1f} %"), figure(row["blocks"], str(row["blocks"])),
-        )  # fmt: skip
-        lines.append(Line(cells, row["arm"], tone(row, record)))
-    noise = record["noise"] or {}
-    floor = 100 * math.expm1(noise["floor"]) if noise.get("floor") is not None else None
-    about = "How much more each costs than the best, paired within blocks, with 95 % intervals. " + (
-        f"The band is the run's noise floor, ±{floor:.1f} %: one pipeline under two names differed by as much."
-        if floor is not None
-        else "No A/A arm was measured: the noise floor is not known."
-    )
-    description = "Each pipeline's distance behind the best, in per cent, with intervals"
-    chart = forest(rows, title="% behind the best", floor=floor, description=description) if rows else None
-    columns = ("pipeline", "verdict", "behind the best", "low", "high", "blocks")
-    table = Table("verdicts", columns, tuple(lines), "Distance behind the best, 95 % intervals")
-    return Figure("verdicts", "Verdicts, and the noise they stand above", about, table, chart)
-
-
-def _verdict(row: Row, *, best: bool) -> str:
-    stated = row.get("verdict")
-    if isinstance(stated, dict):
-        stated = stated.get("outcome") or stated.get("verdict") or stated.get("kind")
-    if stated:
-        return str(stated)
-    if best:
-        return "best"
-    return "not told apart from the best" if row["against_best"]["in_set"] else "slower than the best"
 
 
 def trade(record: Record) -> Figure:

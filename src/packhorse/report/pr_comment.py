@@ -1,0 +1,108 @@
+"""A gate's record as the one comment on a change: the verdict, what changed, the rest folded; never over 60 lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from packhorse.report.gate.facts import WORDS, advice, change, environment, percent, seconds, size_note, verdict
+from packhorse.report.text import plain, table
+
+#: First line of every comment: what finds it again, so that it is updated and never posted twice.
+MARKER = "<!-- packhorse gate -->"
+#: Most lines of a comment. Its parts are cut so that their sum stays below, and say how much was cut.
+MOST_LINES = 60
+#: Rows shown openly, rows folded, notes: with 22 other lines at most, 60 in all.
+_OPEN, _FOLDED, _NOTES = 12, 16, 10
+#: Characters of a text that a record brings: an error can be a page long.
+_TEXT = 200
+_SIGNS = {"passed": "✅", "regressed": "❌", "broken": "❌", "new": "🆕"}
+_UNSURE = "⚠️"
+_HEADER = ("", "row", "base", "head", "change [95 %]", "margin", "outcome")
+
+Record = dict[str, Any]
+Row = dict[str, Any]
+
+
+def render(record: Record, *, report_url: str | None = None) -> str:
+    """The comment as GitHub Markdown, ending in a newline.
+
+    Args:
+        record: A gate's record (``race/gate/gate.schema.json``). Names in it may be hostile: they are escaped.
+        report_url: Where the whole report can be read; None for nowhere.
+    """
+    rows = record["rows"]
+    changed = [row for row in rows if _changed(row)]
+    calm = [row for row in rows if not _changed(row)]
+    sign = {0: _SIGNS["passed"], 1: _SIGNS["regressed"]}.get(record["exit_code"], _UNSURE)
+    lines = [MARKER, f"### {sign} packhorse gate: {_short(verdict(record))}", ""]
+    if changed:
+        lines += [*_table(changed, _OPEN), ""]
+    else:
+        lines += ["No row changed beyond its interval.", ""]
+    notes = [f"* {_short(row['name'])}: {_short(note)}" for row in rows for note in _notes(row)]
+    if notes:
+        lines += [*_cut(notes, _NOTES), ""]
+    if advice(record):
+        lines += [advice(record), ""]
+    lines += _folded(record, calm)
+    if report_url:
+        lines += ["", f"[Whole report](<{_address(report_url)}>)"]
+    return "\n".join(lines) + "\n"
+
+
+def _changed(row: Row) -> bool:
+    """Whether a row is worth a reader's eye: not passed, or its interval leaves out "no change"."""
+    return bool(row["outcome"] != "passed" or row["low"] > 1 or row["high"] < 1)
+
+
+def _folded(record: Record, calm: Sequence[Row]) -> list[str]:
+    settings = record["settings"]
+    lines = [f"<details><summary>{len(calm)} unchanged, and how this was measured</summary>", ""]
+    if calm:
+        lines += [*_table(calm, _FOLDED), ""]
+    return [
+        *lines,
+        f"`{_short(record['head'])}` against `{_short(record['base'])}`: {_short(environment(record))}.",
+        f"Times are of one pass over {len(record['captures'])} captures; seed {settings['seed']}. A row fails when a",
+        "signed-rank test puts its slowdown above the margin, after Holm, in two measurements.",
+        "",
+        "</details>",
+    ]
+
+
+def _table(rows: Sequence[Row], most: int) -> list[str]:
+    return _cut(table(_HEADER, [_cells(row) for row in rows]), most + 2)
+
+
+def _cut(lines: list[str], most: int) -> list[str]:
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], "", f"… and {len(lines) - most + 1} more in the report."]
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        _SIGNS.get(row["outcome"], _UNSURE),
+        _short(row["name"]),
+        seconds(row.get("base_s")),
+        seconds(row.get("head_s")),
+        change(row),
+        percent(1 + row["margin_ratio"]),
+        WORDS[row["outcome"]],
+    ]
+
+
+def _notes(row: Row) -> list[str]:
+    found = [f"{'fails' if row['outcome'] == 'broken' else 'not there'}: {row['error']}"] if row.get("error") else []
+    return found + ([size_note(row)] if size_note(row) else [])
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return plain(text if len(text) <= _TEXT else f"{text[:_TEXT]}…")
+
+
+def _address(url: str) -> str:
+    """A URL that cannot end its own brackets."""
+    return "".join(c for c in url if c.isprintable() and c not in '<> "\\`')
