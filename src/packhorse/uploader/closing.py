@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from packhorse.stores.base import Store
 from packhorse.uploader.admission import Admission
+from packhorse.uploader.bodies import file_bytes
 from packhorse.uploader.job import Job
 from packhorse.uploader.rest import encode_now, share_s
 from packhorse.uploader.spool.fileformat import Header
@@ -72,7 +73,7 @@ class Closing(Admission):
             with self._lock:
                 batch = self.next_batch()
                 job = None if batch else self._next_raw_now(end_s)
-                if not batch and job is None and (not self._being_made() or not self._accepts(0)):
+                if not batch and job is None and (not self._being_made() or not self._accepts()):
                     return
             if batch:
                 self.write_batch(batch)
@@ -82,7 +83,7 @@ class Closing(Admission):
                 time.sleep(LOOK_S)
 
     def _next_raw_now(self, end_s: float) -> Job | None:
-        return self._take(self._raw) if self._raw and time.monotonic() < end_s and self._accepts(0) else None
+        return self._take(self._raw) if self._raw and time.monotonic() < end_s and self._accepts() else None
 
     def _being_made(self) -> bool:
         """True while a thread encodes or writes something that will come to the spool."""
@@ -93,7 +94,7 @@ class Closing(Admission):
         assert self.spool is not None
         for job, body in self._on_the_wire():
             with self._lock:
-                if time.monotonic() >= end_s or not self._accepts(len(body)):
+                if time.monotonic() >= end_s or not self._accepts(file_bytes(job)):
                     return
             try:
                 claim = self.spool.write(Header(job.ticket.key, job.info), [body])

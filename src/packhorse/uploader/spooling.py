@@ -11,10 +11,10 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 
 from packhorse.units import MIB
+from packhorse.uploader.bodies import Body, file_bytes
 from packhorse.uploader.job import Job
 from packhorse.uploader.ladder import Ladder
 from packhorse.uploader.prepare import STREAM_HELD_BYTES
@@ -53,6 +53,7 @@ class Spooling(Work):
         self._looked = False
         self._to_spool: deque[Job] = deque()
         self._insured: dict[Job, Claim] = {}
+        self._planned_bytes = 0
         self._draining = 0
         self._disk = Pacing(0.5, 10.0, random.uniform)
         self._drain = Pacing(1.0, 30.0, random.uniform)
@@ -79,9 +80,12 @@ class Spooling(Work):
             self._keepers += self._start(keep_loop, "packhorse-spool")
         return self._keepers > 0
 
-    def _accepts(self, size_bytes: int) -> bool:
+    def _accepts(self, size_bytes: int = 0) -> bool:
+        """True when the disk works, as far as is known, and has room beside what is about to be written."""
         spool = self.spool
-        return spool is not None and self._disk.wait_s(time.monotonic()) == 0 and spool.has_room(size_bytes)
+        if spool is None or self._disk.wait_s(time.monotonic()) > 0:
+            return False
+        return spool.has_room(self._planned_bytes + size_bytes)
 
     def _spill(self) -> None:
         """Called when more is held: wake the keeper when that is more than patient submitters may fill."""
@@ -101,9 +105,10 @@ class Spooling(Work):
             if self.spool is None or job.body is None or job.settled or self.stopping or job in self._insured:
                 return False
             self._s3_said(worked=False)
-            if not self._accepts(len(job.body)) or not (self._spills_all or self._start_keeper()):
+            if not self._accepts(file_bytes(job)) or not (self._spills_all or self._start_keeper()):
                 self.spool.refuse()
                 return False
+            self._planned_bytes += file_bytes(job)
             job.failure = (reason, detail)
             self._in_hand.discard(job)
             self._to_spool.append(job)
@@ -119,10 +124,13 @@ class Spooling(Work):
         size_bytes = 0
         while len(batch) < BATCH_CAPTURES and size_bytes < BATCH_BYTES:
             over = self.ledger.held_bytes - size_bytes > self._ladder.patient_bytes
-            queue = self._to_spool or (self._bodies if over or self._spills_all else None)
-            if not queue or not self._accepts(size_bytes + queue[-1].held_bytes):
+            if self._to_spool:
+                job = self._to_spool.popleft()
+            elif self._bodies and (over or self._spills_all) and self._accepts(file_bytes(self._bodies[-1])):
+                job = self._bodies.pop()
+                self._planned_bytes += file_bytes(job)
+            else:
                 break
-            job = queue.popleft() if queue is self._to_spool else queue.pop()
             self._in_hand.add(job)
             batch.append(job)
             size_bytes += job.held_bytes
@@ -133,6 +141,7 @@ class Spooling(Work):
         assert self.spool is not None
         written: list[tuple[Job, Claim]] = []
         rest = deque(batch)
+        planned_bytes = sum(map(file_bytes, batch))
         error: OSError | None = None
         while rest and error is None:
             body = Body(rest[0])
@@ -155,6 +164,8 @@ class Spooling(Work):
         for job, _ in written:
             self.finish(job, Fate.SPOOLED, SPOOLED)
             job.release()
+        with self._lock:
+            self._planned_bytes -= planned_bytes
         self._disk_said(error, rest)
 
     def _disk_said(self, error: OSError | None, unwritten: deque[Job]) -> None:
@@ -284,27 +295,6 @@ class Spooling(Work):
     def look_at_spool(self) -> SpoolStats | None:
         """The spool's account; None without a spool."""
         return None if self.spool is None else self.spool.look()
-
-
-class Body:
-    """The chunks of a job's body or stream; remembers whether they, and not the disk, raised."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self.error: BaseException | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        job = self._job
-        try:
-            if job.body is not None:
-                yield job.body
-            elif job.stream is not None:
-                yield from job.stream
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            self.error = error
-            raise
 
 
 def keep_loop(engine: Work) -> None:
