@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from packhorse.errors import ProfileError, RecordError
+from packhorse import Uploader
+from packhorse.errors import ProfileError, RecordError, UnavailableError
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile, load_profile, packaged_profiles, parse_profile
 from packhorse.profiles.publish import publish, write_profile
@@ -74,6 +76,21 @@ def test_bad_profiles_name_file_and_field(change: tuple[str, str], message: str)
 def test_missing_profiles(name: str) -> None:
     with pytest.raises(ProfileError, match=r"nope|no/such"):
         load_profile(name)
+
+
+def test_a_profile_whose_library_is_missing_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name == "brotli":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr("packhorse.stages.registry.importlib.metadata.version", version)
+    path = tmp_path / "smallest.toml"
+    path.write_text(GOOD.replace("gzip:6", "brotli:9").replace("mine", "smallest"), encoding="utf-8")
+    with pytest.raises(
+        UnavailableError, match=r"'smallest'.*brotli not installed: pip install 'packhorse\[compress\]'"
+    ):
+        Uploader("s3://bucket/prefix", profile=str(path))
 
 
 def test_publishing_and_loading_again(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import random
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 
 from packhorse.cli import run
 from packhorse.errors import InputError, RecordError
+from packhorse.profiles.loading import load_profile
 from packhorse.profiles.publish import publish
 from packhorse.race.cost import Price, Tariff, load_prices, packaged_tariff, parse_prices, priced
 from packhorse.race.decide import decide_peaks
+from packhorse.race.goals import Require
 from packhorse.race.judge import judge, judge_folder, write_judged
 from packhorse.race.lineup import TWIN, compressor_texts
 from packhorse.race.options import Objective, RaceOptions
@@ -25,12 +28,16 @@ from packhorse.report import markdown
 FAST = "json | zlib:1 | raw | obstore"
 SMALL = "json | bz2:9 | raw | obstore"
 LEAN = "json | none | raw | obstore"
+PLAIN = "json | gzip:1 | raw | obstore"
+TEXT = "json | zlib:1 | base64-stdlib | obstore"
 REFERENCE = "json-iterencode | zlib:6 | base64-stdlib | boto3:pool=10"
 #: Wall and CPU seconds, stored bytes, peak bytes per capture.
 ARMS = {
     FAST: (0.010, 0.010, 200_000, 40_000_000),
     SMALL: (0.030, 0.028, 100_000, 60_000_000),
     LEAN: (0.015, 0.005, 900_000, 20_000_000),
+    PLAIN: (0.020, 0.018, 205_000, 45_000_000),
+    TEXT: (0.009, 0.009, 266_000, 39_000_000),
     REFERENCE: (0.100, 0.090, 220_000, 50_000_000),
 }
 SHA = "0" * 64
@@ -90,10 +97,11 @@ def row(pipeline: str, role: str, *, twin: bool = False, blocks: int = 12) -> di
 def record() -> dict[str, Any]:
     """A race by throughput of which every figure is known."""
     rows = [row(FAST, "candidate"), row(FAST, "aa-twin", twin=True), row(LEAN, "candidate"), row(SMALL, "candidate")]
-    rows.append(row(REFERENCE, "reference"))
+    rows += [row(PLAIN, "candidate"), row(TEXT, "candidate"), row(REFERENCE, "reference")]
+    rows[-2].update(eligible=False, for_text=True)
     capture = {"name": "a.har", "sha256": SHA, "plain_bytes": 10**6, "entries": 9, "shape": {}, "origin": "given"}
     raced = {
-        "schema_version": 1,
+        "schema_version": 2,
         "command": "packhorse race a.har",
         "interrupted": False,
         "objective": "throughput",
@@ -112,6 +120,8 @@ def record() -> dict[str, Any]:
         "winner": {"pipeline": FAST, "set": [FAST], "named": True, "decided_by": "measurement", "in_flight": 8},
         "reference": {"pipeline": REFERENCE, "in_flight": 8, "captures_per_s": 10.0, "wall_s": 0.1, "blocks": 12},
         "noise": None,
+        "method": {"yardstick": f"{FAST} @8", "verdicts": None, "looks": {}},
+        "exits": [],
         "stages": {},
         "interactions": [],
         "errors": [],
@@ -145,7 +155,61 @@ def test_a_preset_is_chosen_only_where_it_was_asked_for(record: dict[str, Any], 
     judged = judge(record, Objective.THROUGHPUT, source_sha256=SHA)
     assert judged["winner"]["pipeline"] == best
     ranked = {r["pipeline"] for r in judged["results"] if r["against_best"]}
-    assert ranked == {LEAN, SMALL, best}
+    assert ranked == {LEAN, SMALL, PLAIN, best}
+
+
+def test_a_condition_restricts_who_may_win_and_text_wins_only_where_it_is_required(record: dict[str, Any]) -> None:
+    plain = judge(record, Objective.THROUGHPUT, source_sha256=SHA, require=Require.PLAIN)
+    text = judge(record, Objective.THROUGHPUT, source_sha256=SHA, require=Require.TEXT)
+    assert (plain["winner"]["pipeline"], text["winner"]["pipeline"]) == (PLAIN, TEXT)
+    assert plain["require"] == "plain"
+    assert "gzip stream" in plain["judged"]["notes"][0]
+    assert 'about = "the one fastest pipeline of its race of those that write one gzip stream of JSON"' in publish(
+        plain, name="plain", record_text=b"{}"
+    )
+    assert record["winner"]["pipeline"] == FAST  # though base64 looks faster still
+    for one in record["results"]:
+        one["eligible"] = one["pipeline"] == FAST
+    with_none = judge(record, Objective.SIZE, source_sha256=SHA, require=Require.PLAIN)
+    assert with_none["winner"]["pipeline"] is None
+
+
+def test_leaving_early_by_the_races_objective_bars_nobody_from_a_condition(record: dict[str, Any]) -> None:
+    gone = next(r for r in record["results"] if r["pipeline"] == PLAIN)
+    gone.update(left_early="beaten", samples=gone["samples"][:8], blocks=8)
+    by_throughput = judge(record, Objective.THROUGHPUT, source_sha256=SHA)
+    assert next(r for r in by_throughput["results"] if r["pipeline"] == PLAIN)["against_best"] is None
+    plain = judge(record, Objective.THROUGHPUT, source_sha256=SHA, require=Require.PLAIN)
+    assert plain["winner"]["pipeline"] == PLAIN
+
+
+def test_every_row_has_its_verdict_by_the_objective_that_is_judged(record: dict[str, Any]) -> None:
+    def outcomes(objective: Objective) -> dict[str, str | None]:
+        rows = judge(record, objective, source_sha256=SHA)["results"]
+        return {r["arm"]: r["verdict"] and r["verdict"]["outcome"] for r in rows}
+
+    by_time, by_size = outcomes(Objective.THROUGHPUT), outcomes(Objective.SIZE)
+    assert by_time[f"{FAST} @8"] is by_time[f"{FAST} @8{TWIN}"] is None
+    assert (by_time[f"{SMALL} @8"], by_time[f"{TEXT} @8"]) == ("slower", "faster")
+    assert (by_size[f"{SMALL} @8"], by_size[f"{TEXT} @8"]) == ("faster", "slower")
+    assert set(outcomes(Objective.MEMORY).values()) == {None}
+
+
+def test_a_record_of_the_first_version_is_read_and_gets_its_verdicts_by_judging(
+    record: dict[str, Any], tmp_path: Path
+) -> None:
+    old = {key: value for key, value in record.items() if key not in ("method", "exits", "require", "judged")}
+    old["schema_version"] = 1
+    old["interactions"] = [{"pipeline": "x", "predicted_place": 1, "measured_place": 2}]
+    for r in old["results"]:
+        r.pop("verdict")
+    (tmp_path / "record.json").write_text(json.dumps(old))
+    read = read_record(tmp_path)
+    assert (read["schema_version"], read["exits"], read["interactions"]) == (2, [], [])
+    assert markdown.render(read)
+    judged = judge_folder(tmp_path)
+    assert judged["objective"] == "throughput"
+    assert sum(r["verdict"] is not None for r in judged["results"]) == len(ARMS) - 1
 
 
 def test_dollars_weigh_cpu_against_storage_by_the_retention(record: dict[str, Any]) -> None:
@@ -335,3 +399,34 @@ def test_a_profile_published_from_a_judged_record_does_not_claim_to_be_the_faste
     toml = publish(judged, name="cheapest", record_text=b"{}")
     assert 'about = "the one best by cost"' in toml
     assert "fastest" not in toml
+    assert 'judged_from = "throughput"' in toml
+    cheapest = next(r for r in judged["results"] if r["pipeline"] == judged["winner"]["pipeline"])
+    assert f"usd_per_million = {cheapest['usd_per_million']['total']}" in toml
+
+
+def test_publishing_by_another_objective_or_condition_from_one_record(
+    record: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(record, tmp_path / "record.json")
+    wanted = {"smallest": ["--objective", "size"], "plain": ["--require", "plain"], "text": ["--require", "text"]}
+    for name, how in wanted.items():
+        assert run(["publish", str(tmp_path), *how, "--to", str(tmp_path / f"{name}.toml")]) == 0
+    loaded = {name: load_profile(tmp_path / f"{name}.toml") for name in wanted}
+    assert {name: str(one.pipeline) for name, one in loaded.items()} == {
+        "smallest": SMALL,
+        "plain": PLAIN,
+        "text": TEXT,
+    }
+    sha256 = hashlib.sha256((tmp_path / "record.json").read_bytes()).hexdigest()
+    assert {one.provenance["record_sha256"] for one in loaded.values()} == {sha256}
+    capsys.readouterr()
+    assert run(["publish", str(tmp_path), "--objective", "beauty"]) == 2
+
+
+def test_a_verdict_that_the_data_cannot_give_has_its_own_exit_status(record: dict[str, Any], tmp_path: Path) -> None:
+    for r in record["results"]:
+        r["samples"], r["blocks"] = r["samples"][:4], 4
+    write_record(record, tmp_path / "record.json")
+    assert run(["judge", str(tmp_path), "--objective", "throughput"]) == 3
+    assert run(["judge", str(tmp_path), "--objective", "size"]) == 0  # bytes do not vary
+    assert run(["judge", str(tmp_path), "--objective", "throughput", "--require", "plain"]) == 3

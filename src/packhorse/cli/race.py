@@ -38,6 +38,7 @@ EXIT_INTERRUPTED = 130
     help="Take what this needs to the end too, so that the record can be judged and published for it (repeat).",
 )
 @click.option("--quick", is_flag=True, help="About a minute instead of about five.")
+@click.option("--time", "time_budget_s", type=float, metavar="SECONDS", help="Plan for this long instead.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of orders, captures and resampling.")
 @click.option("--pipeline", "pipelines", multiple=True, help="Race exactly these (repeat); presets: original, common.")
 @click.option("--in-flight", multiple=True, type=int, help="Captures in flight (repeat).")

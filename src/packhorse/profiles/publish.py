@@ -14,6 +14,8 @@ from packhorse.files import appearing
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import SCHEMA_VERSION, Profile, parse_profile
 
+#: What readers may require, in words.
+_REQUIRED = {"plain": "one gzip stream of JSON", "text": "base64 text"}
 #: What a profile keeps of a measurement, where the record has it.
 _FIGURES = (
     "captures_per_s",
@@ -46,7 +48,7 @@ def publish(record: Mapping[str, Any], *, name: str, record_text: bytes) -> str:
     document = {
         "schema_version": SCHEMA_VERSION,
         "name": name,
-        "about": _about(winner, record.get("objective") or "throughput"),
+        "about": _about(winner, record.get("objective") or "throughput", record.get("require")),
         "pipeline": text,
         "max_in_flight": int(winner["in_flight"]),
         "figures": _figures(record, winner),
@@ -65,13 +67,18 @@ def write_profile(toml: str, path: Path) -> Profile:
     return profile
 
 
-def _about(winner: Mapping[str, Any], objective: str) -> str:
-    others = len(winner.get("set") or []) - 1
+def _about(winner: Mapping[str, Any], objective: str, require: str | None) -> str:
+    count = len(winner.get("set") or [])
+    among = f" of those that write {_REQUIRED[require]}" if require else ""
     if winner.get("conclusive") is False:
-        return f"from an inconclusive race ({winner.get('why')}): not shown to be the best by {objective}"
+        return f"from an inconclusive race ({winner.get('why')}): not shown to be the best by {objective}{among}"
     if winner.get("named"):
-        return "the one fastest pipeline of its race" if objective == "throughput" else f"the one best by {objective}"
-    return f"chosen from {others + 1} pipelines that its race could not tell apart ({winner.get('decided_by')})"
+        if objective == "throughput":
+            return f"the one fastest pipeline of its race{among}"
+        return f"the one best by {objective}{among}"
+    by = "" if objective == "throughput" else f" by {objective}"
+    told = winner.get("decided_by")
+    return f"chosen from {count} pipelines{among} that its race could not tell apart{by} ({told})"
 
 
 def _figures(record: Mapping[str, Any], winner: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,8 +95,17 @@ def _figures(record: Mapping[str, Any], winner: Mapping[str, Any]) -> dict[str, 
         # Memory is measured once, on the captures that were raced on.
         "peak_rss_bytes": winner.get("peak_rss_bytes"),
         "objective": record.get("objective"),
+        "require": record.get("require"),
+        "usd_per_million": _dollars(record, winner),
         **({"raced": raced} if held_out else {}),
     }
+
+
+def _dollars(record: Mapping[str, Any], winner: Mapping[str, Any]) -> float | None:
+    """Of the race, where it was judged by cost: prices are in the record."""
+    rows = (row for row in record.get("results", ()) if row.get("pipeline") == winner["pipeline"])
+    priced = (row["usd_per_million"]["total"] for row in rows if row.get("usd_per_million"))
+    return next(priced, None)
 
 
 def _provenance(record: Mapping[str, Any], pipeline: Pipeline, record_text: bytes) -> dict[str, Any]:
@@ -101,6 +117,7 @@ def _provenance(record: Mapping[str, Any], pipeline: Pipeline, record_text: byte
         "record_sha256": hashlib.sha256(record_text).hexdigest(),
         "packhorse_version": versions.get("packhorse"),
         "command": record.get("command"),
+        "judged_from": (record.get("judged") or {}).get("from_objective"),
         "reference": record.get("reference"),
         "link": record.get("link"),
         "target": {key: target.get(key) for key in ("name", "version")},

@@ -155,7 +155,7 @@ class RaceOptions:
         ):
             raise InputError(f"in_flight: give one or more levels from 1 to {MAX_IN_FLIGHT}, not {self.in_flight}")
         if self.time_budget_s is not None and self.time_budget_s <= 0:
-            raise InputError(f"time_budget_s: give seconds above 0, not {self.time_budget_s}")
+            raise InputError(f"--time: give seconds above 0, not {self.time_budget_s}")
         if self.pipelines is not None and not self.pipelines:
             raise InputError("pipelines: give at least one pipeline, or none at all to have the stages screened")
         if self.also and self.pipelines is not None:

@@ -24,7 +24,7 @@ def show(record: dict[str, Any], console: Console) -> None:
 
     winner = record["winner"]
     grid = Table(title="End to end, fastest first", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("pipeline", overflow="fold", min_width=28)
+    grid.add_column("pipeline", overflow="fold", min_width=28 if console.width >= NARROW else 22)
     titles: tuple[str, ...] = ("in flight", "capt./s", "× ref.", "verdict", "CPU", "stored", "memory")
     if console.width < NARROW:  # the report has the rest
         titles = tuple(title for title in titles if title not in ("CPU", "memory"))
