@@ -18,7 +18,7 @@ from packhorse.files import appearing
 from packhorse.race.machine import describe
 
 #: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
-STUDIES = ("throughput", "streaming", "startup", "parallelism", "node")
+STUDIES = ("throughput", "streaming", "startup", "parallelism", "node", "faults")
 SCHEMA_VERSION = 1
 
 
