@@ -20,19 +20,23 @@ from packhorse.race.machine import describe
 #: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
 STUDIES = ("throughput", "streaming", "startup", "parallelism", "node", "faults")
 SCHEMA_VERSION = 1
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("name", type=click.Choice(STUDIES))
 @click.option("--quick", is_flag=True, help="Fewer blocks: to see that it works, not to believe the figures.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of captures and orders.")
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Result file; default: stdout only."
-)
-def study(name: str, *, quick: bool, seed: int, output: Path | None) -> None:
+@click.option("-o", "--output", type=_FILE, help="Result file; default: stdout only.")
+@click.option("--flamegraph", type=_FILE, help="Draw where its time goes into this HTML file, in place of figures.")
+@click.option("--flamegraph-memory", type=_FILE, help="Draw where its memory goes, likewise.")
+def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures: Path | None) -> None:
     """Run one experiment and print its figures; with -o, also write its record (raw samples included) and report."""
     if output is not None and not output.parent.is_dir():
         raise InputError(f"{output}: there is no folder {output.parent}")
+    if any(pictures.values()):
+        _draw([name, *(["--quick"] if quick else []), "--seed", str(seed)], pictures)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -60,6 +64,14 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None) -> None:
             file.write(json.dumps(document, indent=1).encode() + b"\n")
         sys.stderr.write(f"{output}\n")
         _write_report(module, document, output.with_suffix(".md"))
+
+
+def _draw(arguments: list[str], pictures: dict[str, Path | None]) -> None:
+    from packhorse.study.flamegraph_study import draw
+
+    draw(arguments, time_path=pictures["flamegraph"], memory_path=pictures["flamegraph_memory"])
+    for path in filter(None, pictures.values()):
+        click.echo(path)
 
 
 def _write_report(module: Any, document: dict[str, Any], path: Path) -> None:

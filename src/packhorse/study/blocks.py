@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
+from packhorse.study.memory_track import tracked
+
 Spec = TypeVar("Spec")
 Result = TypeVar("Result")
 
@@ -17,7 +19,7 @@ def fresh(function: Callable[[Spec], Result], spec: Spec) -> Result:
     """Run ``function(spec)`` in a fresh interpreter and hand back its result, or raise what it raised."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        return pool.submit(function, spec).result()
+        return pool.submit(tracked, function, spec).result()
 
 
 def orders(arms: Sequence[str], blocks: int, seed: int) -> Iterator[tuple[str, ...]]:

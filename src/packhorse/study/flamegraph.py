@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import html
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from packhorse.errors import PackhorseError, UnavailableError
 from packhorse.files import appearing
+from packhorse.study.memory_track import FOLDER_VARIABLE
 
 #: Samples a second: at 200, watching costs the program a few percent, and ten seconds give two thousand samples.
 RATE_HZ = 200
@@ -27,6 +29,7 @@ REMEDY = "pip install 'packhorse[profile]'"
 #: Seconds after which a watched program is taken for hung.
 LIMIT_S = 3600.0
 _SAID_CHARS = 500
+_TITLE = re.compile(r'(<text id="title"[^>]*>)[^<]*(</text>)')
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -90,7 +93,7 @@ def time_html(watched: Watched, path: Path, *, title: str) -> None:
 def memory_html(watched: Watched, path: Path) -> None:
     """Run ``watched``, record its allocations, and write a flamegraph of its memory at the peak to ``path``.
 
-    Programs that it starts are not seen.
+    Where it runs blocks of a study in processes of their own, the one that needed most is drawn.
 
     Raises:
         UnavailableError: memray is not installed; says what to do.
@@ -99,15 +102,31 @@ def memory_html(watched: Watched, path: Path) -> None:
     if importlib.util.find_spec("memray") is None:
         raise UnavailableError(f"memray is not installed (Linux and macOS have it): {REMEDY}")
     with tempfile.TemporaryDirectory(prefix="packhorse-") as folder:
-        raw, page = Path(folder) / "raw.bin", Path(folder) / "flamegraph.html"
+        raw, page = Path(folder) / "main.bin", Path(folder) / "flamegraph.html"
         memray = [sys.executable, "-m", "memray"]
-        done = _run([*memray, "run", "--quiet", "--output", str(raw), *_python(watched)[1:]], watched)
+        command = [*memray, "run", "--quiet", "--output", str(raw), *_python(watched)[1:]]
+        done = _run(command, watched, {FOLDER_VARIABLE: folder})
         _expect_good(done, raw, watched.proof)
         # Assets inside the file, none from the network; and no lines of anybody's source.
-        drawing = ["flamegraph", "--no-web", "--confidential-files", "all", "--output", str(page), str(raw)]
-        drawn = subprocess.run([*memray, *drawing], capture_output=True, text=True, check=False, timeout=LIMIT_S)
+        options = ["--no-web", "--confidential-files", "all", "--output", str(page)]
+        highest = max(Path(folder).glob("*.bin"), key=_peak_bytes)
+        drawn = subprocess.run(
+            [*memray, "flamegraph", *options, str(highest)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
+        )
         _expect_good(drawn, page)
-        _write(path, page.read_text(encoding="utf-8"))
+        _write(path, _without_folders(page.read_text(encoding="utf-8")))
+
+
+def _peak_bytes(recording: Path) -> int:
+    import memray
+
+    with memray.FileReader(recording) as reader:
+        peak = int(reader.metadata.peak_memory)
+    return peak  # noqa: RET504  # a return inside may be swallowed, as far as memray says
 
 
 def _program(name: str) -> Path:
@@ -124,8 +143,18 @@ def _python(watched: Watched) -> list[str]:
     return [sys.executable, "-m", watched.module, *watched.arguments]
 
 
-def _run(command: list[str], watched: Watched) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, input=watched.given, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+def _run(
+    command: list[str], watched: Watched, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        input=watched.given,
+        env={**os.environ, **(variables or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+    )
 
 
 def _expect_good(done: subprocess.CompletedProcess[str], *written: Path | None) -> None:
@@ -136,8 +165,22 @@ def _expect_good(done: subprocess.CompletedProcess[str], *written: Path | None) 
 
 
 def _inline(svg: str) -> str:
-    """py-spy's picture, script and all, without the prologue that only a file of its own may have."""
-    return svg[svg.index("<svg") :]
+    """py-spy's picture, script and all, without the prologue that only a file of its own may have.
+
+    Its title is py-spy's command line, which names folders of this machine; and a function's name, which its labels
+    begin with, is worth more than the file's, which they end with.
+    """
+    picture = svg[svg.index("<svg") :].replace("truncate_text_right = false", "truncate_text_right = true")
+    return _without_folders(_TITLE.sub(r"\1\2", picture))
+
+
+def _without_folders(page: str) -> str:
+    """Files as seen from where libraries are installed: ``botocore/utils.py``."""
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders |= {str(Path(__file__).resolve().parents[2]), str(Path(sys.executable).parent)}
+    for folder in sorted(folders, key=len, reverse=True):
+        page = page.replace(f"{folder}/", "")
+    return page
 
 
 def _write(path: Path, text: str) -> None:
