@@ -31,7 +31,7 @@ class Plan:
         levels: Parallelisms that every way runs at, ascending, 1 first.
         refinements: Further levels per way between the last good and the first bad one.
         repeats: Runs per level, spread over the study.
-        warmup_s, window_s: Of each run.
+        warmup_s, window_s: Of each run. Runs of one task at a time last twice as long: all ratios stand on them.
         cases: Variants, after the levels.
     """
 
@@ -87,7 +87,7 @@ QUICK = Plan(
     refinements=0,
     repeats=1,
     warmup_s=1.0,
-    window_s=2.0,
+    window_s=1.5,
     cases=(
         *_gc(("default", "freeze+thresholds"), 100),
         *_logging(("none", "stdlib+payload", "structlog+payload"), 30),

@@ -36,8 +36,9 @@ class Bench:
 
     def run(self, way: str, parallelism: int, endpoint: Endpoint, variant: Variant = PLAIN) -> Row:
         """Run one level and hand back its row; it is not kept yet."""
+        window_s = self.plan.window_s * (2 if parallelism == 1 else 1)
         level = Level(
-            way, parallelism, endpoint, self.shape, self.feeds, variant, self.plan.warmup_s, self.plan.window_s,
+            way, parallelism, endpoint, self.shape, self.feeds, variant, self.plan.warmup_s, window_s,
             seed=self.seed + len(self.rows),
         )  # fmt: skip
         outcome = run_bounded(run_level, level, memory_bytes=level.memory_bound_bytes, time_s=level.time_bound_s)
@@ -120,7 +121,8 @@ def _cases(bench: Bench) -> None:
 
 
 def _document(bench: Bench, server: str, *, interrupted: bool) -> dict[str, Any]:
-    summary = summarize(bench.rows)
+    found = summarize(bench.rows)
+    summary = {way: found[way] for way in WAYS if way in found}
     single, _ = stretches([row for row in bench.rows if row["way"] == "packhorse" and row["parallelism"] == 1])
     base = sum(single) / len(single) if single else None
     plan = bench.plan
