@@ -15,8 +15,8 @@ from rich.console import Console
 
 from packhorse.race.gate import power
 from packhorse.race.gate.record import validate
-from packhorse.report.gate import FILES, render
 from packhorse.report.gate.facts import verdict
+from packhorse.report.gate.files import FILES, render
 from packhorse.report.gate.selftest import markdown
 from packhorse.report.gate.terminal import show
 

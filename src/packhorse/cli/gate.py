@@ -62,7 +62,7 @@ def gate(  # noqa: PLR0913, PLR0917 - one parameter an option
     from packhorse.race.gate.record import write_gate
     from packhorse.race.gate.run import GateRequest, run_gate, with_rows
     from packhorse.race.machine import command
-    from packhorse.report.gate import render
+    from packhorse.report.gate.files import render
     from packhorse.report.gate.terminal import show
 
     config = with_rows(read_config(project), rows)

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Runs the gate, writes the job's summary and hands on the exit code. Whether that fails the job, decide.sh says, after
+# the comment and the upload: a red job without a report helps nobody.
+set -euo pipefail
+: "${PACKHORSE_OUTPUT:?}"
+if [[ -z "${PACKHORSE_BASE:-}" ]]; then
+  echo "packhorse: no base; set the input 'base', or run on pull requests" >&2
+  exit 2
+fi
+read -r -a words <<<"${PACKHORSE_ARGUMENTS:-}"
+arguments=(--base "$PACKHORSE_BASE" -C "${PACKHORSE_PROJECT:-.}" -o "$PACKHORSE_OUTPUT")
+[[ -n "${PACKHORSE_HEAD:-}" ]] && arguments+=(--head "$PACKHORSE_HEAD")
+status=0
+packhorse gate "${arguments[@]}" ${words[@]+"${words[@]}"} || status=$?
+echo "exit-code=$status" >>"${GITHUB_OUTPUT:-/dev/null}"
+if [[ -f "$PACKHORSE_OUTPUT/summary.md" ]]; then
+  cat "$PACKHORSE_OUTPUT/summary.md" >>"${GITHUB_STEP_SUMMARY:-/dev/null}"
+fi
+# No verdict at all (bad input, a crash): the job fails here, with the message above.
+case $status in 0 | 1 | 3) ;; *) exit "$status" ;; esac

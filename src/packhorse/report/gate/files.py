@@ -1,0 +1,22 @@
+"""The files that a gate writes beside its record: summary, comment, JUnit XML, pytest-benchmark's JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from packhorse.files import appearing
+from packhorse.report.gate.benchmark_json import benchmark_json
+from packhorse.report.gate.junit import junit
+from packhorse.report.gate.markdown import markdown
+from packhorse.report.pr_comment import render as comment
+
+#: File → how it is rendered. All of them are functions of the record alone: the same bytes each time.
+FILES = {"summary.md": markdown, "comment.md": comment, "junit.xml": junit, "benchmark.json": benchmark_json}
+
+
+def render(record: dict[str, Any], folder: Path) -> None:
+    """Write every rendering into ``folder``, each whole or not at all."""
+    for name, make in FILES.items():
+        with appearing(folder / name) as file:
+            file.write(make(record).encode())

@@ -1,0 +1,184 @@
+"""The GitHub Action's shell parts, run as the runner runs them, against a stand-in for GitHub's API on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packhorse.report.pr_comment import MARKER
+from tests.race.test_gate_run import WORK, git
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "ghs_not-a-real-token"
+
+
+class Api(ThreadingHTTPServer):
+    """Comments of one pull request, and every request made."""
+
+    def __init__(self, comments: list[dict[str, Any]], *, status: int = 200) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.comments = comments
+        self.status = status
+        self.asked: list[tuple[str, str, str | None]] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Api
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+    def _answer(self, data: Any) -> None:
+        self.server.asked.append((self.command, self.path, self.headers.get("Authorization")))
+        body = json.dumps(data if self.server.status == 200 else {"message": "forbidden"}).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _body(self) -> str:
+        return str(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"])
+
+    def do_GET(self) -> None:
+        page = int(re.search(r"[?&]page=(\d+)", self.path)[1])  # type: ignore[index]
+        self._answer(self.server.comments[100 * (page - 1) : 100 * page])
+
+    def do_POST(self) -> None:
+        self.server.comments.append({"id": 1000 + len(self.server.comments), "body": self._body()})
+        self._answer({})
+
+    def do_PATCH(self) -> None:
+        number, body = int(self.path.rsplit("/", 1)[1]), self._body()
+        next(c for c in self.server.comments if c["id"] == number)["body"] = body
+        self._answer({})
+
+
+@pytest.fixture
+def api(request: pytest.FixtureRequest) -> Iterator[Api]:
+    server = Api([{"id": n, "body": f"hello {n}"} for n in range(250)])
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def run(script: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    files = {"GITHUB_OUTPUT": str(folder / "outputs"), "GITHUB_STEP_SUMMARY": str(folder / "summary")}
+    return subprocess.run(
+        ["bash", str(ROOT / "action" / script)],
+        cwd=folder,
+        env={"PATH": path, "HOME": str(folder), **files, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def slower(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose working tree does thrice the work, after the gate has run on it."""
+    repo = tmp_path_factory.mktemp("shop")
+    git(repo, "init", "-q")
+    (repo / "shop.py").write_text(WORK.format(20_000))
+    rows = '[[tool.packhorse.gate.rows]]\nname = "encode"\ncall = "shop:encode"\nmargin = 0.3\n'
+    table = "[tool.packhorse.gate]\nblocks = 8\nrepeats = 1\nsample_s = 0.004\n"
+    (repo / "pyproject.toml").write_text(table + rows)
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "one")
+    (repo / "shop.py").write_text(WORK.format(60_000))
+    done = run(
+        "gate.sh",
+        repo,
+        PACKHORSE_BASE="HEAD",
+        PACKHORSE_ARGUMENTS="--environment here --row encode",
+        PACKHORSE_OUTPUT="out",
+    )
+    assert done.returncode == 0, done.stderr  # decide.sh fails the job, once the report is out
+    return repo
+
+
+def test_the_gate_writes_summary_and_exit_code(slower: Path) -> None:
+    assert "exit-code=1" in (slower / "outputs").read_text()
+    assert "REGRESSED" in (slower / "summary").read_text()
+    assert {"gate.json", "summary.md", "junit.xml", "benchmark.json", "comment.md"} <= {
+        path.name for path in (slower / "out").iterdir()
+    }
+
+
+def test_unusable_input_fails_at_once(tmp_path: Path) -> None:
+    done = run("gate.sh", tmp_path, PACKHORSE_BASE="HEAD", PACKHORSE_OUTPUT="out")
+    assert done.returncode == 2
+    assert "packhorse:" in done.stderr
+    assert run("gate.sh", tmp_path, PACKHORSE_OUTPUT="out").returncode == 2
+
+
+def test_one_comment_is_posted_and_then_updated(slower: Path, api: Api) -> None:
+    settings = {
+        "PACKHORSE_OUTPUT": "out", "PACKHORSE_PULL_REQUEST": "7", "PACKHORSE_TOKEN": TOKEN,
+        "GITHUB_REPOSITORY": "shop/shop", "GITHUB_API_URL": f"http://127.0.0.1:{api.server_port}",
+        "PACKHORSE_RUN_URL": "https://example.org/run/1",
+    }  # fmt: skip
+    for _ in range(2):
+        done = run("comment.sh", slower, **settings)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    ours = [comment for comment in api.comments if comment["body"].startswith(MARKER)]
+    assert len(ours) == 1
+    assert "encode" in ours[0]["body"]
+    assert len(ours[0]["body"].splitlines()) <= 60
+    assert [method for method, _, _ in api.asked] == ["GET", "GET", "GET", "POST", "GET", "GET", "GET", "PATCH"]
+    assert {authorization for _, _, authorization in api.asked} == {f"Bearer {TOKEN}"}
+
+
+def test_a_comment_that_may_not_be_posted_is_a_warning_without_the_token(slower: Path, api: Api) -> None:
+    api.status = 403
+    done = run(
+        "comment.sh",
+        slower,
+        PACKHORSE_OUTPUT="out",
+        PACKHORSE_PULL_REQUEST="7",
+        PACKHORSE_TOKEN=TOKEN,
+        GITHUB_REPOSITORY="shop/shop",
+        GITHUB_API_URL=f"http://127.0.0.1:{api.server_port}",
+    )
+    assert done.returncode == 0
+    assert "::warning::" in done.stdout
+    assert "403" in done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "fail_unresolved", "status"),
+    [("0", "true", 0), ("1", "false", 1), ("3", "false", 0), ("3", "true", 3), ("", "false", 2), ("2", "false", 2)],
+)
+def test_the_exit_code_decides_the_job(tmp_path: Path, code: str, fail_unresolved: str, status: int) -> None:
+    done = run("decide.sh", tmp_path, PACKHORSE_EXIT_CODE=code, PACKHORSE_FAIL_UNRESOLVED=fail_unresolved)
+    assert done.returncode == status
+
+
+def test_the_action_names_only_scripts_and_settings_that_exist() -> None:
+    text = (ROOT / "action.yml").read_text()
+    scripts = set(re.findall(r"action/(\w+\.sh)", text))
+    assert scripts == {path.name for path in (ROOT / "action").glob("*.sh")}
+    assert all(os.access(ROOT / "action" / script, os.X_OK) for script in scripts)
+    given = set(re.findall(r"(PACKHORSE_\w+):", text))
+    used = {
+        name
+        for path in (ROOT / "action").iterdir()
+        if path.is_file()
+        for name in re.findall(r"PACKHORSE_\w+", path.read_text())
+    }
+    assert used <= given
+    assert given - used == {"PACKHORSE_REQUIREMENT"}  # used in action.yml itself
