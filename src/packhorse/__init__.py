@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from packhorse.profiles.loading import Profile as Profile
     from packhorse.profiles.loading import load_profile as load_profile
     from packhorse.stores.base import Endpoint as Endpoint
+    from packhorse.uploader.adaptive import Adaptive as Adaptive
     from packhorse.uploader.aio import AsyncUploader as AsyncUploader
+    from packhorse.uploader.flags_openfeature import FlagFollower as FlagFollower
     from packhorse.uploader.options import UploaderOptions as UploaderOptions
+    from packhorse.uploader.signals import close_on_signal as close_on_signal
     from packhorse.uploader.sync import Uploader as Uploader
     from packhorse.uploader.ticket import Fate as Fate
     from packhorse.uploader.ticket import Receipt as Receipt
@@ -44,12 +47,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Adaptive": "packhorse.uploader.adaptive",
     "AsyncUploader": "packhorse.uploader.aio",
     "CaptureError": "packhorse.errors",
     "Endpoint": "packhorse.stores.base",
     "EntryStream": "packhorse.model",
     "InputError": "packhorse.errors",
     "Fate": "packhorse.uploader.ticket",
+    "FlagFollower": "packhorse.uploader.flags_openfeature",
     "PackhorseError": "packhorse.errors",
     "Pipeline": "packhorse.pipeline",
     "Profile": "packhorse.profiles.loading",
@@ -61,6 +66,7 @@ _HOMES = {
     "UploaderClosed": "packhorse.errors",
     "Uploader": "packhorse.uploader.sync",
     "UploaderOptions": "packhorse.uploader.options",
+    "close_on_signal": "packhorse.uploader.signals",
     "fetch": "packhorse.fetching",
     "load_profile": "packhorse.profiles.loading",
 }

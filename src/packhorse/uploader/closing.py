@@ -36,10 +36,15 @@ _abandoned: list[Store] = []
 class Closing(Admission):
     """Adds endings."""
 
+    def _reset(self) -> None:
+        super()._reset()
+        self._ended_by_s = 0.0
+
     def close(self, deadline_s: float) -> None:
         """Take no more, drain, spool or drop what is left, stop the threads: all in ``deadline_s``. Idempotent."""
         end_s = time.monotonic() + deadline_s
         with self._lock:
+            self._ended_by_s = max(self._ended_by_s, end_s + LEAST_GRACE_S)
             self.closing = True
             self._announce_room()
             drain_s = deadline_s - share_s(deadline_s) if self.spool is not None else deadline_s
@@ -53,6 +58,8 @@ class Closing(Admission):
         """At interpreter exit: begin no upload and no thread; spool what is left, let the wire finish for a moment."""
         if self._pid == os.getpid() and not self.stopping:
             with self._lock:
+                if self.closing:  # another thread is at it: on a signal, the main thread may end before it has
+                    self._settled.wait_for(lambda: self.stopping, self._ended_by_s - time.monotonic())
                 self.closing = True
                 self._announce_room()
             self._spool_rest(time.monotonic() + EXIT_SPOOL_S)

@@ -41,7 +41,7 @@ class Owned:
         Raises:
             OSError: It cannot be read.
         """
-        if any(entry.name != LOCK for entry in os.scandir(self.path)):
+        if os.listdir(self.path) != [LOCK]:
             return False
         with contextlib.suppress(OSError):  # whoever adopts it in this moment has a lock of its own, and removes it
             (self.path / LOCK).unlink(missing_ok=True)
@@ -73,7 +73,9 @@ def adopt(root: Path) -> Iterator[Owned]:
 
     A living owner, this process included, keeps its lock and is passed over. Raises OSError for ``root`` alone.
     """
-    for entry in list(os.scandir(root)):
+    with os.scandir(root) as found:
+        entries = list(found)
+    for entry in entries:
         with contextlib.suppress(OSError):  # somebody else was faster, or it is not ours to read
             if entry.name.startswith(NEW_PREFIX):
                 _remove_unfinished(Path(entry.path))
@@ -89,9 +91,9 @@ def _lock(path: Path) -> Owned | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Between our open and our lock another process may have adopted, emptied and removed the folder.
         if os.fstat(descriptor).st_ino == (path / LOCK).stat().st_ino:
-            for entry in os.scandir(path):
-                if entry.name.startswith(TEMPORARY_PREFIX):
-                    (path / entry.name).unlink()
+            for name in os.listdir(path):
+                if name.startswith(TEMPORARY_PREFIX):
+                    (path / name).unlink()
             return Owned(path, descriptor)
     except OSError:  # it is owned, or gone
         pass

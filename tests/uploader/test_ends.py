@@ -1,0 +1,122 @@
+"""However a process ends, its captures have a fate: uploaded or spooled, in time, with the right status, quietly."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from packhorse.uploader.signals import close_on_signal
+from packhorse.uploader.sync import Uploader
+from tests.uploader.ends_child import CAPTURES
+from tests.uploader.fakes import PROFILE, FakeStore, options
+from tests.uploader.reliability import FULL, ROOT, note, runs
+
+pytestmark = pytest.mark.reliability
+
+DEADLINE_S = 0.8
+#: How it ends: exit status, and what the last line on stderr begins with (nothing: stderr is empty).
+WAYS = {
+    "exit": (0, ""),
+    "closed": (0, ""),
+    "exception": (1, "ValueError: planned"),
+    "with-exception": (1, "ValueError: planned"),
+    "sigterm": (-signal.SIGTERM, ""),
+    "cancelled": (1, "asyncio.exceptions.CancelledError"),
+    "ctrl-c": (-signal.SIGINT, "KeyboardInterrupt"),
+}
+#: The exit hook has no deadline of the caller's: it gives the wire 2 s.
+HOOK_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    status: int
+    keys: set[str]
+    stderr: str
+    seconds: float
+
+
+def end(python: str, how: str, folder: Path, s3: str) -> End:
+    command = [python, "-W", "error", "-m", "tests.uploader.ends_child", how, str(folder), str(DEADLINE_S), s3]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    ended_s = time.time()
+    *keys, ready = done.stdout.splitlines() or [f"no output: {done.stderr}"]
+    word, _, moment = ready.partition(" ")
+    assert word == "ready", done.stderr
+    return End(done.returncode, set(keys), done.stderr, ended_s - float(moment))
+
+
+def taken_over(folder: Path) -> set[str]:
+    store = FakeStore()
+    with Uploader("s3://bucket", profile=PROFILE, spool_dir=folder, options=options(store)):
+        pass
+    return set(store.objects)
+
+
+def check(python: str, how: str, folder: Path, s3: str) -> End:
+    seen = end(python, how, folder, s3)
+    status, last = WAYS[how]
+    assert seen.status == status, seen.stderr
+    assert "Warning" not in seen.stderr
+    assert (seen.stderr.splitlines() or [""])[-1].startswith(last), seen.stderr
+    if not last:
+        assert seen.stderr == ""
+    assert len(seen.keys) == CAPTURES
+    if s3 == "hangs":
+        assert taken_over(folder) == seen.keys
+    return seen
+
+
+@pytest.mark.parametrize("s3", ["hangs", "works"])
+@pytest.mark.parametrize("how", WAYS)
+def test_every_way_to_end(how: str, s3: str, tmp_path: Path) -> None:
+    check(sys.executable, how, tmp_path / "spool", s3)
+
+
+def test_a_hundred_ends_in_every_python(tmp_path: Path) -> None:
+    """The full suite runs 100 of each way in each Python that tox provides; here one of the slowest."""
+    pythons = [sys.executable, *_others()] if FULL else [sys.executable]
+    for python in pythons:
+        for how in WAYS if FULL else ("sigterm",):
+            late_s = []
+            for number in range(runs(2, 100)):
+                folder = tmp_path / f"{how}-{number}"
+                seen = check(python, how, folder, "hangs")
+                allowed_s = HOOK_S if how in {"exit", "exception"} else DEADLINE_S
+                late_s.append(seen.seconds - allowed_s - (0.3 if how == "cancelled" else 0.0))
+                shutil.rmtree(folder)
+            late_s.sort()
+            figures = {"runs": len(late_s), "median_late_s": late_s[len(late_s) // 2], "worst_late_s": late_s[-1]}
+            note(f"ends: {how}, {Path(python).parent.parent.name}", **figures)
+
+
+def _others() -> list[str]:
+    import os
+
+    return [python for python in os.environ.get("PACKHORSE_PYTHONS", "").split(os.pathsep) if python]
+
+
+def test_the_helper_is_for_the_main_thread() -> None:
+    import threading
+
+    from packhorse.errors import InputError
+
+    seen: list[BaseException] = []
+
+    def elsewhere() -> None:
+        try:
+            close_on_signal()
+        except InputError as error:
+            seen.append(error)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert "main thread" in str(seen[0])
