@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter_provider
 
-from packhorse.uploader.telemetry import Telemetry
-from packhorse.uploader.telemetry_metrics import METRICS, PROCESS_METRICS, Metric
-
-_exported: weakref.WeakKeyDictionary[Telemetry, set[int]] = weakref.WeakKeyDictionary()
+from packhorse.uploader.telemetry_metrics import METRICS, PROCESS_METRICS, Labels, Metric
 
 
-def export(telemetry: Telemetry, provider: MeterProvider | None = None) -> None:
+class Observed(Protocol):
+    """``Telemetry``: tells values by metric."""
+
+    def observed(self, metric: str) -> dict[Labels, float]:
+        """The values of one metric now."""
+        ...
+
+
+_exported: weakref.WeakKeyDictionary[Observed, set[int]] = weakref.WeakKeyDictionary()
+
+
+def export(telemetry: Observed, provider: MeterProvider | None = None) -> None:
     """Make the instruments, once per provider (None: the global one, also when the application sets it later)."""
     chosen = provider or get_meter_provider()
     done = _exported.setdefault(telemetry, set())
@@ -33,7 +42,7 @@ def _make(meter: Meter, metric: Metric, callback: Callable[[CallbackOptions], It
         meter.create_observable_gauge(metric.name, [callback], metric.unit, metric.about)
 
 
-def _callback(telemetry: Telemetry, name: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
+def _callback(telemetry: Observed, name: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def observe(_: CallbackOptions) -> Iterable[Observation]:
         return [Observation(value, dict(labels)) for labels, value in telemetry.observed(name).items()]
 
