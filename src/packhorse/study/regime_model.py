@@ -13,9 +13,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-#: Bytes of a PUT's headers, both ways, beside its body: a signed request with our metadata, about.
-OVERHEAD_BYTES = 1200.0
-
 
 @dataclass(frozen=True, slots=True)
 class StageRates:
@@ -60,6 +57,7 @@ class Conditions:
         cores: Cores of the machine.
         in_flight: Captures being encoded, sent or answered at once.
         put: CPU of the client.
+        overhead_bytes: Bytes of a PUT's headers beside its body.
         others: CPU of other processes on the same cores, per PUT (a server on the same machine).
     """
 
@@ -70,6 +68,7 @@ class Conditions:
     put: LinearCost
     others: LinearCost = NO_COST
     connection_bit_s: float = math.inf
+    overhead_bytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ BUSY = 0.8
 
 def predict(rates: StageRates, conditions: Conditions) -> Prediction:
     """Throughput, latency and bottleneck of a pipeline with these rates under these conditions."""
-    out_bytes = rates.out_bytes + OVERHEAD_BYTES
+    out_bytes = rates.out_bytes + conditions.overhead_bytes
     client_s = rates.compress_s + conditions.put.seconds(rates.out_bytes)
     cpu_s = rates.encode_s + client_s + conditions.others.seconds(rates.out_bytes)
     link_s = 8 * out_bytes / conditions.bandwidth_bit_s

@@ -6,6 +6,7 @@ Computed from measured stage rates by :mod:`packhorse.study.regime_model`, and c
 from __future__ import annotations
 
 import os
+import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -79,6 +80,11 @@ class Work:
             for name, rows in self.rates.items()
         }
 
+    @property
+    def overhead_bytes(self) -> float:
+        """Bytes of a PUT's headers on their way up."""
+        return statistics.fmean(costs["overhead_bytes"] for costs in self.puts.values()) if self.puts else 0.0
+
     def cost(self, whose: str) -> LinearCost:
         """CPU of a PUT for ``client_s`` or ``others_s``."""
         return line_through({body: costs[whose] for body, costs in self.puts.items()})
@@ -97,7 +103,7 @@ def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[
         work.rates = outcome.result
         progress(0.4)
         with start_target("rclone", link=Link("rates")) as target:
-            work.puts = measure_puts(target.endpoint, 30 if quick else 150)
+            work.puts = measure_puts(target, 30 if quick else 150)
         points = QUICK_POINTS if quick else FULL_POINTS
         for number, point in enumerate(points):
             _check(work, point, window_s, seed)
@@ -115,6 +121,7 @@ def _check(work: Work, point: Point, window_s: float, seed: int) -> None:
         cores=os.cpu_count() or 1,
         in_flight=CHECK_IN_FLIGHT,
         put=work.cost("client_s"),
+        overhead_bytes=work.overhead_bytes,
         others=work.cost("others_s"),
     )
     predicted = predicted_at(work.stage_rates, plain_bytes_of(point.plain_bytes, seed), conditions)
@@ -125,7 +132,8 @@ def _check(work: Work, point: Point, window_s: float, seed: int) -> None:
             seconds_each = CHECK_IN_FLIGHT / predicted[name].captures_per_s
             spec = CheckSpec(
                 target.endpoint, name, point.plain_bytes, CHECK_IN_FLIGHT,
-                warmup_s=max(0.5, 1.5 * seconds_each), window_s=max(window_s, 2.5 * seconds_each), seed=seed,
+                stagger_s=seconds_each / CHECK_IN_FLIGHT, warmup_s=max(0.5, 2 * seconds_each),
+                window_s=max(window_s, 3 * seconds_each), seed=seed,
             )  # fmt: skip
             time_s = spec.warmup_s + spec.window_s + 60 + 2 * seconds_each
             outcome = run_bounded(run_check, spec, memory_bytes=CHECK_MEMORY_BYTES, time_s=time_s)
@@ -150,14 +158,14 @@ def predicted_at(rates: Rates, plain_bytes: float, conditions: Conditions) -> di
     return {name: predict(interpolated(points, plain_bytes), conditions) for name, points in rates.items()}
 
 
-def cells(rates: Rates, put: LinearCost) -> list[dict[str, Any]]:
+def cells(rates: Rates, put: LinearCost, overhead_bytes: float) -> list[dict[str, Any]]:
     """The map: one row per cores, size and bandwidth, with the winners by throughput and by latency."""
     rows = []
     for cores in CORES:
         for plain_bytes in SIZES:
             for mbit in BANDWIDTHS_MBIT:
                 conditions = Conditions(
-                    mbit * 1e6, ANSWER_S, cores, MAP_IN_FLIGHT, put, NO_COST, connection_bit_s=CONNECTION_BIT_S
+                    mbit * 1e6, ANSWER_S, cores, MAP_IN_FLIGHT, put, NO_COST, CONNECTION_BIT_S, overhead_bytes
                 )
                 found = predicted_at(rates, plain_bytes, conditions)
                 fastest = winners({name: p.captures_per_s for name, p in found.items()}, TOLERANCE)
@@ -225,5 +233,5 @@ def _document(work: Work, spec: RatesSpec, window_s: float, *, interrupted: bool
         "put_cpu": {str(body): costs for body, costs in work.puts.items()},
         "rates": {name: work.rates[name] for name in usable if name in work.rates},
         "unavailable": missing,
-        "cells": cells(work.stage_rates, work.cost("client_s")) if ready else [],
+        "cells": cells(work.stage_rates, work.cost("client_s"), work.overhead_bytes) if ready else [],
     }

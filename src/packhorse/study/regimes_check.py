@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -35,12 +36,18 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class CheckSpec:
-    """One run: what to upload, through what, for how long."""
+    """One run: what to upload, through what, for how long.
+
+    Attributes:
+        stagger_s: Seconds between the starts of two threads: one round over all of them, so that completions do not
+            come in bunches, which a rate over few of them would misread.
+    """
 
     endpoint: Endpoint
     compressor: str
     plain_bytes: int
     in_flight: int
+    stagger_s: float
     warmup_s: float
     window_s: float
     seed: int
@@ -61,15 +68,17 @@ def run_check(spec: CheckSpec, send: Callable[[Any], None]) -> dict[str, float]:
     errors: list[BaseException] = []
     end = threading.Event()
 
+    numbers = itertools.count()  # one for all threads, so that all kinds are sent equally often
+
     def work(worker: int) -> None:
         codec = pipeline.codec()
-        number = worker
+        end.wait(worker * spec.stagger_s)
         try:
             while not end.is_set():
+                number = next(numbers)
                 body = b"".join(codec.encode(captures[number % len(captures)], overlap=False))
                 store.put(f"regimes-{number % KEYS}", body, info)
                 ended_at_s.append(time.perf_counter())
-                number += spec.in_flight
         except Exception as error:  # noqa: BLE001  # raised again below
             errors.append(error)
             end.set()

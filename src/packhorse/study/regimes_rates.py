@@ -12,9 +12,10 @@ from typing import Any
 import psutil
 
 from packhorse.captures.synth import sized
+from packhorse.lab.targets import Target
 from packhorse.model import materialized
 from packhorse.pipeline import Pipeline
-from packhorse.stores.base import Endpoint, ObjectInfo
+from packhorse.stores.base import ObjectInfo
 from packhorse.study.regime_model import LinearCost, StageRates
 
 #: One encoder for all: it costs the same whatever comes after it. It is the packaged profile's.
@@ -137,25 +138,34 @@ def _cpu_s(work: Callable[[], object], sample_s: float) -> float:
     return statistics.median(seconds)
 
 
-def measure_puts(endpoint: Endpoint, puts: int) -> dict[int, dict[str, float]]:
+def measure_puts(target: Target, puts: int) -> dict[int, dict[str, float]]:
     """CPU seconds per PUT by body size, PUTs one after another: this process's, and that of its children.
 
-    The children are the local server and its link: they share the machine's cores with the client.
+    Also the bytes that go up beside the body, as the target's link counts them. The children are the local server and
+    its link: they share the machine's cores with the client.
     """
     choice = Pipeline.parse(f"{ENCODER} | none | raw | {STORE}").store
     assert choice is not None
-    store = choice.make(endpoint=endpoint)
+    assert target.link is not None
+    store = choice.make(endpoint=target.endpoint)
     info = ObjectInfo()
     found = {}
     try:
         for body_bytes in PUT_BODIES:
             body = bytes(body_bytes)
             store.put("rates", body, info)
+            counts = target.link.counts()
             children_s, start = children_cpu_s(), time.process_time()
             for _ in range(puts):
                 store.put("rates", body, info)
             own_s = time.process_time() - start
-            found[body_bytes] = {"client_s": own_s / puts, "others_s": (children_cpu_s() - children_s) / puts}
+            others_s = children_cpu_s() - children_s
+            seen = target.link.counts() - counts
+            found[body_bytes] = {
+                "client_s": own_s / puts,
+                "others_s": others_s / puts,
+                "overhead_bytes": seen.bytes_up / puts - body_bytes,
+            }
     finally:
         store.close()
     return found

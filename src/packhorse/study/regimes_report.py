@@ -186,7 +186,8 @@ def _rates(document: Document) -> Iterator[str]:
     for name, why in document["unavailable"].items():
         yield f"* {code(name)} could not be measured: {why}"
     costs = [
-        f"{bytes_(int(body))}: client {seconds(cost['client_s'])}, server and link {seconds(cost['others_s'])}"
+        f"{bytes_(int(body))}: client {seconds(cost['client_s'])}, server and link {seconds(cost['others_s'])}, "
+        f"{cost['overhead_bytes']:.0f} bytes of headers"
         for body, cost in document["put_cpu"].items()
     ]
     yield f"CPU per PUT, {'; '.join(costs)}.\n"
