@@ -18,7 +18,7 @@ from packhorse.files import appearing
 from packhorse.race.machine import describe
 
 #: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
-STUDIES = ("throughput", "streaming", "startup", "parallelism", "regimes", "node", "faults")
+STUDIES = ("throughput", "streaming", "startup", "parallelism", "regimes", "node", "load", "pools", "faults")
 SCHEMA_VERSION = 1
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

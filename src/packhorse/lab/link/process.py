@@ -2,7 +2,7 @@
 
 It prints one line, ``port N probe M``: where clients connect to, and where :mod:`packhorse.lab.link.probe` does. The
 probe's port leads over the same lanes to a sink in this process. Questions are asked on the socket ``DIR/control``, a
-line each, and answered by a line of JSON: ``counts``, ``lateness``.
+line each, and answered by a line of JSON: ``counts``, ``lateness``, ``cpu``.
 """
 
 from __future__ import annotations
@@ -67,9 +67,10 @@ async def listen(way: Way, upstream: tuple[str, int]) -> asyncio.Server:
 def _answer(question: str, way: Way) -> dict[str, Any]:
     if question == "counts":
         return way.counts.to_record()
+    if question == "lateness":
+        return {"up": lateness(way.up), "down": lateness(way.down)}
     used = resource.getrusage(resource.RUSAGE_SELF)
-    cpu_s = used.ru_utime + used.ru_stime
-    return {"up": lateness(way.up), "down": lateness(way.down), "cpu_s": cpu_s}
+    return {"cpu_s": used.ru_utime + used.ru_stime}
 
 
 async def _control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:

@@ -35,6 +35,7 @@ class RunningLink:
         link: What was asked for.
         url: Where clients connect to, in place of the server.
         ca_file: PEM file that clients verify against, or None without TLS.
+        control: The socket for :func:`ask`, from this process or another.
     """
 
     def __init__(self, link: Link, server: Server, *, tls: bool) -> None:
@@ -42,6 +43,7 @@ class RunningLink:
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}"
         self.ca_file = str(LocalCA.found_in(server.directory).ca_file) if tls else None
         self.server = server
+        self.control = server.directory / "control"
         found = _PORTS.search(server.output)
         assert found is not None, "the server's port came from this line"
         self._probe_port = int(found[2])
@@ -60,7 +62,7 @@ class RunningLink:
         Raises:
             OSError: The link has been stopped.
         """
-        return float(self._ask("lateness")["cpu_s"])
+        return float(self._ask("cpu")["cpu_s"])
 
     def achieved(self) -> Achieved:
         """Measure the link now, in about a second more than its delays: see :mod:`packhorse.lab.link.probe`.
@@ -73,13 +75,7 @@ class RunningLink:
         return probe(self.link, self._probe_port, self._ask("lateness"))
 
     def _ask(self, question: str) -> dict[str, Any]:
-        with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(_CONTROL_TIMEOUT_S)
-            control.connect(str(self.server.directory / "control"))
-            control.sendall(question.encode() + b"\n")
-            with control.makefile("rb") as answers:
-                answer: dict[str, Any] = json.loads(answers.readline())
-        return answer
+        return ask(self.control, question)
 
     def stop(self) -> None:
         """End the link's process; open connections are cut. Idempotent."""
@@ -123,6 +119,21 @@ def start_link(link: Link, upstream_url: str, *, tls: bool = False) -> RunningLi
         command, env=environment(), port_pattern=_PORTS, prepare=prepare, answers=lambda _: lambda _port: True
     )
     return RunningLink(link, server, tls=tls)
+
+
+def ask(control: Path, question: str) -> dict[str, Any]:
+    """What the link on this control socket answers to ``counts``, ``lateness`` or ``cpu``.
+
+    Raises:
+        OSError: The link has been stopped.
+    """
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_CONTROL_TIMEOUT_S)
+        connection.connect(str(control))
+        connection.sendall(question.encode() + b"\n")
+        with connection.makefile("rb") as answers:
+            answer: dict[str, Any] = json.loads(answers.readline())
+    return answer
 
 
 def _installed(name: str) -> bool:
