@@ -54,7 +54,7 @@ def _picture(rows: Sequence[Row], title: str, figure: tuple[str, str, Callable[[
         heading = alt.TitleParams(f"{format_bytes(body)}, {link}", anchor="start", fontSize=13, color=INK, offset=8)
         lines.append(alt.hconcat(*panels, spacing=14, title=heading))
     below = (
-        "Across: requests in flight; down: pool. Darker is better, within a line of panels."
+        "Across: requests in flight; down: pool. Dark: the client's best pool for as many in flight; pale: costly."
         if sense == "good"
         else "Across: requests in flight; down: pool. Darker is worse, within a line of panels."
     )
@@ -82,16 +82,17 @@ def _panel(rows: Sequence[Row], client: str, figure: tuple[str, str, Callable[[f
     import altair as alt
 
     field, sense, write = figure
+    best = {flight: max(row[field] for row in rows if row["in_flight"] == flight) for flight in _flights(rows)}
     values = [
         {
             "pool": row["pool"],
             "in_flight": row["in_flight"],
-            "share": round(row[field] / most, 4),
+            "share": round(row[field] / (best[row["in_flight"]] if sense == "good" else most), 4),
             "text": write(row[field]),
         }
         for row in rows
     ]
-    flights, pools = sorted({row["in_flight"] for row in rows}), sorted({row["pool"] for row in rows})
+    flights, pools = _flights(rows), sorted({row["pool"] for row in rows})
     base = alt.Chart(alt.InlineData(values=values)).properties(
         width=max(1, len(flights)) * _CELL_WIDTH, height=max(1, len(pools)) * _CELL_HEIGHT
     )
@@ -106,3 +107,7 @@ def _panel(rows: Sequence[Row], client: str, figure: tuple[str, str, Callable[[f
             x=x, y=y, text="text:N", color=alt.condition("datum.share > 0.55", alt.value("white"), alt.value(INK))
         ),
     ).properties(title=name)
+
+
+def _flights(rows: Sequence[Row]) -> list[int]:
+    return sorted({row["in_flight"] for row in rows})

@@ -74,7 +74,7 @@ FULL = Plan(
         LARGE: {1: (1,), 10: (1, 10), 50: (10, 50)},
     },
     links=dict.fromkeys((SMALL, MIDDLE, LARGE), LINKS),
-    seconds=1.5,
+    seconds=1.25,
     repeated_ratio=0.04,
 )
 QUICK = Plan(
