@@ -14,10 +14,11 @@ import pytest
 
 from packhorse.errors import CaptureError
 from packhorse.race import inputs, results
+from packhorse.race.findings import Findings
 from packhorse.race.options import RaceOptions
 from packhorse.race.phase import PhaseData
 from packhorse.race.record import read_record, validate
-from packhorse.race.run import Findings, run_race
+from packhorse.race.run import run_race
 from packhorse.race.spec import Arm, Kind, Sample
 from packhorse.report import markdown
 

@@ -14,10 +14,10 @@ from packhorse.race.clock import Cost, suspicions
 from packhorse.race.driver import SyncDriver, Uploads, with_pool
 from packhorse.race.inputs import Inputs
 from packhorse.race.options import Objective, RaceOptions
-from packhorse.race.run import best_level, undominated
 from packhorse.race.sampling import Sampler, TooSlowError, Work, nearest_rank, rounds_for
 from packhorse.race.score import PutPrice, fit_price, predicted_cost
 from packhorse.race.spec import Arm, BlockSpec, Kind, Mode, Sample
+from packhorse.race.survivors import best_level, undominated
 from packhorse.stages.base import Stage
 from packhorse.stages.registry import candidates
 from packhorse.stores.base import ObjectInfo, PutResult

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from packhorse.race.findings import Findings
 from packhorse.race.options import RaceOptions
 from packhorse.race.record import read_record, validate, write_record
 from packhorse.race.results import build_record
-from packhorse.race.run import Findings
 from packhorse.report import markdown, terminal
 from packhorse.report.text import code, plain, table
 

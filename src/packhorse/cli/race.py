@@ -23,6 +23,9 @@ EXIT_INTERRUPTED = 130
 @click.command()
 @click.argument("captures", nargs=-1, metavar="[CAPTURE]...", type=click.Path(path_type=Path))
 @click.option("--target", default="moto", show_default=True, help="moto, rclone, or an S3 endpoint's URL.")
+@click.option(
+    "--link", metavar="NAME|FIGURES", help="Network before a local target: loopback, same-region (default) ..."
+)
 @click.option("--bucket", default="packhorse-race", show_default=True, help="Bucket at the target.")
 @click.option(
     "--objective",

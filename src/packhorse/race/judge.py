@@ -12,6 +12,7 @@ from packhorse.errors import InputError, RecordError
 from packhorse.race import lineup
 from packhorse.race.cost import Tariff, packaged_tariff, priced
 from packhorse.race.exits import Exit
+from packhorse.race.findings import Findings
 from packhorse.race.goals import Require
 from packhorse.race.inputs import CaptureFile
 from packhorse.race.interactions import interactions
@@ -21,7 +22,6 @@ from packhorse.race.overlooked import overlooked
 from packhorse.race.phase import PhaseData
 from packhorse.race.record import Record, read_record, upgraded, write_record
 from packhorse.race.results import winner_fields
-from packhorse.race.run import Findings
 from packhorse.race.score import upload_cost
 from packhorse.race.spec import Arm, Kind, Sample
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from packhorse.errors import InputError
+from packhorse.lab.link.model import Link, parse_link
 from packhorse.race.cost import Tariff
 from packhorse.race.goals import Goal, Require, goal
 from packhorse.race.objective import STEERING, Objective
@@ -37,6 +38,7 @@ class Effort:
         finalists: CPU pipelines that are raced end to end.
         store_finalists: Store clients that are raced with every finalist.
         in_flight: Concurrency levels that store clients are tried at.
+        in_flight_linked: The same on a link with round trips, where more in flight is the whole story.
         min_sample_s, max_sample_s: A sample is repeated until the first, and held to the second unless too few captures
             would be in flight.
     """
@@ -53,6 +55,7 @@ class Effort:
     finalists: int
     store_finalists: int
     in_flight: tuple[int, ...]
+    in_flight_linked: tuple[int, ...]
     min_sample_s: float
     max_sample_s: float
 
@@ -71,6 +74,7 @@ QUICK = Effort(
     finalists=2,
     store_finalists=2,
     in_flight=(2, 8),
+    in_flight_linked=(8, 16),
     min_sample_s=0.05,
     max_sample_s=0.4,
 )
@@ -88,10 +92,18 @@ FULL = Effort(
     finalists=3,
     store_finalists=3,
     in_flight=(1, 8, 32),
+    in_flight_linked=(8, 32, 64),
     min_sample_s=0.1,
     max_sample_s=1.0,
 )
 
+#: Targets that a link can be put in front of, and the link that they get unless another is asked for.
+LINKED_TARGETS = ("rclone", "moto")
+DEFAULT_LINK = "same-region"
+#: What a record calls the way to an endpoint given by URL.
+AS_IT_IS = "as it is (endpoint given by URL)"
+#: Answers later than this make a link one with round trips.
+ROUND_TRIPS_MS = 5.0
 #: Captures in flight that the reference is compared at, and that the target's ceiling is measured with.
 REFERENCE_IN_FLIGHT = 8
 #: A pipeline that reaches this part of the target's ceiling may be limited by the target.
@@ -111,6 +123,8 @@ class RaceOptions:
         captures: Files to race on; empty for the seeded synthetic set.
         target: ``rclone``, ``moto``, ``memory`` (no server at all: CPU only, for tests) or an endpoint's URL.
         bucket: Bucket at that target; the embedded targets make it.
+        link: A preset's name or figures (:func:`packhorse.lab.link.model.parse_link`); None for ``same-region`` in
+            front of a local server, and nothing elsewhere.
         objective: What decides.
         quick: About a minute instead of about five.
         seed: Seed of orders, synthetic captures and resampling.
@@ -131,6 +145,7 @@ class RaceOptions:
     captures: tuple[Path, ...] = ()
     target: str = "rclone"
     bucket: str = "packhorse-race"
+    link: str | None = None
     objective: Objective = Objective.THROUGHPUT
     quick: bool = False
     seed: int = 1
@@ -154,6 +169,9 @@ class RaceOptions:
             self.in_flight and all(1 <= level <= MAX_IN_FLIGHT for level in self.in_flight)
         ):
             raise InputError(f"in_flight: give one or more levels from 1 to {MAX_IN_FLIGHT}, not {self.in_flight}")
+        if self.link is not None and self.target not in LINKED_TARGETS:
+            raise InputError(f"--link: target {self.target!r} is reached as it is; a link is for local servers")
+        self.declared_link()  # found out before anything is started
         if self.time_budget_s is not None and self.time_budget_s <= 0:
             raise InputError(f"--time: give seconds above 0, not {self.time_budget_s}")
         if self.pipelines is not None and not self.pipelines:
@@ -166,6 +184,22 @@ class RaceOptions:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise InputError(f"two captures are called {twice!r}; a record tells captures apart by file name")
+
+    def declared_link(self) -> Link | None:
+        """The link between client and server; None where there is none to declare (no server, or a URL).
+
+        Raises:
+            InputError: ``link`` is no preset, or has a figure that cannot be.
+        """
+        return parse_link(self.link or DEFAULT_LINK) if self.target in LINKED_TARGETS else None
+
+    @property
+    def link_name(self) -> str:
+        """The link as a record names it."""
+        link = self.declared_link()
+        if link is not None:
+            return link.name
+        return "loopback" if self.target == "memory" else AS_IT_IS
 
     @property
     def effort(self) -> Effort:
@@ -182,7 +216,11 @@ class RaceOptions:
         """Concurrency levels, ascending. Latency is judged with one capture in flight unless levels are given."""
         if self.in_flight is not None:
             return tuple(sorted(set(self.in_flight)))
-        return (1,) if self.objective is Objective.LATENCY else self.effort.in_flight
+        if self.objective is Objective.LATENCY:
+            return (1,)
+        link = self.declared_link()
+        linked = link is not None and link.answer_ms > ROUND_TRIPS_MS
+        return self.effort.in_flight_linked if linked else self.effort.in_flight
 
     @property
     def time_s(self) -> float:

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from packhorse.pipeline import Pipeline
 from packhorse.race import lineup
 from packhorse.race.decide import Decision, Member, decide, decide_peaks, tie_break
+from packhorse.race.findings import Findings
 from packhorse.race.goals import Require, meets
 from packhorse.race.options import Objective, RaceOptions
 from packhorse.race.phase import PhaseData
 from packhorse.race.score import upload_cost
 from packhorse.race.spec import Arm
 from packhorse.race.verdicts import row_verdicts, rule_fields
-
-if TYPE_CHECKING:
-    from packhorse.race.run import Findings
 
 
 @dataclass(frozen=True, slots=True)

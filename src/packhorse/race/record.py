@@ -64,7 +64,12 @@ def upgraded(record: Record) -> Record:
     """
     if record.get("schema_version") != 1:
         return record
-    added: Record = {"exits": [], "method": {"yardstick": None, "verdicts": None, "looks": {}}, "require": None}
+    added: Record = {
+        "exits": [],
+        "method": {"yardstick": None, "verdicts": None, "looks": {}},
+        "require": None,
+        "link_figures": None,
+    }
     return {**added, **record, "interactions": [], "schema_version": SCHEMA_VERSION}
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from packhorse.pipeline import Pipeline
 from packhorse.race import lineup, machine
 from packhorse.race.cost import Tariff, packaged_tariff, priced
 from packhorse.race.decide import paired_ratio
 from packhorse.race.driver import with_pool
+from packhorse.race.findings import Findings
 from packhorse.race.inputs import CaptureFile
 from packhorse.race.interactions import interactions
 from packhorse.race.options import CEILING_SHARE, Objective, RaceOptions
@@ -28,9 +29,6 @@ from packhorse.race.phase import PhaseData
 from packhorse.race.record import SCHEMA_VERSION, Record
 from packhorse.race.score import upload_cost
 from packhorse.race.spec import Arm, Kind, Sample
-
-if TYPE_CHECKING:
-    from packhorse.race.run import Findings
 
 
 def build_record(options: RaceOptions, found: Findings, argv: Sequence[str]) -> Record:
@@ -51,7 +49,8 @@ def build_record(options: RaceOptions, found: Findings, argv: Sequence[str]) -> 
         "also": list(options.also),
         "require": options.require and str(options.require),
         **({"tariff": tariff.as_dict()} if tariff else {}),
-        "link": "loopback" if options.target in ("memory", "moto", "rclone") else "as it is (endpoint given by URL)",
+        "link": options.link_name,
+        "link_figures": found.link,
         "target": {**found.target, **_ceiling(found)},
         "machine": machine.describe(),
         "versions": libraries,
@@ -275,6 +274,7 @@ def _ceiling(found: Findings) -> dict[str, Any]:
             **asdict(found.price),
             "puts_per_s": {name: row["captures_per_s"] for name, row in puts.items()},
             "client": next(iter(data.arms.values())).pipeline.rsplit(" | ", 1)[1],
+            "in_flight": next(iter(data.arms.values())).in_flight,
             "samples": [sample.as_dict() for sample in data.samples],
         }
     }

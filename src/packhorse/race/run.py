@@ -5,26 +5,29 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packhorse.errors import InputError
+from packhorse.lab.link.model import LOOPBACK
 from packhorse.pipeline import Pipeline
 from packhorse.race import inputs, lineup
-from packhorse.race.inputs import CaptureFile
+from packhorse.race.findings import Findings
 from packhorse.race.options import Objective, RaceOptions, Require
 from packhorse.race.phase import Bench, Cost, Elimination, PhaseData
 from packhorse.race.plan import Deadlines, best_of
 from packhorse.race.progress import Observer, Silent
 from packhorse.race.record import Record, write_record
-from packhorse.race.score import PutPrice, fit_price, own_cost, predicted_cost, upload_cost
+from packhorse.race.score import fit_price, own_cost, predicted_cost, upload_cost
 from packhorse.race.spec import Arm, Kind, Mode
 from packhorse.race.survivors import alone, best_clients, for_goal, undominated
+
+if TYPE_CHECKING:
+    from packhorse.lab.link.running import RunningLink
 
 #: Body sizes of the ceiling's arms, in bytes.
 CEILING_BODIES = (1_024, 256 * 1024)
@@ -35,41 +38,6 @@ RESERVE_S = 3.0
 OVERTIME = 1.15
 #: Error that the looks of the finals may spend, on top of the winner set's own.
 FINALS_ALPHA = 0.01
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a race has found out so far; the record is made from it at any time.
-
-    Attributes:
-        captures, held_out: Files raced on and files of the last measurement, with ``held_out_note`` saying which.
-        phases: Everything measured, by phase.
-        price: The target's ceiling as a line; None before it was measured.
-        finalists: CPU pipelines that went end to end, best predicted first.
-        eligible: Names of the arms that may be chosen: those that came through screening, or that were given.
-        reference, common: Arms of the presets at the reference's concurrency.
-        for_goals: Names of the finals' arms that are there for the record's other goals; they never leave early.
-        for_text: Names of the arms that may be chosen only where text is required.
-        twin: The arm that was raced twice.
-        steered: The objective by which arms left early; None where that does not matter.
-    """
-
-    captures: list[CaptureFile] = field(default_factory=list)
-    held_out: list[CaptureFile] = field(default_factory=list)
-    held_out_note: str = ""
-    phases: dict[str, PhaseData] = field(default_factory=dict)
-    price: PutPrice | None = None
-    finalists: list[str] = field(default_factory=list)
-    eligible: frozenset[str] = frozenset()
-    reference: Arm | None = None
-    common: Arm | None = None
-    for_goals: frozenset[str] = frozenset()
-    for_text: frozenset[str] = frozenset()
-    twin: Arm | None = None
-    steered: Objective | None = None
-    target: dict[str, Any] = field(default_factory=dict)
-    interrupted: bool = False
-    begun_s: float = field(default_factory=time.monotonic)
 
 
 def run_race(options: RaceOptions, observer: Observer | None = None) -> Record:
@@ -118,6 +86,7 @@ class Race:
         self._found = findings
         self._stack = stack
         self._share = 0.0
+        self._running: RunningLink | None = None
         self._cores = os.cpu_count() or 1
 
     def run(self) -> None:
@@ -134,6 +103,13 @@ class Race:
         self._finals([arm for arm in finals if arm.name not in found.phases["check"].errors])
         self._memory()
         self._held_out()
+        self._link()
+
+    def _link(self) -> None:
+        """How far the link was from what it was asked for; last, so that the traffic of the race has been seen."""
+        if self._running is not None and self._found.link is not None:
+            self._observer.phase("measuring the link")
+            self._found.link["achieved"] = self._running.achieved().to_record()
 
     def _until(self, share: float) -> Deadlines:
         """The phase's end: shares add up, so that time left over passes on to the next phase."""
@@ -169,7 +145,15 @@ class Race:
             return None
         from packhorse.lab.targets import start_target
 
-        target = self._stack.enter_context(start_target(self._options.target, bucket=self._options.bucket))
+        link = self._options.declared_link()
+        if link is not None:
+            self._found.link = {"asked": link.to_record(), "achieved": None}
+        # Nothing stands in front of a server on loopback, not even a simulator that passes bytes on at once.
+        simulated = link if link is not None and link.name != LOOPBACK else None
+        target = self._stack.enter_context(
+            start_target(self._options.target, bucket=self._options.bucket, link=simulated)
+        )
+        self._running = target.link
         self._found.target = {"name": target.name, "version": getattr(target, "version", None)}
         return asdict(target.endpoint)
 
@@ -181,7 +165,8 @@ class Race:
         cheapest = "obstore" if "obstore" in stores else stores[0]
         text = f"json | none | raw | {cheapest}"
         arms = [
-            Arm(f"put of {size} bytes", Kind.CEILING, text, in_flight=8, body_bytes=size) for size in CEILING_BODIES
+            Arm(f"put of {size} bytes", Kind.CEILING, text, in_flight=max(8, *self._options.levels), body_bytes=size)
+            for size in CEILING_BODIES
         ]
         data = self._bench.phase(
             "ceiling", arms, self._effort.ceiling, deadlines=self._until(self._effort.ceiling.share)

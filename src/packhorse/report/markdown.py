@@ -226,7 +226,10 @@ def _caveats(record: Record) -> list[str]:
     ceiling = record["target"].get("ceiling")
     if ceiling:
         puts = ", ".join(f"{rate(value)}/s ({plain(name)})" for name, value in sorted(ceiling["puts_per_s"].items()))
-        lines.append(f"* The target's ceiling, ready bodies through {plain(ceiling['client'])}, 8 in flight: {puts}.")
+        lines.append(
+            f"* The target's ceiling, ready bodies through {plain(ceiling['client'])}, "
+            f"{ceiling.get('in_flight', 8)} in flight: {puts}."
+        )
     null = next((row for row in record["stages"].get("encode", ()) if row["candidate"] == "(null)"), None)
     if null and null["wall_s"] is not None:
         lines.append(
@@ -236,10 +239,26 @@ def _caveats(record: Record) -> list[str]:
     suspect = [block for block in record["blocks"] if block["suspect"]]
     if suspect:
         lines.append(f"* {len(suspect)} suspect block(s) were measured again; both stay in the record.")
-    lines.append(f"* The link is {plain(record['link'])}: on it pool sizes and round trips hardly count.")
+    lines.append(_link(record))
     if record["quick"]:
         lines.append("* A quick race: few blocks. Run without --quick before publishing.")
     return ["## What limits this result", "", *lines, ""]
+
+
+def _link(record: Record) -> str:
+    figures = record.get("link_figures")
+    if not figures or figures["asked"]["name"] == "loopback":
+        without = ": on it pool sizes and round trips hardly count" if record["link"] == "loopback" else ""
+        return f"* The link is {plain(record['link'])}{without}."
+    asked, achieved = figures["asked"], figures["achieved"]
+    wanted = f"* The link is {plain(record['link'])}, simulated: {2 * asked['delay_ms'] + asked['service_ms']:g} ms"
+    if not achieved:
+        return f"{wanted} to a PUT's answer were asked for; the race ended before it was measured."
+    missed = ", ".join(f"{plain(name.replace('_', ' '))} {error:+.1%}" for name, error in achieved["errors"].items())
+    return (
+        f"{wanted} to a small PUT's answer were asked for, {achieved['answer_ms']:.1f} ms measured; "
+        f"off by: {missed or 'nothing that was asked for'}. {plain(asked['source'])}"
+    )
 
 
 def _other_load(record: Record) -> list[str]:
