@@ -8,6 +8,8 @@ from typing import Any
 Record = dict[str, Any]
 Row = dict[str, Any]
 
+#: Phases before the finals, in the order they are raced.
+_STAGES = ("encode", "compress", "base64", "cross", "stores")
 #: Columns in order, with their types. Seconds and bytes are totals over a sample's captures.
 COLUMNS: dict[str, type] = {
     "kind": str, "phase": str, "arm": str, "pipeline": str, "role": str, "in_flight": int, "block": int, "rounds": int,
@@ -35,8 +37,9 @@ def rows(record: Record) -> Iterator[Row]:
 
 
 def _measured(record: Record) -> Iterator[tuple[str, Row]]:
-    for phase, results in record["stages"].items():
-        yield from ((phase, result) for result in results)
+    stages = record["stages"]
+    for phase in (*(known for known in _STAGES if known in stages), *sorted(stages.keys() - set(_STAGES))):
+        yield from ((phase, result) for result in stages[phase])
     yield from (("finals", result) for result in record["results"])
     yield from (("held-out", result) for result in record["held_out"]["results"])
 

@@ -34,13 +34,14 @@ def visible_data(value: Any) -> Any:
 
 
 def script_json(value: Any) -> str:
-    """JSON for a ``<script type="application/json">``: pure ASCII, and without ``<``, ``>`` and ``&``.
+    """JSON for a ``<script type="application/json">``: pure ASCII, keys in order, and without ``<``, ``>`` and ``&``.
 
     Raises:
         ValueError: A number is not finite.
     """
     # The separators leave those three characters inside strings only, where an escape means the same.
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).translate(_MARKUP)
+    written = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    return written.translate(_MARKUP)
 
 
 def csp_hash(source: str) -> str:

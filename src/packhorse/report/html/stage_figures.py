@@ -152,12 +152,8 @@ def clients(record: Record) -> Figure:
     """Captures a second of each store client at each concurrency."""
     rows = []
     for row in _measured(record, "stores"):
-        name, at, flight = row["candidate"].rpartition(" @")
-        if not at:
-            continue
-        client = name.rpartition(" | ")[2]
-        speed = row["captures_per_s"]
-        place = {"key": row["candidate"], "across": int(flight), "down": client}
+        client, speed = row["pipeline"].rpartition(" | ")[2], row["captures_per_s"]
+        place = {"key": row["candidate"], "across": row["in_flight"], "down": client}
         rows.append({**place, "value": speed, "text": rate(speed)})
     description = "Captures per second by store client and captures in flight"
     chart = heat(rows, across="captures in flight", down="", description=description) if rows else None

@@ -48,10 +48,11 @@ def _upload(record: Record, store: str) -> float | None:
     """Seconds of one upload at a time through a client: the whole pipeline's less its CPU stages'."""
     client = store.partition(":")[0]
     for row in record["stages"].get("stores", ()):
-        name, _, flight = row["candidate"].rpartition(" @")
-        cpu, _, measured = name.rpartition(" | ")
+        if row.get("wall_s") is None or row["in_flight"] != 1:
+            continue
+        cpu, _, measured = row["pipeline"].rpartition(" | ")
         before = _alone(record, "cross", cpu)
-        if flight == "1" and measured == client and before is not None and row.get("wall_s") is not None:
+        if measured.partition(":")[0] == client and before is not None:
             return max(0.0, float(row["wall_s"]) - before)
     return None
 

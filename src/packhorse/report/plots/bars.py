@@ -37,7 +37,15 @@ def bars(rows: Sequence[Row], *, title: str, description: str) -> Spec:
 def _samples() -> Spec:
     return {
         "transform": [{"flatten": ["points"]}],
-        "mark": {"type": "tick", "size": 10, "thickness": 1, "yOffset": _BELOW, "color": INK, "tooltip": None},
+        "mark": {
+            "type": "tick",
+            "size": 10,
+            "thickness": 1,
+            "yOffset": _BELOW,
+            "color": INK,
+            "tooltip": None,
+            "aria": False,
+        },
         "encoding": {"x": {"field": "points", "type": "quantitative"}, "opacity": {"value": 0.28}},
     }
 
@@ -84,10 +92,13 @@ def forest(rows: Sequence[Row], *, title: str, floor: float | None, description:
     x = amount("value", title, format="+,.6~f")
     whole = {"y": {"value": 0}, "y2": {"value": "height"}}
     once: Spec = {"values": [{}]}
-    zero = {"mark": {"type": "rule", "color": INK, "tooltip": None}, "encoding": {"x": {"datum": 0}, **whole}}
+    zero = {
+        "mark": {"type": "rule", "color": INK, "tooltip": None, "aria": False},
+        "encoding": {"x": {"datum": 0}, **whole},
+    }
     layers: list[Spec] = [{**zero, "data": once}]
     if floor is not None:
-        band = {"type": "rect", "color": INK, "opacity": 0.09, "tooltip": None}
+        band = {"type": "rect", "color": INK, "opacity": 0.09, "tooltip": None, "aria": False}
         ends = {"x": {"datum": -floor}, "x2": {"datum": floor}, **whole}
         layers.insert(0, {"data": once, "mark": band, "encoding": ends})
     y, colour = row_axis(), {"color": tone(), "opacity": FADED}

@@ -33,6 +33,7 @@ CONFIG: Spec = {
         "gridColor": GRID, "domainColor": GRID, "tickColor": GRID, "tickCount": 5, "labelFlush": False,
         "labelOverlap": True,
     },
+    "mark": {"tooltip": True},
     "text": {"color": INK, "fontSize": 12},
 }  # fmt: skip
 #: ``picked`` is the pipeline of the page's address, ``shown`` the keys that the filter leaves (null: all).

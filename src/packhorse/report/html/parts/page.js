@@ -104,6 +104,9 @@
       const key = item && item.datum && item.datum.key;
       if (key && data.keys.includes(key)) pick(key);
     });
+    // Vega names its marks and its whole, but not the groups between them.
+    for (const group of place.querySelectorAll("[role='graphics-object']:not([aria-label])"))
+      group.setAttribute("aria-label", chart.spec.description);
     place.dataset.drawn = "yes";
     if (state.pipeline || state.filter) steer(name, state.filter ? data.keys.filter(matches) : null);
   };
