@@ -75,9 +75,9 @@ def _backlog(floating: Mapping[str, Figures]) -> Iterator[str]:
 
 def _worst_gc(floating: Mapping[str, Figures]) -> Iterator[str]:
     shares = {level: f["gc_share"] for level, f in floating.items() if f["gc_share"] is not None}
-    if shares:
+    if len(shares) > 1:
         worst = max(shares, key=lambda level: shares[level])
-        yield f"Its garbage collector takes up to {percent(shares[worst])} of the time ({worst} tasks at once)."
+        yield f"There the garbage collector takes up to {percent(shares[worst])} of the time ({worst} tasks at once)."
 
 
 def _budget(levels: Mapping[str, Mapping[str, Figures]]) -> Iterator[str]:
