@@ -11,7 +11,8 @@ function agent(endpoint, options) {
   return new https.Agent({ ...options, ca });
 }
 
-// Version 2 makes a connection for every request unless told otherwise; that is its default, and what the original had.
+// Version 2 keeps no connection unless told otherwise; that is its default, and what the original had. Node hands a socket on
+// only to a request that is already waiting for one.
 function version2(endpoint, sockets) {
   const AWS = require('aws-sdk');
   const own = agent(endpoint, { maxSockets: sockets, keepAlive: false });

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from packhorse.stages import registry
 from packhorse.stages.registry import Availability
+from packhorse.study.node_worker import ROWS, NodeRow, unavailable
 
 
 @click.command()
@@ -18,8 +19,10 @@ from packhorse.stages.registry import Availability
 def candidates(*, as_json: bool) -> None:
     """List every candidate of every stage, with versions, or the reason why it cannot be used here."""
     states = [registry.availability(row) for row in registry.candidates()]
+    reason = unavailable()
     if as_json:
-        click.echo(json.dumps([_as_json(state) for state in states], indent=2))
+        node = [_node_as_json(row, reason) for row in ROWS]
+        click.echo(json.dumps([*(_as_json(state) for state in states), *node], indent=2))
         return
     table = Table(title="Candidates", header_style="bold", title_justify="left")
     for column in ("stage", "name", "settings", "wire", "streams", "version", "core", "about"):
@@ -32,7 +35,26 @@ def candidates(*, as_json: bool) -> None:
         streams = "yes" if row.streaming else "no"
         cells = (row.stage.value, row.name, settings, row.wire, streams, versions, state.core_version or "", about)
         table.add_row(*cells, style=None if state.available else "dim")
+    for original in ROWS:  # not to be written in a pipeline: they race in `packhorse study node`
+        about = f"{original.about} (packhorse study node)" if reason is None else f"unavailable: {reason}"
+        table.add_row(original.stage, original.name, "", "", "", "", "", about, style=None if reason is None else "dim")
     Console(width=None if Console().is_terminal else 200).print(table)
+
+
+def _node_as_json(row: NodeRow, reason: str | None) -> dict[str, Any]:
+    return {
+        "stage": row.stage,
+        "name": row.name,
+        "wire": "",
+        "streaming": False,
+        "about": row.about,
+        "settings": [],
+        "available": reason is None,
+        "reason": reason,
+        "versions": {},
+        "core_version": None,
+        "extra": "",
+    }
 
 
 def _as_json(state: Availability) -> dict[str, Any]:

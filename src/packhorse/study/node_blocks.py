@@ -16,6 +16,7 @@ from typing import Any
 
 from packhorse.codec import Codec
 from packhorse.errors import PackhorseError
+from packhorse.lab.link.running import ask
 from packhorse.pipeline import COMMON, ORIGINAL, Pipeline
 from packhorse.profiles.loading import load_profile
 from packhorse.race.driver import encoders, make_driver, with_pool
@@ -35,6 +36,7 @@ NODE_UPLOADS = (
     ("JSON.stringify", "aws-sdk-v2", 20_480),
     ("JSON.stringify", "aws-sdk-v3", 50),
 )
+LINK_PYTHON = ("Python common", "Python default profile")
 #: Rounds of a warm-up last at least this long: V8 compiles what it has seen often enough.
 WARMUP_S = 0.2
 #: Least captures of each worker in a sample of uploads: with fewer, the last ones run alone for much of it.
@@ -57,6 +59,15 @@ def cpu_arms() -> tuple[str, ...]:
     return (*(f"Node {name}" for name in NODE_ENCODERS), *alone, *python_rows())
 
 
+def link_arms() -> tuple[str, ...]:
+    """Rows of the part behind a link: one encoder, as clients are compared.
+
+    Without the original in Python: its 200 threads, token by token under one lock, upload six captures a second there,
+    and two blocks of it would take longer than all the rest.
+    """
+    return tuple(name for name in upload_arms() if "JSON.stringify" in name or name in LINK_PYTHON)
+
+
 def upload_arms() -> dict[str, tuple[str, str, int] | str]:
     """Rows of the upload part: what a Node one is made of, or a Python one's pipeline."""
     node = {f"Node {e} → {client}:sockets={n}": (e, client, n) for e, client, n in NODE_UPLOADS}
@@ -74,6 +85,7 @@ class Spec:
         sample_s: Seconds that a sample should last at least.
         endpoint: The running target; None for the CPU part.
         in_flight: Captures in flight in the upload part.
+        control: Control socket of the link before the endpoint, for counting connections; None without a link.
     """
 
     folder: str
@@ -82,6 +94,7 @@ class Spec:
     sample_s: float
     endpoint: Endpoint | None = None
     in_flight: int = 1
+    control: str | None = None
 
 
 def check(spec: Spec) -> dict[str, Any]:
@@ -178,8 +191,19 @@ def upload_block(spec: Spec) -> list[dict[str, Any]]:
                     run = _node_upload(node, part, spec, len(inputs.captures), prefix, stack)
                 run(per_worker(1))  # one of each worker: connections open before the clock
                 _read_back(spec.endpoint, f"{prefix}-0", None if isinstance(part, tuple) else part, inputs.captures[0])
-                rows.append({"arm": arm, **sample(run, spec.sample_s, least_rounds=per_worker(CAPTURES_PER_WORKER))})
+                before = _wire(spec)
+                found = sample(run, spec.sample_s, least_rounds=per_worker(CAPTURES_PER_WORKER))
+                crossed = {name: count - before[name] for name, count in _wire(spec).items()}
+                rows.append({"arm": arm, **found, "wire": crossed})
     return rows
+
+
+def _wire(spec: Spec) -> dict[str, int]:
+    """What the link has counted so far; nothing without a link. A sample's counts include its warm-up's."""
+    if spec.control is None:
+        return {}
+    counts = ask(Path(spec.control), "counts")
+    return {name: int(counts[name]) for name in ("connections", "requests")}
 
 
 def _node_upload(

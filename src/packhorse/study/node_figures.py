@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 from typing import Any
 
@@ -32,10 +34,29 @@ def summed_up(document: dict[str, Any]) -> dict[str, Any]:
         figures["cpu"] = {name: _part(rows) for name, rows in by_capture.items()}
         figures["bfj_over_JSONStream"] = {name: _ratio(rows, "bfj", "JSONStream") for name, rows in by_capture.items()}
         figures["explained"] = {name: _explained(document, name, figures["cpu"][name]) for name in captures}
-    upload: Rows = document.pop("upload", [])
-    if upload:
-        figures["upload"] = _part(upload)
-    return {**document, **figures, "samples": {"cpu": cpu, "upload": upload}}
+        figures["published_ratio_at_pieces_per_mb"] = _published_at(figures)
+    samples = {"cpu": cpu}
+    for part in ("upload", "link"):
+        samples[part] = document.pop(part, [])
+        if samples[part]:
+            figures[part] = _part(samples[part])
+    return {**document, **figures, "samples": samples}
+
+
+def _published_at(figures: dict[str, Any]) -> float | None:
+    """Pieces per MB at which the published ratio would be had here: interpolated between captures, both logarithmic.
+
+    None when it lies beyond those that were measured.
+    """
+    wanted = math.log(PUBLISHED_MS["bfj"] / PUBLISHED_MS["JSONStream"])
+    points = sorted(
+        (math.log(found["pieces_per_mb"]), math.log(figures["bfj_over_JSONStream"][name]["median"]))
+        for name, found in figures["explained"].items()
+    )
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
+        if y0 <= wanted <= y1:
+            return math.exp(x0 + (x1 - x0) * (wanted - y0) / (y1 - y0))
+    return None
 
 
 def _original(original: dict[str, Any]) -> dict[str, Any]:
@@ -68,10 +89,23 @@ def _part(rows: Rows) -> dict[str, Any]:
             "wall_s": statistics.median(seconds),
             "captures_per_s": 1 / statistics.median(seconds),
             "cpu_s": statistics.median(row["cpu_s"] / row["captures"] for row in mine),
+            "requests_per_connection": _per_connection(mine),
             "bytes_out": statistics.median(row["bytes_out"] / row["captures"] for row in mine),
-            "over": {name: median_ratio(seconds, _seconds(rows, reference)) for name, reference in REFERENCES.items()},
+            "over": {
+                name: median_ratio(seconds, theirs)
+                for name, reference in REFERENCES.items()
+                if (theirs := _seconds(rows, reference))  # not every part has every reference
+            },
         }
     return found
+
+
+def _per_connection(rows: Rows) -> float | None:
+    """None where there was no link to count them, or all connections had been opened before."""
+    connections, requests = (
+        sum(row.get("wire", {}).get(name, 0) for row in rows) for name in ("connections", "requests")
+    )
+    return requests / connections if connections else None
 
 
 def _explained(document: dict[str, Any], capture: str, cpu: dict[str, Any]) -> dict[str, Any]:

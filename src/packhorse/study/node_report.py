@@ -17,7 +17,7 @@ def markdown(document: Document) -> str:
         return "\n".join(lines) + "\n"
     if document["interrupted"]:
         lines += ["Interrupted: what follows was measured until then.", ""]
-    for section in (_original, _explained, _cpu, _upload, _versions):
+    for section in (_original, _explained, _cpu, _upload, _link, _versions):
         lines += section(document)
     return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -80,7 +80,29 @@ def _explained(document: Document) -> list[str]:
         "",
         *table(header, rows),
         "",
+        *_published(document),
     ]
+
+
+def _published(document: Document) -> list[str]:
+    at = document["published_ratio_at_pieces_per_mb"]
+    ratio = document["original_benchmark"]["published_ratio"]
+    where = "beyond the captures measured here" if at is None else f"at about {at:,.0f} pieces per MB here"
+    return [f"The published {ratio:.2f} : 1 lies {where}.", ""]
+
+
+def _link(document: Document) -> list[str]:
+    if "link" not in document:
+        return []
+    settings, rows = document["settings"], []
+    for name, found in sorted(document["link"].items(), key=lambda item: item[1]["wall_s"]):
+        share = number(found["requests_per_connection"])
+        rows.append(
+            [plain(name), f"{found['captures_per_s']:.0f}/s", share, number(found["over"]["default"]["median"])]
+        )
+    intro = f"The smallest capture over TLS through {plain(settings['link'])}, {settings['link_in_flight']} in flight."
+    header = ("row", "captures", "PUTs per new connection", "× default profile")
+    return ["## Sockets, where there is a round trip", "", intro, "", *table(header, rows), ""]
 
 
 def _cpu(document: Document) -> list[str]:

@@ -47,7 +47,7 @@ ROWS = (
     ),
     NodeRow("encode", "Node json-stream-stringify", "json-stream-stringify", "streams in pieces of about 512 bytes"),
     NodeRow("encode", "Node JSON.stringify", "", "whole, the built-in"),
-    NodeRow("store", "Node aws-sdk-v2", "aws-sdk", "a connection per PUT, 50 sockets by default; raised to 20,480"),
+    NodeRow("store", "Node aws-sdk-v2", "aws-sdk", "no kept connections, 50 sockets by default; raised to 20,480"),
     NodeRow("store", "Node aws-sdk-v3", "@aws-sdk/client-s3", "keeps connections, 50 sockets by default"),
 )
 
