@@ -1,6 +1,7 @@
 """How much of each reliability test is run, and where its figures go.
 
-``tox -e reliability`` sets PACKHORSE_RELIABILITY=full and writes every figure to the file PACKHORSE_RELIABILITY_OUT.
+A test takes its number of runs as a parameter: the quick number is part of ``pytest tests/``, the full one carries the
+mark ``reliability``. ``tox -e reliability`` writes every figure to the file PACKHORSE_RELIABILITY_OUT.
 """
 
 from __future__ import annotations
@@ -8,18 +9,18 @@ from __future__ import annotations
 import json
 import os
 import platform
-import threading
 from pathlib import Path
 from typing import Any
 
-FULL = os.environ.get("PACKHORSE_RELIABILITY") == "full"
+import pytest
+
 ROOT = Path(__file__).parents[2]
-_writing = threading.Lock()
 
 
-def runs(quick: int, full: int) -> int:
-    """``full`` in the long suite, ``quick`` otherwise."""
-    return full if FULL else quick
+def quick_and_full(name: str, quick: int, full: int) -> pytest.MarkDecorator:
+    """Run a test twice: with ``name=quick``, and in the long suite with ``name=full``."""
+    long = (pytest.mark.reliability, pytest.mark.timeout(4 * 3600))
+    return pytest.mark.parametrize(name, [pytest.param(quick, id="quick"), pytest.param(full, id="full", marks=long)])
 
 
 def note(case: str, **figures: Any) -> None:
@@ -28,9 +29,8 @@ def note(case: str, **figures: Any) -> None:
     if not out:
         return
     path = Path(out)
-    with _writing:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"cases": {}}
-        known |= {"full": FULL, "python": platform.python_version(), "system": platform.platform()}
-        known["cases"][case] = figures
-        path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"cases": {}}
+    known |= {"python": platform.python_version(), "system": platform.platform()}
+    known["cases"][case] = figures
+    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -16,9 +17,7 @@ from packhorse.uploader.signals import close_on_signal
 from packhorse.uploader.sync import Uploader
 from tests.uploader.ends_child import CAPTURES
 from tests.uploader.fakes import PROFILE, FakeStore, options
-from tests.uploader.reliability import FULL, ROOT, note, runs
-
-pytestmark = pytest.mark.reliability
+from tests.uploader.reliability import ROOT, note, quick_and_full
 
 DEADLINE_S = 0.8
 #: How it ends: exit status, and what the last line on stderr begins with (nothing: stderr is empty).
@@ -33,6 +32,8 @@ WAYS = {
 }
 #: The exit hook has no deadline of the caller's: it gives the wire 2 s.
 HOOK_S = 2.0
+#: Seconds between "ready" and what ends the child.
+BEFORE_S = {"cancelled": 0.3, "ctrl-c": 0.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +81,23 @@ def test_every_way_to_end(how: str, s3: str, tmp_path: Path) -> None:
     check(sys.executable, how, tmp_path / "spool", s3)
 
 
-def test_a_hundred_ends_in_every_python(tmp_path: Path) -> None:
-    """The full suite runs 100 of each way in each Python that tox provides; here one of the slowest."""
-    pythons = [sys.executable, *_others()] if FULL else [sys.executable]
-    for python in pythons:
-        for how in WAYS if FULL else ("sigterm",):
+@quick_and_full("rounds", 2, 100)
+def test_many_ends(rounds: int, tmp_path: Path) -> None:
+    """The full suite ends 100 times in each way, in this Python and in those that PACKHORSE_PYTHONS names."""
+    full = rounds > 2
+    others = os.environ.get("PACKHORSE_PYTHONS", "").split(os.pathsep) if full else []
+    for python in [sys.executable, *filter(None, others)]:
+        for how in WAYS if full else ("sigterm",):
             late_s = []
-            for number in range(runs(2, 100)):
+            for number in range(rounds):
                 folder = tmp_path / f"{how}-{number}"
                 seen = check(python, how, folder, "hangs")
                 allowed_s = HOOK_S if how in {"exit", "exception"} else DEADLINE_S
-                late_s.append(seen.seconds - allowed_s - (0.3 if how == "cancelled" else 0.0))
+                late_s.append(seen.seconds - allowed_s - BEFORE_S.get(how, 0.0))
                 shutil.rmtree(folder)
             late_s.sort()
-            figures = {"runs": len(late_s), "median_late_s": late_s[len(late_s) // 2], "worst_late_s": late_s[-1]}
+            figures = {"runs": rounds, "median_late_s": late_s[rounds // 2], "worst_late_s": late_s[-1]}
             note(f"ends: {how}, {Path(python).parent.parent.name}", **figures)
-
-
-def _others() -> list[str]:
-    import os
-
-    return [python for python in os.environ.get("PACKHORSE_PYTHONS", "").split(os.pathsep) if python]
 
 
 def test_the_helper_is_for_the_main_thread() -> None:
