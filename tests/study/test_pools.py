@@ -37,7 +37,7 @@ def row(client: str, pool: int, in_flight: int, puts_per_s: float, **more: Any) 
         "busy_cores": 1.0,
         "machine_cores": 2,
         "connections_per_100_puts": 0.0,
-        "wire": {"thrown_away": 0},
+        "wire": {"thrown_away": 0, "open_now": pool},
         **more,
     }
 

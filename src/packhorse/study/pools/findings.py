@@ -53,7 +53,7 @@ def _finding(client: str, rows: Sequence[Row]) -> dict[str, Any]:
         worst = max(starving, key=lambda row: row["waited_all_through"])
         figures["starved"] = {name: worst[name] for name in ("link", "pool", "in_flight", "waited_all_through")}
         sentences.append(
-            f"Its queue is not fair: with a pool of {worst['pool']}, {worst['waited_all_through']} of the "
+            f"Turns are not fair: with a pool of {worst['pool']}, {worst['waited_all_through']} of the "
             f"{worst['in_flight']} in flight on {worst['link']} had no answer while others had theirs again and again."
         )
     return {"client": client, "text": " ".join(sentences) or "Nothing was measured.", "figures": figures}
@@ -76,6 +76,7 @@ def _compared(default: Row, best: Row) -> dict[str, Any]:
     return {
         **{name: default[name] for name in ("link", "body_bytes", "in_flight")},
         "best_pool": best["pool"],
+        "default_open": default["wire"]["open_now"],
         "ratio": best["puts_per_s"] / default["puts_per_s"],
         "default": {name: default[name] for name in kept},
         "best": {name: best[name] for name in kept},
@@ -100,6 +101,8 @@ def _pool_words(client: str, one: Mapping[str, Any]) -> str:
 def _churn_words(one: Mapping[str, Any]) -> str:
     opened, then = one["default"]["connections_per_100_puts"], one["best"]["connections_per_100_puts"]
     cpu = f"{one['default']['cpu_ms_per_put']:.2g} ms of CPU a PUT, then {one['best']['cpu_ms_per_put']:.2g}"
+    if opened < CHURN and one["default_open"] > DEFAULT_POOL:
+        return f"the pool is no cap: {one['default_open']} connections were open, and kept while all were busy; {cpu}"
     if opened < CHURN:
         return f"it keeps its connections, and what does not fit waits; {cpu}"
     return f"it opens {opened:.0f} connections per 100 PUTs, each a TLS handshake, then {then:.0f}; {cpu}"
