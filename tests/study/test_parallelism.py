@@ -87,9 +87,29 @@ def test_goals_are_judged_by_packhorse_as_it_comes() -> None:
     found = goals(summarize(rows))
     assert found["knees"] == {"floating": 1, "packhorse": 9, "packhorse, gc tuned": 30}
     assert found["ratio_at_goal"]["met"] is False
-    assert found["knee_times_original"]["met"] is False
-    assert found["knee_times_original"]["measured"] == {"packhorse": 9.0, "packhorse, gc tuned": 30.0}
+    # The original's knee lies from 1 to 10: packhorse's gain from 9 / 10 to 30 / 1, which does not decide.
+    assert found["knee_times_original"]["met"] is None
+    assert found["knee_times_original"]["measured"]["packhorse"] == {"low": 0.9, "high": 30.0}
+    assert found["knee_times_original"]["measured"]["packhorse, gc tuned"] == {"low": 3.0, "high": None}
     assert goals({})["ratio_at_goal"]["met"] is None
+
+
+@pytest.mark.parametrize(
+    ("original", "ours", "met"),
+    [
+        ({1: 1.0, 5: 1.0, 6: 2.0}, {1: 1.0, 60: 1.0, 100: 2.0}, True),
+        ({1: 1.0, 9: 1.0, 10: 2.0}, {1: 1.0, 50: 1.0, 80: 2.0}, False),
+        ({1: 1.0, 10: 2.0}, {1: 1.0, 60: 1.0}, None),  # coarse levels must not pass for a gain of 60
+        ({1: 1.0, 10: 1.0}, {1: 1.0, 100: 1.0}, None),  # no bad level of the original: its knee has no bound
+    ],
+)
+def test_a_gain_counts_only_as_far_as_the_levels_bound_it(
+    original: dict[int, float], ours: dict[int, float], met: bool | None
+) -> None:
+    rows = [
+        _row(way, n, [s]) for way, levels in (("floating", original), ("packhorse", ours)) for n, s in levels.items()
+    ]
+    assert goals(summarize(rows))["knee_times_original"]["met"] is met
 
 
 def test_growth_is_the_slope_over_the_second_half() -> None:
@@ -246,7 +266,7 @@ def test_an_interrupted_study_keeps_what_it_has_and_reports_it(monkeypatch: pyte
     whole = json.loads(json.dumps(whole))
     text = markdown(whole)
     assert "Interrupted" in text
-    assert "**not measured**" in text  # the goal at 30 tasks
+    assert "**not decided**" in text  # the goal at 30 tasks
     drawn = pictures(whole)
     assert drawn.keys() == {"latency", "cpu", "backlog"}
     assert all(name in text for name in (f"study-parallelism-{picture}.svg" for picture in drawn))

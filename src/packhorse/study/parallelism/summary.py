@@ -131,11 +131,10 @@ def goals(summary: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, A
     ``met`` is None where the data does not say; it goes by packhorse as it comes, with Python's own collector settings.
     """
     knees = {way: knee(levels) for way, levels in summary.items()}
-    original = knees.get("floating")
     ours = [way for way in summary if way.startswith(OURS)]
     ratios = {way: summary[way].get(GOAL_PARALLELISM, {}).get("ratio") for way in ours}
-    gains = {way: _over(knees[way], original) for way in ours}
-    ratio, gain = ratios.get(OURS), gains.get(OURS)
+    gains = {way: gain(summary[way], summary.get("floating", {})) for way in ours}
+    ratio = ratios.get(OURS)
     return {
         "knees": knees,
         "highest_measured": {way: max(levels, default=None) for way, levels in summary.items()},
@@ -148,10 +147,36 @@ def goals(summary: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> dict[str, A
         "knee_times_original": {
             "bound": GOAL_TIMES,
             "measured": gains,
-            "met": None if gain is None else gain >= GOAL_TIMES,
+            "met": _met(gains.get(OURS)),
         },
     }
 
 
-def _over(knee_of: int | None, original: int | None) -> float | None:
-    return knee_of / original if knee_of and original else None
+def gain(ours: Mapping[int, Mapping[str, Any]], original: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Bounds of how many times more tasks ``ours`` carries.
+
+    A knee is only known to lie between the last good and the first bad level that were measured: coarse levels must not
+    make a gain look larger. ``low`` takes the original at its first bad level, ``high`` (None: no bound was found) ours
+    at its own. None where a way has no knee, or the original no bad level.
+    """
+    best, theirs = knee(ours), knee(original)
+    bad = _first_bad(original)
+    if best is None or theirs is None or bad is None:
+        return None
+    limit = _first_bad(ours)
+    return {"low": best / bad, "high": None if limit is None else limit / theirs}
+
+
+def _first_bad(levels: Mapping[int, Mapping[str, Any]]) -> int | None:
+    """The lowest measured level above the knee."""
+    best = knee(levels)
+    return min((level for level in levels if best is None or level > best), default=None)
+
+
+def _met(bounds: Mapping[str, Any] | None) -> bool | None:
+    """Whether the goal lies below both bounds, above both, or between them: then the levels were too far apart."""
+    if bounds is None:
+        return None
+    if bounds["low"] >= GOAL_TIMES:
+        return True
+    return False if bounds["high"] is not None and bounds["high"] < GOAL_TIMES else None

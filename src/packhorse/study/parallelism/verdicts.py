@@ -8,7 +8,7 @@ from typing import Any
 from packhorse.report.text import bytes_, number, percent, seconds, times
 
 Figures = Mapping[str, Any]
-_VERDICT = {True: "**reached**", False: "**missed**", None: "**not measured**"}
+_VERDICT = {True: "**reached**", False: "**missed**", None: "**not decided**"}
 
 
 def sentences(document: Mapping[str, Any]) -> Iterator[str]:
@@ -30,10 +30,15 @@ def _ratio_goal(goal: Figures) -> str:
 
 def _knee_goal(goal: Figures) -> str:
     text = f"Goal, {goal['bound']:g} times as many tasks at once as the original design within that ratio: "
-    return f"{text}{_VERDICT[goal['met']]}{_each(goal['measured'], times)}."
+    return f"{text}{_VERDICT[goal['met']]}{_each(goal['measured'], _bounds)}."
 
 
-def _each(measured: Figures, shown: Callable[[float], str]) -> str:
+def _bounds(gain: Figures) -> str:
+    """A gain as the levels around both knees bound it."""
+    return f"at least {times(gain['low'])}" + ("" if gain["high"] is None else f" and below {times(gain['high'])}")
+
+
+def _each(measured: Figures, shown: Callable[[Any], str]) -> str:
     """What each way of using packhorse reached."""
     return "".join(f"; {way} {shown(value)}" for way, value in measured.items() if value is not None)
 
