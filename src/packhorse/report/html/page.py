@@ -34,7 +34,7 @@ def render(record: Record, study_records: list[Record] | None = None) -> str:
         UnavailableError: A library of ``packhorse[report]`` is not installed.
     """
     require()
-    sections = [*_race(record), *studies.sections(study_records or [])]
+    sections = [*race_sections(record), *studies.sections(study_records or [])]
     figures = [figure for section in sections for figure in section.figures]
     charts = [{"name": f.name, "spec": compiled(visible_data(f.chart))} for f in figures if f.chart is not None]
     tables = [figure.table for figure in figures] + [found for section in sections for _, found in section.tables]
@@ -56,7 +56,8 @@ def render(record: Record, study_records: list[Record] | None = None) -> str:
     )
 
 
-def _race(record: Record) -> list[Section]:
+def race_sections(record: Record) -> list[Section]:
+    """The sections of a race, without its studies."""
     whole = (race_figures.rates(record), stages(record), race_figures.trade(record))
     sure = (verdict_figure.figure_of(record), race_figures.latencies(record))
     alone = (

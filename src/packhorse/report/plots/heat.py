@@ -18,7 +18,7 @@ def heat(rows: Sequence[Row], *, across: str, down: str, description: str) -> Sp
         down: Title of the vertical setting.
         description: Of the plot, in words.
     """
-    order = list(dict.fromkeys(row["down"] for row in rows))
+    # Rows keep the order of the data: a list to sort by would be compiled into an expression, names and all.
     values = [row["value"] for row in rows]
     half = (min(values) + max(values)) / 2 if values else 0.0
     bare = {"domain": False, "ticks": False}
@@ -26,7 +26,7 @@ def heat(rows: Sequence[Row], *, across: str, down: str, description: str) -> Sp
     y = {
         "field": "down",
         "type": "ordinal",
-        "sort": order,
+        "sort": None,
         "title": down or None,
         "axis": {**bare, "labelColor": INK, "labelLimit": 150},
     }
@@ -43,25 +43,26 @@ def heat(rows: Sequence[Row], *, across: str, down: str, description: str) -> Sp
 
 
 def lines(rows: Sequence[Row], *, x: str, y: str, description: str) -> Spec:
-    """One line a ``series``, named at its end, with its samples as dots; the vertical axis starts at zero.
+    """One line a ``series``, named at its end; settings on a logarithmic axis, the vertical one from zero.
 
     Args:
-        rows: ``key``, ``series``, ``x``, ``value``; ``points`` raw.
+        rows: ``key``, ``series``, ``x`` above zero, ``value``, ``text``.
         x: Title of the horizontal axis, with its unit.
         y: Title of the vertical axis, with its unit.
         description: Of the plot, in words.
     """
-    across = {"field": "x", "type": "quantitative", "title": x, "axis": {"format": "~s"}, "scale": {"nice": False}}
-    up = {"field": "value", "type": "quantitative", "title": y, "axis": {"format": "~s"}, "scale": {"zero": True}}
+    across = {
+        "field": "x",
+        "type": "quantitative",
+        "title": x,
+        "axis": {"format": ",.6~f"},
+        "scale": {"type": "log", "nice": False},
+    }
+    up = {"field": "value", "type": "quantitative", "title": y, "scale": {"zero": True}}
     palette = ["var(--set)", "var(--chosen)", "var(--common)", "var(--reference)", "var(--extra)", "var(--other)"]
     colour = {"field": "series", "type": "nominal", "scale": {"range": palette}, "legend": None}
     last = {"joinaggregate": [{"op": "max", "field": "x", "as": "last"}], "groupby": ["series"]}
     layers: list[Spec] = [
-        {
-            "transform": [{"flatten": ["points"]}],
-            "mark": {"type": "point", "filled": True, "size": 16, "tooltip": None},
-            "encoding": {"x": across, "y": {**up, "field": "points"}, "color": colour, "opacity": {"value": 0.35}},
-        },
         {"mark": {"type": "line", "point": True}, "encoding": {"x": across, "y": up, "color": colour}},
         {
             "transform": [last, {"filter": "datum.x === datum.last"}],

@@ -1,0 +1,50 @@
+"""Records that the tests of reports share: the published race, and the same with hostile text in every text."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from packhorse.race.record import read_record, validate
+
+ROOT = Path(__file__).parents[2]
+#: Ends elements, comments and strings of every language that a page holds; hides and turns text around.
+HOSTILE = (
+    "</script><script>window.owned=1</script><img src=x onerror='window.owned=2'><!--<script>{{7*7}}{%x%}"
+    '"onclick="window.owned=3" javascript:alert(1) https://evil.test/x \u2028\u2029\u202e\u200b\x07]]>&lt;b&gt;\''
+)
+#: Texts that are enumerated in the schema or are hashes, and what is not shown.
+_KEPT = {"role", "use", "phase", "objective", "outcome", "rule", "sha256", "step", "basis", "from_objective"}
+
+
+@cache
+def _published() -> str:
+    return json.dumps(read_record(ROOT / "reports" / "race-default"))
+
+
+def published() -> dict[str, Any]:
+    """The published race's record, a copy of one's own."""
+    found: dict[str, Any] = json.loads(_published())
+    return found
+
+
+def hostile() -> dict[str, Any]:
+    """The published race with :data:`HOSTILE` after every text; errors, suspects and missing candidates, too."""
+    record = published()
+    record["errors"] = [{"phase": "finals", "arm": "a", "error": "failed"}]
+    record["unavailable"] = [{"stage": "encode", "name": "a", "reason": "missing"}]
+    record["suspect_samples"] = [{**record["results"][0]["samples"][0], "phase": "finals", "suspect": ["steal"]}]
+    record["interrupted"] = False
+    return validate(_marked(record), source="hostile")
+
+
+def _marked(value: Any, key: str = "") -> Any:
+    if isinstance(value, str) and key not in _KEPT:
+        return value + (HOSTILE.replace("/", "∕") if key == "name" else HOSTILE)
+    if isinstance(value, list):
+        return [_marked(item, key) for item in value]
+    if isinstance(value, dict):
+        return {name: _marked(item, name) for name, item in value.items()}
+    return value
