@@ -66,6 +66,7 @@ class Figure:
         chart: A Vega-Lite specification; None where nothing was measured.
         wide: Whether it takes the page's whole width.
         unfolded: Whether its table is open at first.
+        broad: Whether it keeps its width on a phone, and is moved inside its frame.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Figure:
     chart: dict[str, Any] | None = None
     wide: bool = False
     unfolded: bool = False
+    broad: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from packhorse.report.html.model import Figure, Line, Table, figure, text
-from packhorse.report.plots.heat import lines
+from packhorse.report.plots.lines import lines
 from packhorse.report.text import number
 
 Record = dict[str, Any]
@@ -17,6 +17,15 @@ _DRAWN = {
     "gc_share": ("Time in garbage collection", "% of wall time", 100.0),
     "lag_p99_s": ("Event-loop lag, 99th percentile", "ms", 1e3),
     "backlog": ("Captures handed over and not stored", "captures", 1.0),
+}
+
+#: Ways → colours; others are grey like any candidate.
+_TONES = {
+    "packhorse": "chosen",
+    "packhorse, gc tuned": "set",
+    "common": "common",
+    "floating": "reference",
+    "awaited": "extra",
 }
 
 
@@ -34,7 +43,16 @@ def _figure(levels: Record, name: str, title: str, unit: str, factor: float) -> 
             value = found[name] * factor
             key = f"{way} @{level}"
             shown = f"{number(value)} {unit}"
-            rows.append({"key": key, "series": way, "x": int(level), "value": value, "text": shown})
+            rows.append(
+                {
+                    "key": key,
+                    "series": way,
+                    "tone": _TONES.get(way, "candidate"),
+                    "x": int(level),
+                    "value": value,
+                    "text": shown,
+                }
+            )
             told.append(Line((text(way), figure(int(level), level), figure(value, shown)), key))
     table = Table(f"parallelism-{name}", ("way", "tasks at once", unit), tuple(told), title)
     about = "By tasks at once. Levels that had to be ended early are missing."

@@ -42,4 +42,4 @@ def _figure(record: Record, cores: int) -> Figure:
     )
     chart = heat(cells, across="uplink, Mbit/s", down="", description=title) if cells else None
     table = Table(f"regimes-{cores}", _COLUMNS, tuple(lines), title)
-    return Figure(f"regimes-{cores}", title, about, table, chart, wide=True)
+    return Figure(f"regimes-{cores}", title, about, table, chart, wide=True, broad=True)

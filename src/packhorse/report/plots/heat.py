@@ -1,4 +1,4 @@
-"""A quantity over two settings, as coloured cells with their figures; and lines over one setting."""
+"""A quantity over two settings, as coloured cells with their figures."""
 
 from __future__ import annotations
 
@@ -40,34 +40,3 @@ def heat(rows: Sequence[Row], *, across: str, down: str, description: str) -> Sp
         {"mark": {"type": "text"}, "encoding": {"text": {"field": "text"}, "color": readable}},
     ]
     return plot(rows, layers, description=description, height={"step": _CELL_PX}, encoding={"x": x, "y": y})
-
-
-def lines(rows: Sequence[Row], *, x: str, y: str, description: str) -> Spec:
-    """One line a ``series``, named at its end; settings on a logarithmic axis, the vertical one from zero.
-
-    Args:
-        rows: ``key``, ``series``, ``x`` above zero, ``value``, ``text``.
-        x: Title of the horizontal axis, with its unit.
-        y: Title of the vertical axis, with its unit.
-        description: Of the plot, in words.
-    """
-    across = {
-        "field": "x",
-        "type": "quantitative",
-        "title": x,
-        "axis": {"format": ",.6~f"},
-        "scale": {"type": "log", "nice": False},
-    }
-    up = {"field": "value", "type": "quantitative", "title": y, "scale": {"zero": True}}
-    palette = ["var(--set)", "var(--chosen)", "var(--common)", "var(--reference)", "var(--extra)", "var(--other)"]
-    colour = {"field": "series", "type": "nominal", "scale": {"range": palette}, "legend": None}
-    last = {"joinaggregate": [{"op": "max", "field": "x", "as": "last"}], "groupby": ["series"]}
-    layers: list[Spec] = [
-        {"mark": {"type": "line", "point": True}, "encoding": {"x": across, "y": up, "color": colour}},
-        {
-            "transform": [last, {"filter": "datum.x === datum.last"}],
-            "mark": {"type": "text", "align": "right", "dy": -9, "fontWeight": 600},
-            "encoding": {"x": across, "y": up, "text": {"field": "series"}, "color": colour},
-        },
-    ]
-    return plot(rows, layers, description=description, height=300)

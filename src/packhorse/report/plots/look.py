@@ -15,6 +15,7 @@ TONES = {
     "candidate": "var(--other)",
     "common": "var(--common)",
     "reference": "var(--reference)",
+    "extra": "var(--extra)",
 }
 INK, SOFT, GRID = "var(--ink)", "var(--soft)", "var(--grid)"
 #: Pixels of a row that has its name above its bar: long names fit on a phone.
