@@ -13,7 +13,9 @@ from packhorse.errors import UploadFailed
 from packhorse.lab.faults import Fault, FaultScript, FaultyS3, start_faults
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
+from packhorse.study.blocks import fresh
 from packhorse.study.faults.cells import TRANSPORTS, Cell, Owed, cells
+from packhorse.study.faults.outage import Outage, run_outage
 from packhorse.study.faults.run import run_cell
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
@@ -68,6 +70,22 @@ def test_a_broken_promise_would_be_seen(servers: dict[bool, FaultyS3]) -> None:
     assert "not uploaded" in run_cell(servers[False], told, "obstore", uploads=UPLOADS, seed=SEED).problems[0]
     retried = Cell("wrongly told", CELLS["503, now and then"].faults, Owed.NO_RETRY)
     assert "tried again" in run_cell(servers[False], retried, "obstore", uploads=UPLOADS, seed=SEED).problems[0]
+
+
+def test_a_black_hole_at_twice_the_drain_rate() -> None:
+    """The account and what is stored stay true, and uploading goes on by itself.
+
+    Memory and the rate are judged by the reliability suite, over ten minutes: seconds on a busy machine say nothing.
+    """
+    spec = Outage("obstore", 3.0, 3.0, 5.0, read_timeout_s=1.5, close_s=1.0)
+    found = fresh(run_outage, spec)
+    judged_later = ("resident memory", "of the rate")
+    assert [problem for problem in found["problems"] if not any(word in problem for word in judged_later)] == []
+    assert found["swallowed"] > 0
+    looks = found["samples"]["looks"]
+    in_hole = [uploaded for at, _, uploaded in looks if 4.0 < at < 6.0]
+    assert in_hole[-1] == in_hole[0] > 0
+    assert looks[-1][2] > in_hole[-1]
 
 
 def _options(s3: FaultyS3, **more: float) -> UploaderOptions:

@@ -45,6 +45,7 @@ class Outage:
         budget_bytes: The uploader's memory budget.
         text_bytes: Incompressible text in each capture.
         read_timeout_s: The store's, beyond which an answer is given up.
+        close_s: Seconds that the uploader may drain after the load; what is left then is dropped, counted.
     """
 
     transport: str
@@ -54,6 +55,7 @@ class Outage:
     budget_bytes: int = 64 * MIB
     text_bytes: int = 100_000
     read_timeout_s: float = 5.0
+    close_s: float = 120.0
     seed: int = 1
 
 
@@ -81,7 +83,7 @@ def run_outage(spec: Outage) -> dict[str, Any]:
     pipeline = Pipeline.parse(f"orjson-stream | isal:2 | raw | {spec.transport}:pool={IN_FLIGHT}")
     with start_faults() as s3:
         endpoint = s3.endpoint(connect_timeout_s=spec.read_timeout_s, read_timeout_s=spec.read_timeout_s)
-        options = UploaderOptions(endpoint=endpoint, max_in_flight=IN_FLIGHT, close_deadline_s=120.0)
+        options = UploaderOptions(endpoint=endpoint, max_in_flight=IN_FLIGHT, close_deadline_s=spec.close_s)
         texts = _texts(spec)
         seen = _Seen()
         with Uploader(
@@ -105,6 +107,7 @@ def run_outage(spec: Outage) -> dict[str, Any]:
         "dropped": stats.dropped,
         "failed": stats.failed,
         "spooled": stats.spooled,
+        "degraded": stats.degraded,
         "reasons": dict(stats.reasons),
         "attempts": stats.attempts - IN_FLIGHT * 4,
         "peak_held_bytes": stats.peak_held_bytes,

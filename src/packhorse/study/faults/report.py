@@ -75,8 +75,8 @@ def _row(row: dict[str, Any]) -> list[str]:
 
 def _outages(rows: list[dict[str, Any]]) -> list[str]:
     header = (
-        "client", "hole", "submitted", "uploaded", "dropped", "failed", "budget", "memory over budget", "rate before",
-        "90 % of it again after", "kept",
+        "client", "hole", "submitted", "uploaded", "degraded", "dropped", "failed", "budget", "memory over budget",
+        "rate before", "90 % of it again after", "kept",
     )  # fmt: skip
     cells = []
     for row in rows:
@@ -87,6 +87,7 @@ def _outages(rows: list[dict[str, Any]]) -> list[str]:
                 f"{spec['hole_s']:.0f} s",
                 f"{row['submitted']:,}",
                 f"{row['uploaded']:,}",
+                f"{row['degraded']:,}",
                 f"{row['dropped']:,}",
                 f"{row['failed']:,}",
                 format_bytes(spec["budget_bytes"]),
