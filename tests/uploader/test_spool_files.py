@@ -178,6 +178,7 @@ own.commit([own.write(Header("k", ObjectInfo()), [b"x"])])
 child = os.fork()
 if child == 0:
     own.disown()
+    os.close(1)  # the test reads to its end
     time.sleep(60)
     os._exit(0)
 time.sleep(0.1)

@@ -13,8 +13,8 @@ from packhorse.uploader.degrade import degradable
 from packhorse.uploader.job import Job
 from packhorse.uploader.keys import checked_key, new_key
 from packhorse.uploader.prepare import STREAM_HELD_BYTES, estimate_bytes
-from packhorse.uploader.spooling import Spooling
 from packhorse.uploader.ticket import Fate, Ticket
+from packhorse.uploader.unspooling import Unspooling
 from packhorse.uploader.waiting import Line, Waiter
 from packhorse.uploader.workers import encode_loop
 
@@ -24,7 +24,7 @@ TOO_LARGE = "larger than the memory budget"
 INTERRUPTED = "the wait for room was interrupted"
 
 
-class Admission(Spooling):
+class Admission(Unspooling):
     """Adds submitting."""
 
     def _reset(self) -> None:

@@ -90,11 +90,14 @@ class Closing(Admission):
                 time.sleep(LOOK_S)
 
     def _next_raw_now(self, end_s: float) -> Job | None:
-        return self._take(self._raw) if self._raw and time.monotonic() < end_s and self._accepts() else None
+        """A capture to encode in this thread: only when no other does it, since nothing can break an encoder off."""
+        mine = self._raw and not self._encoders and time.monotonic() < end_s and self._accepts()
+        return self._take(self._raw) if mine else None
 
     def _being_made(self) -> bool:
         """True while a thread encodes or writes something that will come to the spool."""
-        return any(job.attempts == 0 and job not in self._insured for job in self._in_hand)
+        waiting = bool(self._raw and self._encoders)
+        return waiting or any(job.attempts == 0 and job not in self._insured for job in self._in_hand)
 
     def _insure(self, end_s: float) -> None:
         """Copy bodies that are on the wire to disk: if S3 does not answer in time, they are not lost."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -127,4 +128,29 @@ def redaction(redact: Any) -> Redaction:
         from packhorse.captures.redact import Redactor
 
         redact = Redactor()
-    return Redaction(redact.capture, redact.report)
+    return Redaction(redact.capture, Counts(redact.report))
+
+
+class Counts:
+    """A redactor's counts, also for a signal handler that interrupts its own thread while that asks for them.
+
+    The redactor counts under a lock that is not re-entrant: asking again in the same thread would wait for ever. Such a
+    look gets the counts of the look before.
+    """
+
+    def __init__(self, report: Callable[[], Mapping[str, int]]) -> None:
+        self._report = report
+        self._last: Mapping[str, int] = {}
+        self._asking: set[int] = set()
+
+    def __call__(self) -> Mapping[str, int]:
+        """Values removed so far, by rule."""
+        thread = threading.get_ident()
+        if thread in self._asking:
+            return self._last
+        self._asking.add(thread)
+        try:
+            self._last = self._report()
+        finally:
+            self._asking.discard(thread)
+        return self._last

@@ -11,14 +11,12 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-from packhorse.pipeline import Choice
 from packhorse.profiles.loading import Profile
-from packhorse.stores.base import Endpoint, Store
-from packhorse.uploader.adaptive import Adaptive
-from packhorse.uploader.adaptive_permits import Limit, Permits, checked_limit
+from packhorse.stores.base import Endpoint
+from packhorse.uploader.adaptive_permits import Permits
+from packhorse.uploader.client import Client
 from packhorse.uploader.job import Job
 from packhorse.uploader.keys import checked_key, new_key
 from packhorse.uploader.ledger import Ledger
@@ -32,12 +30,10 @@ from packhorse.uploader.ticket import Fate, Receipt
 from packhorse.uploader.workers import encode_loop, upload_loop
 from packhorse.wire import suffix
 
-#: Idle connections kept at the most, when the profile does not say: room for raising ``max_in_flight`` live.
-ROOMY_POOL = 64
 STOPPED = "stopped before it was uploaded"
 
 
-class Work(ABC):
+class Work(Client, ABC):
     """State, queues and threads of an uploader.
 
     ``Spooling`` adds the disk, ``Admission`` how captures are handed in, and ``Engine`` how it all ends.
@@ -53,20 +49,13 @@ class Work(ABC):
         budget_bytes: int,
         redact: Callable[[Any], Any] | None,
     ) -> None:
-        self.profile = profile
-        self.endpoint = endpoint
-        self.options = options
+        super().__init__(profile, endpoint, options)
         self.redact = redact
         self.spool: Spool | None = None
         self._prefix = prefix
         self._budget_bytes = budget_bytes
         self._suffix = suffix(profile.pipeline.wire)
-        self._store: Store | None = None
-        self._store_lock = threading.Lock()
-        self._used = False
-        wanted = options.max_in_flight or profile.max_in_flight
-        self._choice = _with_room(profile.pipeline.store, wanted)
-        self.permits = Permits(self._checked_limit(wanted))
+        self.permits = Permits(self._checked_limit(options.max_in_flight or profile.max_in_flight))
         self.refused_flags = 0
         self.redactions: Callable[[], Mapping[str, int]] = dict
         self.encode_threads = options.encode_threads
@@ -241,22 +230,6 @@ class Work(ABC):
             self._hold(job, 0)
         self._publish(job, receipt)
 
-    def store(self) -> Store:
-        """The store client, made once, when it is first needed, outside the engine's lock."""
-        with self._store_lock:
-            if self.options.store is not None:
-                return self.options.store
-            if self._store is None:
-                choice = self._choice
-                if choice.candidate.asynchronous:
-                    from packhorse.stores.bridge import SyncBridge
-
-                    self._store = SyncBridge(lambda: choice.make(endpoint=self.endpoint))
-                else:
-                    made: Store = choice.make(endpoint=self.endpoint)
-                    self._store = made
-            return self._store
-
     def _hold(self, job: Job, held_bytes: int) -> None:
         self.ledger.hold(held_bytes - job.held_bytes)
         freed = held_bytes < job.held_bytes
@@ -308,26 +281,7 @@ class Work(ABC):
         """Wake whoever waits on the ticket; outside the lock, since callbacks run here."""
         job.ticket.settle(receipt)
 
-    def _checked_limit(self, limit: Limit) -> int | Adaptive:
-        pool = dict(self._choice.settings).get("pool") if self.options.store is None else None
-        return checked_limit(limit, None if pool is None else int(pool), str(self._choice))
-
     @property
     def max_in_flight(self) -> int:
         """Uploads at once, now."""
         return self.permits.limit
-
-    def _close_store(self) -> None:
-        with self._store_lock:
-            store, self._store = (self._store, None) if self.stopping else (None, self._store)
-        if store is not None:
-            store.close()
-
-
-def _with_room(choice: Choice | None, limit: Limit) -> Choice:
-    """The store with a pool that leaves room to raise the limit, unless the profile's text names a pool itself."""
-    assert choice is not None, "checked when the profile was loaded"
-    if "pool" not in dict(choice.settings) or "pool" in dict(choice.given):
-        return choice
-    most = limit.max_in_flight if isinstance(limit, Adaptive) else limit if isinstance(limit, int) else 0
-    return replace(choice, given=(*choice.given, ("pool", max(most, ROOMY_POOL))))

@@ -1,0 +1,48 @@
+"""Memory over very many small captures: what grows with their number would end a service in a week."""
+
+from __future__ import annotations
+
+import gc
+import resource
+from pathlib import Path
+
+from packhorse.stores.base import ObjectInfo, PutResult
+from packhorse.uploader.sync import Uploader
+from tests.uploader.fakes import PROFILE, FakeStore, options
+from tests.uploader.reliability import note, quick_and_full
+
+MIB = 2**20
+
+
+class Sink(FakeStore):
+    """Keeps nothing."""
+
+    def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
+        return PutResult("etag", len(body))
+
+
+def rss_bytes() -> int:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
+
+
+@quick_and_full("captures", 6_000, 200_000)
+def test_memory_does_not_grow_with_the_number_of_captures(captures: int, tmp_path: Path) -> None:
+    """After a warm-up of a quarter: less than 1 MiB per 100,000; the quick part allows 2 MiB of noise."""
+    with Uploader("s3://bucket", profile=PROFILE, spool_dir=tmp_path, options=options(Sink())) as up:
+
+        def submit(count: int) -> None:
+            for number in range(count):
+                up.submit({"log": {"entries": [{"n": number}]}}, timeout_s=60)
+            while up.stats().in_flight:
+                pass
+
+        submit(captures // 4)
+        before = rss_bytes()
+        submit(captures - captures // 4)
+        grown = rss_bytes() - before
+    assert up.stats().uploaded == captures
+    per_100k = grown / (captures - captures // 4) * 100_000
+    note("soak", captures=captures, grown_bytes=grown, grown_bytes_per_100000=per_100k)
+    assert grown < 2 * MIB if captures < 100_000 else per_100k < MIB
