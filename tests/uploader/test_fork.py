@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import time
@@ -75,6 +76,7 @@ def test_forking_with_uploads_in_flight(forks: int, tmp_path: Path) -> None:
                 pid = os.fork()
             if pid == 0:
                 status = 15
+                faulthandler.dump_traceback_later(20, file=2)  # where it hangs, if it does
                 try:
                     status = child(up, folder, write)
                 finally:

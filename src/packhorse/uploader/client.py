@@ -10,6 +10,7 @@ from packhorse.profiles.loading import Profile
 from packhorse.stores.base import Endpoint, Store
 from packhorse.uploader.adaptive import Adaptive
 from packhorse.uploader.adaptive_permits import Limit, checked_limit
+from packhorse.uploader.forks import first_use
 from packhorse.uploader.options import UploaderOptions
 
 #: Idle connections kept at the most, when the profile does not say: room for raising ``max_in_flight`` live.
@@ -37,15 +38,18 @@ class Client:
             if self.options.store is not None:
                 return self.options.store
             if self._store is None:
-                choice = self._choice
-                if choice.candidate.asynchronous:
-                    from packhorse.stores.bridge import SyncBridge
-
-                    self._store = SyncBridge(lambda: choice.make(endpoint=self.endpoint))
-                else:
-                    made: Store = choice.make(endpoint=self.endpoint)
-                    self._store = made
+                with first_use():
+                    self._store = self._made()
             return self._store
+
+    def _made(self) -> Store:
+        choice = self._choice
+        if choice.candidate.asynchronous:
+            from packhorse.stores.bridge import SyncBridge
+
+            return SyncBridge(lambda: choice.make(endpoint=self.endpoint))
+        made: Store = choice.make(endpoint=self.endpoint)
+        return made
 
     def _checked_limit(self, limit: Limit) -> int | Adaptive:
         pool = dict(self._choice.settings).get("pool") if self.options.store is None else None

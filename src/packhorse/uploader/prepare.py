@@ -10,6 +10,7 @@ from typing import Any
 from packhorse.errors import CaptureError, CorruptObjectError
 from packhorse.model import EntryStream, har_stream
 from packhorse.units import MIB
+from packhorse.uploader.forks import first_use
 
 #: Values that are looked at for an estimate at the most. Estimating happens in the submitter's thread and must cost
 #: microseconds; at about 0.4 µs a value this is a bound of about 25 µs.
@@ -92,7 +93,8 @@ def encodable(capture: Any) -> tuple[Any, Any]:
     if isinstance(capture, (bytes, bytearray, memoryview)):
         return _parsed(bytes(capture)), None
     if isinstance(capture, (str, os.PathLike)):
-        from packhorse.captures.read import open_capture
+        with first_use():
+            from packhorse.captures.read import open_capture
 
         opened = open_capture(capture)
         return opened.stream, opened
@@ -102,9 +104,11 @@ def encodable(capture: Any) -> tuple[Any, Any]:
 
 
 def _parsed(text: bytes) -> Any:
-    from packhorse.wire import codec_for
+    with first_use():
+        from packhorse.wire import codec_for
 
+        codec = codec_for(("json", "identity", "raw"))
     try:
-        return codec_for(("json", "identity", "raw")).decode([text])
+        return codec.decode([text])
     except CorruptObjectError as error:
         raise CaptureError(f"not JSON text: {error}", source="submitted bytes") from None

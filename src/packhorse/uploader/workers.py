@@ -15,6 +15,7 @@ from packhorse.stores.base import PutResult
 from packhorse.uploader.adaptive import OVERLOAD
 from packhorse.uploader.degrade import META_DEGRADED, SAYS, degraded
 from packhorse.uploader.draining import OWN_FAULT, drain
+from packhorse.uploader.forks import warm_up
 from packhorse.uploader.job import Job, Stream
 from packhorse.uploader.prepare import encodable
 from packhorse.uploader.retry import pause_s
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 def encode_loop(engine: Work) -> None:
     """Run one encoding thread until the engine stops."""
     codec: Codec | None = None
+    warm_up(engine)
     while (job := engine.next_raw()) is not None:
         job.marks["encode"] = time.monotonic()
         try:
