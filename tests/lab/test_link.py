@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -101,8 +102,11 @@ def test_large_bodies_cross_both_ways(sink: str, tls: bool) -> None:
 
 
 def test_many_connections_at_once(sink: str) -> None:
+    together = threading.Barrier(100)
+
     def put_some(_: int) -> None:
         with connected(link) as connection:
+            together.wait(timeout=60)  # a hundred are open at once
             for _ in range(3):
                 probe_module._put(connection, 20_000)
 
@@ -110,7 +114,8 @@ def test_many_connections_at_once(sink: str) -> None:
         list(pool.map(put_some, range(200)))
         counts = settled(link).counts()
         assert (counts.connections, counts.requests, counts.handshakes) == (200, 600, 200)
-        assert counts.open_peak <= 100
+        # The link sees a connection's end later than the client, so the second hundred may overlap with the first.
+        assert 100 <= counts.open_peak <= 200
 
 
 def test_the_half_that_a_client_closes_does_not_close_the_other(sink: str) -> None:

@@ -123,7 +123,7 @@ def test_a_failed_abort_is_noted_on_a_foreign_error() -> None:
         (400, "RequestTimeout", StoreErrorKind.TIMEOUT),
         (400, None, StoreErrorKind.INVALID),
         (404, None, StoreErrorKind.NOT_FOUND),
-        (409, "OperationAborted", StoreErrorKind.CONFLICT),
+        (409, "OperationAborted", StoreErrorKind.SERVER),
         (502, None, StoreErrorKind.SERVER),
         (503, None, StoreErrorKind.THROTTLED),
         (None, None, StoreErrorKind.CONNECTION),
