@@ -119,6 +119,20 @@ def test_a_row_that_runs_nowhere_is_unusable_input(shop: Path) -> None:
         gate(shop, rows=[ROW, {"name": "gone", "call": "shop:gone"}])
 
 
+def test_a_project_in_a_folder_of_its_repository_is_measured_there(shop: Path) -> None:
+    project = shop / "services" / "till"
+    (project / "src").mkdir(parents=True)
+    (project / "src" / "till.py").write_text(WORK.format(20_000))
+    git(shop, "add", ".")
+    git(shop, "commit", "-qm", "a second project")
+    git(shop, "tag", "-f", "base")
+    record, _ = gate(project, rows=[{"name": "encode", "call": "till:encode"}])
+    assert record["rows"][0]["bytes_out"] == {"base": 30, "head": 30}
+    git(shop, "tag", "-f", "base", "HEAD~1")
+    with pytest.raises(InputError, match="base has no folder services/till"):
+        gate(project, rows=[{"name": "encode", "call": "till:encode"}])
+
+
 def test_no_rows_tells_how_to_declare_them(shop: Path) -> None:
     config = replace(parse_config(QUICK), rows=())
     with pytest.raises(InputError, match=r"\[\[tool\.packhorse\.gate\.rows\]\]"):

@@ -50,13 +50,15 @@ def gate(  # noqa: PLR0913, PLR0917 - one parameter an option
     self_test: bool,
     quick: bool,
 ) -> int:
-    """Compare a change with its base, measured interleaved here and now. Exit 0 passed, 1 regressed, 3 unresolved.
+    """Compare a change with its base, measured interleaved here and now.
+
+    Exit 0 passed, 1 regressed, 2 bad input, 3 unresolved.
 
     Rows and margins are declared in pyproject.toml, [tool.packhorse.gate].
     """
     if self_test:
         return _self_test(quick=quick, seed=seed, output=output)
-    if base is None:
+    if not base:
         raise InputError("gate: --base is missing: a revision (origin/main), a profile or a race's record")
     from packhorse.race.gate.config import checked, read_config
     from packhorse.race.gate.record import write_gate

@@ -15,7 +15,7 @@ from packhorse.race import inputs
 from packhorse.race.gate.config import GateConfig, GateRow
 from packhorse.race.gate.measure import ARMS, BASE, HEAD, Bench, Probe, measure, probe
 from packhorse.race.gate.record import GATE_SCHEMA_VERSION, GateRecord, row_record
-from packhorse.race.gate.sides import Side, here, project_sides, repository
+from packhorse.race.gate.sides import Side, here, project_sides
 from packhorse.race.gate.subjects import Subject, SubjectKind, check_comparable, resolve
 from packhorse.race.inputs import CaptureFile
 from packhorse.race.machine import describe
@@ -140,9 +140,8 @@ def _plan(request: GateRequest, base: Subject, head: Subject, work: Path) -> _Pl
                 "gate: no rows are declared; add some to pyproject.toml, for example\n"
                 '[[tool.packhorse.gate.rows]]\nname = "encode"\ncall = "myservice.captures:encode"\nmargin = 0.01'
             )
-        repo = repository(request.project)
         install = request.config.install if request.own_environments else None
-        sides = project_sides(repo, base.text, head.text or None, install, work)
+        sides = project_sides(request.project, base.text, head.text or None, install, work)
         specs = {side: [row.what() for row in rows] for side in (BASE, HEAD)}
         margins = request.config.margins()
     else:

@@ -138,12 +138,12 @@ def install(folder: Path, environment: Path, arguments: Sequence[str]) -> Path:
 
 
 def project_sides(
-    repo: Path, base: str, head: str | None, arguments: Sequence[str] | None, work: Path
+    project: Path, base: str, head: str | None, arguments: Sequence[str] | None, work: Path
 ) -> tuple[Side, Side]:
     """Two checkouts of one project, each with an environment of its own.
 
     Args:
-        repo: The user's repository.
+        project: The user's project: a repository, or a folder inside one.
         base: A revision.
         head: A revision, or None for the working tree.
         arguments: What ``pip install`` is given in each checkout; None runs both in this environment, with the
@@ -151,11 +151,17 @@ def project_sides(
         work: An empty folder; what is made in it stays there.
     """
     sides = []
+    repo = repository(project)
+    inside = project.resolve().relative_to(repo.resolve())
     # Paths of equal length: even the environment's size can shift a process's stack, and with it its timings
     # (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong!", ASPLOS 2009).
     for name, revision in (("base", base), ("head", head)):
         commit = None if revision is None else commit_of(repo, revision)
-        folder = checkout(repo, commit, work / name)
+        folder = checkout(repo, commit, work / name) / inside
+        if not folder.is_dir():
+            raise InputError(
+                f"gate: {revision or 'the working tree'} has no folder {inside}, so there is no {name} side"
+            )
         label = "working tree" if commit is None else f"{revision} ({commit[:10]})"
         if arguments is None:
             path = tuple(p for p in (folder / "src", folder) if p.is_dir())
