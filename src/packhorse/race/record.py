@@ -89,11 +89,23 @@ def read_record(path: Path) -> Record:
     Raises:
         RecordError: Missing, not JSON, or not following the schema.
     """
-    file = path / "record.json" if path.is_dir() else path
+    file, loaded = load_json(path, "record.json", kind="race")
+    return validate(loaded, source=file.name)
+
+
+def load_json(path: Path, name: str, *, kind: str) -> tuple[Path, Any]:
+    """Read a JSON document, given its file or the folder in which it is called ``name``.
+
+    Returns:
+        The file and what is in it, unchecked.
+
+    Raises:
+        RecordError: Missing or not JSON; says to give the folder of a ``kind``.
+    """
+    file = path / name if path.is_dir() else path
     try:
-        loaded = json.loads(file.read_text(encoding="utf-8"))
+        return file, json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RecordError(f"{file.name}: cannot be read: {error.strerror}; give the folder of a race") from error
+        raise RecordError(f"{file.name}: cannot be read: {error.strerror}; give the folder of a {kind}") from error
     except ValueError as error:
         raise RecordError(f"{file.name}: not JSON: {error}") from error
-    return validate(loaded, source=file.name)

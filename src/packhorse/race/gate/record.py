@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from packhorse.errors import RecordError
-from packhorse.files import appearing
+from packhorse.files import write_text
 from packhorse.race.gate.measure import ARMS, BASE, BASE_AGAIN, HEAD, Bench, Probe
+from packhorse.race.record import load_json
 from packhorse.race.stats.gate import GateState
 from packhorse.race.stats.interval import bca_interval
 
@@ -80,17 +81,10 @@ def validate(record: object, *, source: str) -> GateRecord:
 def write_gate(record: GateRecord, path: Path) -> None:
     """Write a gate's record; it appears whole or not at all. Raises RecordError and then writes nothing."""
     validate(record, source=path.name)
-    with appearing(path) as file:
-        file.write(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+    write_text(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_gate(path: Path) -> GateRecord:
     """Read a gate's record, given its file or its folder. Raises RecordError."""
-    file = path / "gate.json" if path.is_dir() else path
-    try:
-        loaded = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecordError(f"{file.name}: cannot be read: {error.strerror}; give the folder of a gate") from error
-    except ValueError as error:
-        raise RecordError(f"{file.name}: not JSON: {error}") from error
+    file, loaded = load_json(path, "gate.json", kind="gate")
     return validate(loaded, source=file.name)

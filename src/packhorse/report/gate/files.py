@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from packhorse.files import appearing
+from packhorse.files import write_text
 from packhorse.report.gate.benchmark_json import benchmark_json
 from packhorse.report.gate.junit import junit
 from packhorse.report.gate.markdown import markdown
@@ -18,5 +18,4 @@ FILES = {"summary.md": markdown, "comment.md": comment, "junit.xml": junit, "ben
 def render(record: dict[str, Any], folder: Path) -> None:
     """Write every rendering into ``folder``, each whole or not at all."""
     for name, make in FILES.items():
-        with appearing(folder / name) as file:
-            file.write(make(record).encode())
+        write_text(folder / name, make(record))
