@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from packhorse.race.options import PhasePlan
-from packhorse.race.plan import Deadlines, another_block, best_of, order
+from packhorse.race.plan import Deadlines, able_to_decide, another_block, best_of, order
+from packhorse.race.verdicts import row_verdicts
 
 NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=12, unique=True)
 
@@ -60,3 +62,18 @@ def test_a_phase_measures_its_least_blocks_and_then_as_many_as_fit() -> None:
 
 def test_the_best_come_first_and_ties_go_by_name() -> None:
     assert best_of({"b": [1, 1, 50], "a": [1, 1, 1], "c": [0.5, 0.5, 9], "none": []}, 2) == ["c", "a"]
+
+
+@pytest.mark.parametrize("rows", [1, 5, 14, 30])
+def test_enough_blocks_are_measured_for_a_clear_difference_to_be_found(rows: int) -> None:
+    planned = able_to_decide(PhasePlan(0.4, 8, 24), rows=rows, seed=1)
+    assert 8 <= planned.min_blocks <= planned.max_blocks == 24
+    blocks = range(planned.min_blocks)
+    costs = {f"slow{row}": {block: 10.0 + block / 100 for block in blocks} for row in range(rows)}
+    twins = {name: {block: 1.0 + (block % 2) / 1000 for block in blocks} for name in ("best", "twin")}
+    verdicts = row_verdicts({**costs, **twins}, "best", "twin", seed=1)
+    assert {row["outcome"] for row in verdicts.values()} == {"slower"}
+
+
+def test_no_more_blocks_are_asked_for_than_the_plan_allows() -> None:
+    assert able_to_decide(PhasePlan(0.4, 2, 6), rows=1000, seed=1).min_blocks == 6

@@ -19,7 +19,7 @@ from packhorse.race import inputs, lineup
 from packhorse.race.findings import Findings
 from packhorse.race.options import Objective, RaceOptions, Require
 from packhorse.race.phase import Bench, Cost, Elimination, PhaseData
-from packhorse.race.plan import Deadlines, best_of
+from packhorse.race.plan import Deadlines, able_to_decide, best_of
 from packhorse.race.progress import Observer, Silent
 from packhorse.race.record import Record, write_record
 from packhorse.race.score import fit_price, own_cost, predicted_cost, upload_cost
@@ -307,10 +307,12 @@ class Race:
         if reference.in_flight != 1 and reference.name not in checked:
             extra.append(lineup.upload_arm(reference.pipeline, 1))
         protected = frozenset(arm.name for arm in (arms[0], *extra)) | found.for_goals
+        racing = {arm.name: arm for arm in (*arms, *extra)}
+        plan = self._effort.finals
         self._bench.phase(
             "finals",
-            list({arm.name: arm for arm in (*arms, *extra)}.values()),
-            self._effort.finals,
+            list(racing.values()),
+            plan if self._options.quick else able_to_decide(plan, rows=len(racing) - 2, seed=self._options.seed),
             deadlines=self._until(self._effort.finals.share),
             rule=Elimination(
                 upload_cost(self._options.objective, self._options.tariff),
