@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from packhorse.report.interval_column import drawn
 from packhorse.report.markdown import headline
 from packhorse.report.text import bytes_, rate, seconds
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+#: Columns of a terminal from which on intervals are drawn, and characters of one.
+_WIDE, _SPAN = 100, 17
 
 
 def show(record: dict[str, Any], console: Console) -> None:
@@ -18,17 +23,24 @@ def show(record: dict[str, Any], console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(title=f"By {record['objective']}, best first", title_justify="left", box=box.SIMPLE_HEAD)
-    grid.add_column("pipeline", overflow="fold", min_width=34)
+    grid = Table(
+        title=f"By {record['objective']}, best first", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    grid.add_column("pipeline", overflow="fold", min_width=28)
     own = "$/million" if record["objective"] == "cost" else record["objective"]
     for title in ("in flight", own, "behind", "capt./s"):
         grid.add_column(title, justify="right", no_wrap=title != "in flight")
     rows = [row for row in record["results"] if row["against_best"] is not None]
-    for row in sorted(rows, key=lambda row: (row["against_best"]["log_ratio"], row["arm"])):
+    rows.sort(key=lambda row: (row["against_best"]["log_ratio"], row["arm"]))
+    intervals = drawn([row["against_best"] for row in rows], _SPAN) if console.width >= _WIDE else None
+    if intervals:
+        grid.add_column(f"95 %\n{intervals.scale}", no_wrap=True)
+    for index, row in enumerate(rows):
         style = "bold" if row["arm"] in record["winner"].get("set_arms", ()) else ""
         behind = f"{math.expm1(row['against_best']['log_ratio']):+.1%}"
         figures = (figure(row, record["objective"]), behind, rate(row["captures_per_s"]))
-        grid.add_row(Text(row["pipeline"], style=style), str(row["in_flight"]), *figures)
+        drawn_too = [intervals.cells[index]] if intervals else []
+        grid.add_row(Text(row["pipeline"], style=style), str(row["in_flight"]), *figures, *drawn_too)
     console.print(grid)
     console.print(Text(headline(record), style="bold"))
     for note in record.get("judged", {}).get("notes", ()):

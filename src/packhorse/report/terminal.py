@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from packhorse.report import verdicts
+from packhorse.report.interval_column import FARTHEST, drawn
 from packhorse.report.markdown import headline
 from packhorse.report.text import bytes_, rate, seconds, times
 
@@ -12,30 +13,35 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-#: Columns below which the table leaves CPU and memory out.
-NARROW = 100
+#: Columns of a terminal below which these are left out; the report has them. In flight stands behind the name then.
+_WIDTHS = {"CPU": 130, "memory": 114, "in flight": 104}
+#: Characters of an interval, and where in flight has no column.
+_SPAN, _NARROW_SPAN = 17, 11
 
 
 def show(record: dict[str, Any], console: Console) -> None:
-    """Print the verdict and the ranking. Names in the record are printed as plain text, never as markup."""
+    """Print the ranking with its intervals, and the verdict. Names are printed as plain text, never as markup."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    winner = record["winner"]
+    narrow = console.width < _WIDTHS["in flight"]
+    rows = [row for row in record["results"] if row["role"] != "aa-twin"]
+    intervals = drawn([_effect(row, record) for row in rows], _NARROW_SPAN if narrow else _SPAN)
     grid = Table(title="End to end, fastest first", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("pipeline", overflow="fold", min_width=28 if console.width >= NARROW else 22)
-    titles: tuple[str, ...] = ("in flight", "capt./s", "× ref.", "verdict", "CPU", "stored", "memory")
-    if console.width < NARROW:  # the report has the rest
-        titles = tuple(title for title in titles if title not in ("CPU", "memory"))
+    grid.add_column("pipeline", overflow="fold", min_width=22 if narrow else 28)
+    every = ("in flight", "capt./s", "× ref.", "verdict", "CPU", "stored", "memory")
+    titles = [title for title in every if console.width >= _WIDTHS.get(title, 0)]
     for title in titles:
         grid.add_column(title, justify="right", no_wrap=title != "in flight")
-    for row in record["results"]:
-        if row["role"] == "aa-twin":
-            continue
-        name = Text(row["pipeline"], style="bold" if row["arm"] in winner.get("set_arms", ()) else "")
+    if intervals:
+        grid.add_column(f"cost\n{intervals.scale}" if narrow else f"cost, 95 %\n{intervals.scale}", no_wrap=True)
+    for index, row in enumerate(rows):
+        at = f" @{row['in_flight']}" if narrow else ""
+        name = Text(row["pipeline"] + at, style="bold" if row["arm"] in record["winner"].get("set_arms", ()) else "")
         if row["captures_per_s"] is None:
-            grid.add_row(name, str(row["in_flight"]), Text("failed" if row["error"] else "not measured", style="red"))
+            failed = Text("failed" if row["error"] else "not measured", style="red")
+            grid.add_row(name, *([] if narrow else [str(row["in_flight"])]), failed)
             continue
         cells = {
             "in flight": str(row["in_flight"]),
@@ -46,14 +52,11 @@ def show(record: dict[str, Any], console: Console) -> None:
             "stored": bytes_(row["bytes_out"]),
             "memory": bytes_(row["peak_rss_bytes"]),
         }
-        grid.add_row(name, *(cells[title] for title in titles))
+        grid.add_row(name, *(cells[title] for title in titles), *([intervals.cells[index]] if intervals else []))
     console.print(grid)
-    if record["method"]["yardstick"]:
-        console.print(
-            f"Verdicts are over the yardstick, raced twice; noise floor {verdicts.noise(record)}.", style="dim"
-        )
+    _explain(record, console)
     console.print(Text(headline(record), style="bold"))
-    confirmed = winner.get("held_out")
+    confirmed = record["winner"].get("held_out")
     if confirmed:
         console.print(
             Text(
@@ -63,3 +66,20 @@ def show(record: dict[str, Any], console: Console) -> None:
         )
     if record["errors"]:
         console.print(Text(f"{len(record['errors'])} failed; see the report.", style="red"))
+
+
+def _effect(row: dict[str, Any], record: dict[str, Any]) -> dict[str, Any] | None:
+    """A row's cost over the yardstick; the yardstick's own is what it differed from itself by."""
+    if row["arm"] == record["method"]["yardstick"]:
+        noise: dict[str, Any] | None = record["noise"]
+        return noise
+    return row.get("verdict")
+
+
+def _explain(record: dict[str, Any], console: Console) -> None:
+    if record["method"]["yardstick"]:
+        console.print(
+            f"Verdicts and costs are over the yardstick (│), raced twice: its own cost is over itself, and the noise "
+            f"floor {verdicts.noise(record)}. ◀ and ▶: beyond {FARTHEST:.0f} %.",
+            style="dim",
+        )
