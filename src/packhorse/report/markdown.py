@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from packhorse.report import judged, verdicts
+from packhorse.report.limits import limits
 from packhorse.report.text import bytes_, code, number, percent, plain, rate, seconds, table, times
 from packhorse.units import format_bytes
 
 Record = dict[str, Any]
-
-#: Other processes' share of the machine above which the report warns.
-BUSY_SHARE = 0.05
 
 
 def render(record: Record) -> str:
@@ -28,7 +26,7 @@ def render(record: Record) -> str:
         verdicts.sections,
         judged.sections,
         _held_out,
-        _caveats,
+        _limits,
         _next_steps,
         _stages,
         _failures,
@@ -206,74 +204,9 @@ def _held_out(record: Record) -> list[str]:
     ]
 
 
-def _caveats(record: Record) -> list[str]:
-    lines = []
-    if record["winner"].get("streaming") is False:
-        lines.append(
-            "* **The chosen pipeline does not stream**: a stage of it makes its whole output at once, holding the "
-            "interpreter meanwhile. For captures of tens of megabytes beside an event loop, prefer a streaming one."
-        )
-    limited = [row for row in record["results"] if row["target_limited"] and row["role"] != "aa-twin"]
-    if limited:
-        lines.append(
-            f"* **The target limits {len(limited)} row(s)**: they reach over 70 % of what the target takes of ready "
-            "bodies of their size, so their order among themselves says as much of the target as of the pipelines."
-        )
-    if record["target"].get("name") == "moto":
-        lines.append(
-            "* moto answers some 170 puts a second: right for correctness, useless for judging clients. Use rclone."
-        )
-    ceiling = record["target"].get("ceiling")
-    if ceiling:
-        puts = ", ".join(f"{rate(value)}/s ({plain(name)})" for name, value in sorted(ceiling["puts_per_s"].items()))
-        lines.append(
-            f"* The target's ceiling, ready bodies through {plain(ceiling['client'])}, "
-            f"{ceiling.get('in_flight', 8)} in flight: {puts}."
-        )
-    null = next((row for row in record["stages"].get("encode", ()) if row["candidate"] == "(null)"), None)
-    if null and null["wall_s"] is not None:
-        lines.append(
-            f"* The harness's own cost, the null pipeline: {seconds(null['wall_s'])} per capture; not subtracted."
-        )
-    lines += _other_load(record)
-    suspect = [block for block in record["blocks"] if block["suspect"]]
-    if suspect:
-        lines.append(f"* {len(suspect)} suspect block(s) were measured again; both stay in the record.")
-    lines.append(_link(record))
-    if record["quick"]:
-        lines.append("* A quick race: few blocks. Run without --quick before publishing.")
-    return ["## What limits this result", "", *lines, ""]
-
-
-def _link(record: Record) -> str:
-    figures = record.get("link_figures")
-    if not figures or figures["asked"]["name"] == "loopback":
-        without = ": on it pool sizes and round trips hardly count" if record["link"] == "loopback" else ""
-        return f"* The link is {plain(record['link'])}{without}."
-    asked, achieved = figures["asked"], figures["achieved"]
-    wanted = f"* The link is {plain(record['link'])}, simulated: {2 * asked['delay_ms'] + asked['service_ms']:g} ms"
-    if not achieved:
-        return f"{wanted} to a PUT's answer were asked for; the race ended before it was measured."
-    missed = ", ".join(f"{plain(name.replace('_', ' '))} {error:+.1%}" for name, error in achieved["errors"].items())
-    return (
-        f"{wanted} to a small PUT's answer were asked for, {achieved['answer_ms']:.1f} ms measured; "
-        f"off by: {missed or 'nothing that was asked for'}. {plain(asked['source'])}"
-    )
-
-
-def _other_load(record: Record) -> list[str]:
-    """What other processes took while CPU stages were timed; servers idle then, so it is none of ours."""
-    rows = [row for stage in ("encode", "compress", "cross") for row in record["stages"].get(stage, ())]
-    samples = [sample for row in rows for sample in row["samples"]]
-    wall_s = sum(sample["wall_s"] for sample in samples)
-    cores = record["machine"].get("cores_logical") or 1
-    if not wall_s:
-        return []
-    share = sum(sample.get("other_busy_s", 0.0) for sample in samples) / (wall_s * cores)
-    text = f"Other processes took {percent(share)} of the machine's {cores} cores while CPU stages were timed"
-    if share > BUSY_SHARE:
-        return [f"* **{text}**: run again on an idle machine before acting on small differences."]
-    return [f"* {text}."]
+def _limits(record: Record) -> list[str]:
+    shown = ((f"**{plain(one.strong)}**: " if one.strong else "") + plain(one.text) for one in limits(record))
+    return ["## What limits this result", "", *(f"* {text}" for text in shown), ""]
 
 
 def _next_steps(record: Record) -> list[str]:

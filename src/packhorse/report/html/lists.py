@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from packhorse.report.html.model import Line, Table, figure, text
-from packhorse.report.text import bytes_, rate, seconds, times
+from packhorse.report.text import bytes_, seconds, times
 
 Record = dict[str, Any]
 
@@ -102,33 +102,6 @@ def flat(machine: dict[str, Any]) -> Iterable[tuple[str, Any]]:
             yield from ((f"{key}: {inner}", found) for inner, found in sorted(value.items()))
         else:
             yield key, value
-
-
-def limits(record: Record) -> Iterator[str]:
-    """Sentences on what the result does not say."""
-    if record["winner"].get("streaming") is False:
-        yield (
-            "The chosen pipeline does not stream: a stage of it makes its whole output at once. For captures of tens "
-            "of megabytes beside an event loop, prefer a streaming one."
-        )
-    limited = [row for row in record["results"] if row.get("target_limited") and row["role"] != "aa-twin"]
-    if limited:
-        yield (
-            f"The target limits {len(limited)} pipeline(s): they reach over 70 % of what it takes of ready bodies of "
-            "their size, so their order says as much of the target as of them."
-        )
-    if record["target"].get("name") == "moto":
-        yield "moto answers some 170 PUTs a second: right for correctness, useless for judging clients."
-    ceiling = record["target"].get("ceiling")
-    if ceiling:
-        puts = ", ".join(f"{rate(value)}/s ({name})" for name, value in sorted(ceiling["puts_per_s"].items()))
-        yield f"The target's ceiling, ready bodies through {ceiling['client']}, 8 in flight: {puts}."
-    null = next((row for row in record["stages"].get("encode", ()) if row["candidate"] == "(null)"), None)
-    if null and null.get("wall_s") is not None:
-        yield f"The harness's own cost, the null pipeline: {seconds(null['wall_s'])} per capture; not subtracted."
-    yield f"The link is {record['link']}."
-    if record["interrupted"]:
-        yield "The race was interrupted."
 
 
 def _line(*values: object) -> Line:

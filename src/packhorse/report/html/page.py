@@ -13,6 +13,7 @@ from packhorse.report.html.inert import csp_hash, script_json, visible, visible_
 from packhorse.report.html.library import compiled, require, script
 from packhorse.report.html.model import Section
 from packhorse.report.html.waterfall_figure import stages
+from packhorse.report.limits import limits
 
 if TYPE_CHECKING:
     import jinja2
@@ -82,7 +83,7 @@ def race_sections(record: Record) -> list[Section]:
         Section("race", "The race, end to end", whole),
         Section("sure", "How sure, and how late", sure),
         Section("alone", "The stages alone", alone),
-        Section("doubts", "What limits this result", tables=doubts, notes=tuple(lists.limits(record))),
+        Section("doubts", "What limits this result", tables=doubts, notes=tuple(map(str, limits(record)))),
         Section("origin", "What it was measured on", tables=origin),
     ]
 
