@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +13,7 @@ from typing import Any, TypeAlias
 from packhorse.errors import RecordError
 from packhorse.files import write_text
 from packhorse.race.gate.measure import ARMS, BASE, BASE_AGAIN, HEAD, Bench, Probe
+from packhorse.race.machine import scrub
 from packhorse.race.record import load_json
 from packhorse.race.stats.gate import GateState
 from packhorse.race.stats.interval import bca_interval
@@ -23,38 +25,50 @@ FLOOR_LEVEL = 0.95
 GateRecord: TypeAlias = dict[str, Any]
 
 
-def row_record(name: str, state: GateState, bench: Bench, margin_ratio: float, seen: Probe) -> dict[str, Any]:
-    """One row of the record: its outcome, and the figures behind it."""
+def row_record(name: str, state: GateState | None, bench: Bench, margin_ratio: float, seen: Probe) -> dict[str, Any]:
+    """One row of the record: its outcome, and the figures behind it.
+
+    ``ratio``, its interval, ``base_s``, ``head_s`` and ``noise_floor_ratio`` are of the same data: the blocks of the
+    measurements in ``judged_measurements``. A row that an interrupt kept from being judged has none of them.
+    """
     row: dict[str, Any] = {"name": name, "margin_ratio": margin_ratio}
     row["bytes_out"] = {arm: seen.bytes_out[arm].get(name) for arm in (BASE, HEAD)}
-    result = state.rows.get(name)
+    failure = seen.failure(name)
+    if failure is not None:
+        return row | {"outcome": failure[0], "error": scrub(failure[1])}
+    result = state.rows.get(name) if state is not None else None
     if result is None:
-        here = seen.errors[HEAD].get(name)
-        outcome = "broken" if here is not None else "new"
-        return row | {"outcome": outcome, "error": here or seen.errors[BASE].get(name)}
+        return row | {"outcome": "unresolved"}
     low, centre, high = result.interval.as_ratios()
-    seconds = _seconds(bench, name, result.measurements)
+    seconds = _seconds(bench, name, result.judged_measurements)
     aa = [math.log(again / once) for once, again in zip(seconds[BASE], seconds[BASE_AGAIN], strict=True)]
+    # The ratio is over the mean of both base processes of a block, and so is this.
+    base_s = [math.sqrt(once * again) for once, again in zip(seconds[BASE], seconds[BASE_AGAIN], strict=True)]
     floor = bca_interval(aa, FLOOR_LEVEL, seed=0)
     return row | {
         "outcome": str(result.outcome),
         "ratio": centre,
         "low": low,
         "high": high,
+        "level": result.interval.level,
         "p_slower": result.p_slower,
         "p_within": result.p_within,
         "blocks": int(result.log_ratios.size),
         "measurements": result.measurements,
-        "base_s": statistics.median(seconds[BASE]),
+        "judged_measurements": list(result.judged_measurements),
+        "base_s": statistics.median(base_s),
         "head_s": statistics.median(seconds[HEAD]),
         "noise_floor_ratio": math.exp(max(abs(floor.low), abs(floor.high))),
     }
 
 
-def _seconds(bench: Bench, row: str, measurement: int) -> dict[str, list[float]]:
-    """Arm → median seconds of a pass, by block, of the measurement that came last."""
-    judged = [t for t in bench.timings if t.row == row and t.judged and t.measurement == measurement]
-    return {arm: [t.median_s for t in sorted(judged, key=lambda t: t.block) if t.arm == arm] for arm in ARMS}
+def _seconds(bench: Bench, row: str, measurements: Sequence[int]) -> dict[str, list[float]]:
+    """Arm → median seconds of a pass, block by block, of the measurements that decided."""
+    judged = sorted(
+        (t for t in bench.timings if t.row == row and t.judged and t.measurement in measurements),
+        key=lambda t: (t.measurement, t.block),
+    )
+    return {arm: [t.median_s for t in judged if t.arm == arm] for arm in ARMS}
 
 
 def validate(record: object, *, source: str) -> GateRecord:
