@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -84,7 +86,14 @@ def test_a_profile_whose_library_is_missing_names_the_extra(tmp_path: Path, monk
             raise importlib.metadata.PackageNotFoundError(name)
         return "1.0"
 
-    monkeypatch.setattr("packhorse.stages.registry.importlib.metadata.version", version)
+    def imported(name: str) -> ModuleType:
+        if name.endswith("brotli_br"):
+            raise ModuleNotFoundError("No module named 'brotli'")
+        return import_module(name)
+
+    import_module = importlib.import_module
+    monkeypatch.setattr("importlib.metadata.version", version)
+    monkeypatch.setattr("packhorse.stages.registry.importlib.import_module", imported)
     path = tmp_path / "smallest.toml"
     path.write_text(GOOD.replace("gzip:6", "brotli:9").replace("mine", "smallest"), encoding="utf-8")
     with pytest.raises(

@@ -135,8 +135,10 @@ class Pipeline:
     @property
     def unavailable(self) -> str | None:
         """None when every stage can run here, otherwise why not."""
-        states = (registry.availability(choice.candidate) for choice in self.choices)
-        return next((f"{s.candidate.name}: {s.reason}" for s in states if s.reason), None)
+        for choice in self.choices:
+            if (reason := registry.problem(choice.candidate)) is not None:
+                return f"{choice.candidate.name}: {reason}"
+        return None
 
     def codec(self) -> Codec:
         """Contexts for running the CPU stages many times in one thread.

@@ -30,6 +30,7 @@ class Admission(Unspooling):
     def _reset(self) -> None:
         super()._reset()
         self._line = Line()
+        self._url_base = f"s3://{self.endpoint.bucket}/"
 
     def submit(self, capture: Any, key: str | None, *, wait_s: float | None) -> Ticket:
         """Hand a capture in, waiting in line at most ``wait_s`` seconds for room (None: as long as it takes).
@@ -67,7 +68,7 @@ class Admission(Unspooling):
     def job(self, capture: Any, key: str | None) -> Job:
         """A job with its key fixed and its size estimated; not submitted yet."""
         chosen = new_key(self._prefix, self._suffix) if key is None else checked_key(key)
-        ticket = Ticket(chosen, f"s3://{self.endpoint.bucket}/{chosen}")
+        ticket = Ticket(chosen, self._url_base)
         held_bytes = estimate_bytes(capture)
         if held_bytes > self.options.stream_above_bytes and held_bytes != STREAM_HELD_BYTES:
             held_bytes += STREAM_HELD_BYTES  # it stays whole while it is streamed

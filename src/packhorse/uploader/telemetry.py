@@ -6,17 +6,19 @@ can be no SDK that would collect. The library ``opentelemetry-api`` is imported 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from packhorse.uploader.telemetry_metrics import METRICS, PROCESS_METRICS, Labels, Reading, Values, values
 from packhorse.uploader.telemetry_process import GcPauses, LoopLag
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: One collection reads all metrics from one look, which is at most so old: that way the account's identity holds in
 #: what is exported, too.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import time
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: Seconds between two heartbeats on an event loop: about 0.01 % of a core.
 BEAT_S = 0.25

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
+import contextlib
+import logging
+import threading
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from packhorse.errors import UploadFailed
+
+logger = logging.getLogger("packhorse")
 
 
 class Fate(StrEnum):
@@ -51,25 +54,37 @@ class Receipt:
 
 
 class Ticket:
-    """One submitted capture. Await it on an event loop, or call :meth:`result` from a thread."""
+    """One submitted capture. Await it on an event loop, or call :meth:`result` from a thread.
 
-    __slots__ = ("_future", "fate", "key", "reason", "url")
+    There is no lock in it, and nothing is made for waiting before somebody waits: making tickets is part of what a
+    submitter pays for. A callback is taken from the list by whoever calls it, so that each is called once.
+    """
 
-    def __init__(self, key: str, url: str) -> None:
+    __slots__ = ("_callbacks", "_published", "_receipt", "_url_base", "fate", "key", "reason")
+
+    def __init__(self, key: str, url_base: str) -> None:
+        """A ticket for ``key``, whose URL is ``url_base`` with the key behind it."""
         self.key = key
-        self.url = url
         #: Fate so far; final when it is not ``IN_FLIGHT``.
         self.fate = Fate.IN_FLIGHT
         #: Why it was dropped or failed, in words; empty otherwise. Never holds content of the capture.
         self.reason = ""
-        self._future: concurrent.futures.Future[Receipt] = concurrent.futures.Future()
+        self._url_base = url_base
+        self._published = False
+        self._receipt: Receipt | None = None
+        self._callbacks: list[Callable[[], object]] = []
 
     def __repr__(self) -> str:
         return f"Ticket(key={self.key!r}, fate={self.fate.value!r})"
 
+    @property
+    def url(self) -> str:
+        """``s3://bucket/key``."""
+        return self._url_base + self.key
+
     def done(self) -> bool:
         """True when the fate is final."""
-        return self._future.done()
+        return self._published
 
     def result(self, timeout_s: float | None = None) -> Receipt:
         """Wait for the upload.
@@ -78,24 +93,77 @@ class Ticket:
             TimeoutError: No final fate within ``timeout_s``; the upload goes on.
             UploadFailed: The capture was dropped or failed; ``fate`` and ``reason`` say why.
         """
-        return self._future.result(timeout_s)
+        if not self._published and not self._wait(timeout_s):
+            raise TimeoutError(f"{self.key!a} has no final fate after {timeout_s} s; the upload goes on")
+        return self._outcome()
 
     def __await__(self) -> Generator[Any, None, Receipt]:
         """Wait for the upload on the running event loop. Cancelling the wait does not cancel the upload."""
-        future = asyncio.wrap_future(self._future)
-        # Whoever stops waiting has said that the outcome does not matter: asyncio need not complain that nobody saw it.
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return asyncio.shield(future).__await__()
+        if not self._published:
+            import asyncio
+
+            loop = asyncio.get_running_loop()
+            arrived = loop.create_future()
+
+            def arrive() -> None:
+                if not arrived.done():
+                    arrived.set_result(None)
+
+            def wake() -> None:
+                with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits there any more
+                    loop.call_soon_threadsafe(arrive)
+
+            self._when_done(wake)
+            try:
+                yield from arrived
+            finally:
+                self._forget(wake)
+        return self._outcome()
 
     def add_done_callback(self, callback: Callable[[Ticket], None]) -> None:
-        """Call ``callback(ticket)`` once the fate is final, from whichever thread found it out (or at once)."""
-        self._future.add_done_callback(lambda _: callback(self))
+        """Call ``callback(ticket)`` once the fate is final, from whichever thread found it out (or at once).
+
+        What it raises is logged and goes no further.
+        """
+        self._when_done(lambda: callback(self))
 
     def settle(self, receipt: Receipt | None) -> None:
         """Wake all who wait; called once, by the engine, after ``fate`` and ``reason`` were set."""
-        if self.fate is Fate.IN_FLIGHT:
-            return
-        if receipt is not None:
-            self._future.set_result(receipt)
-        else:
-            self._future.set_exception(UploadFailed(self.fate.value, self.reason))
+        if self.fate is not Fate.IN_FLIGHT:
+            self._receipt = receipt
+            self._published = True
+            self._call()
+
+    def _outcome(self) -> Receipt:
+        if self._receipt is None:
+            raise UploadFailed(self.fate.value, self.reason)
+        return self._receipt
+
+    def _wait(self, timeout_s: float | None) -> bool:
+        turn = threading.Lock()
+        turn.acquire()
+        self._when_done(turn.release)
+        try:
+            return turn.acquire(timeout=-1 if timeout_s is None else min(max(timeout_s, 0.0), threading.TIMEOUT_MAX))
+        finally:
+            self._forget(turn.release)
+
+    def _when_done(self, callback: Callable[[], object]) -> None:
+        self._callbacks.append(callback)
+        if self._published:  # whoever published it may have looked before
+            self._call()
+
+    def _forget(self, callback: Callable[[], object]) -> None:
+        with contextlib.suppress(ValueError):  # it has been called
+            self._callbacks.remove(callback)
+
+    def _call(self) -> None:
+        while True:
+            try:
+                callback = self._callbacks.pop(0)
+            except IndexError:
+                return
+            try:
+                callback()
+            except Exception:
+                logger.exception("a callback of a ticket raised; the capture's fate stands")

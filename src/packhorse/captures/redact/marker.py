@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
+import weakref
 from collections import Counter
 from hashlib import blake2b
 from typing import Any
@@ -26,6 +28,9 @@ def is_marker(text: str) -> bool:
     )
 
 
+_markers: weakref.WeakSet[Marker] = weakref.WeakSet()
+
+
 class Marker:
     """Makes markers and counts them by rule. Thread-safe.
 
@@ -42,7 +47,12 @@ class Marker:
             raise InputError(f"key has {len(key)} bytes; give 1 to 64")
         self._key = secrets.token_bytes(32) if key is None else key
         self._counts: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self.renew()
+        _markers.add(self)
+
+    def renew(self) -> None:
+        """Make the lock afresh: in a forked child, whoever held it is not there any more."""
+        self._lock = threading.RLock()  # re-entrant: a signal handler may ask for the counts wherever we are
 
     def mark(self, value: Any, rule: str) -> str:
         """The marker for a value, counted under ``rule``. A value that is a marker already is handed back uncounted."""
@@ -61,3 +71,11 @@ class Marker:
         """How many values were replaced, by rule."""
         with self._lock:
             return dict(sorted(self._counts.items()))
+
+
+def _in_child() -> None:
+    for marker in list(_markers):
+        marker.renew()
+
+
+os.register_at_fork(after_in_child=_in_child)
