@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 
 from packhorse.race.gate import power
-from packhorse.race.gate.record import validate
-from packhorse.report.gate.facts import verdict
-from packhorse.report.gate.files import FILES, render
+from packhorse.race.gate.record import validate, write_gate
+from packhorse.report.gate.facts import advice, verdict
+from packhorse.report.gate.files import FILES, clear, render
 from packhorse.report.gate.selftest import markdown
 from packhorse.report.gate.terminal import show
 
@@ -37,6 +37,7 @@ def record() -> dict[str, Any]:
             "name": EVIL, "margin_ratio": 0.01, "outcome": "regressed", "bytes_out": {"base": 10_000, "head": 12_000},
             "ratio": 1.034, "low": 1.02, "high": 1.05, "p_slower": 0.001, "p_within": 0.9, "blocks": 8,
             "measurements": 2, "base_s": 0.010, "head_s": 0.01034, "noise_floor_ratio": 1.006,
+            "level": 0.95, "judged_measurements": [2],
         },
         {"name": "new one", "margin_ratio": 0.01, "outcome": "new", "bytes_out": {"base": None, "head": 5},
          "error": "AttributeError: no"},
@@ -44,10 +45,12 @@ def record() -> dict[str, Any]:
             "name": "steady", "margin_ratio": 0.02, "outcome": "unresolved", "bytes_out": {"base": 7, "head": 7},
             "ratio": 1.001, "low": 0.98, "high": 1.03, "p_slower": 0.7, "p_within": 0.2, "blocks": 16,
             "measurements": 2, "base_s": 0.5, "head_s": 0.5005, "noise_floor_ratio": 1.02,
+            "level": 0.975, "judged_measurements": [1, 2],
         },
     ]  # fmt: skip
     timings = [
-        _timing(row, arm, block, 0.01 + block / 10_000)
+        _timing(row, arm, block, 0.01 * measurement + block / 10_000, measurement)
+        for measurement in (1, 2)
         for row in (EVIL, "steady")
         for arm in ("base", "base-again", "head")
         for block in range(8)
@@ -123,18 +126,85 @@ def test_the_terminal_shows_names_as_text(record: dict[str, Any]) -> None:
     assert "Regressed:" in text
 
 
+@pytest.mark.parametrize("name", ["summary.md", "comment.md"])
+def test_each_interval_is_shown_with_its_own_level(record: dict[str, Any], name: str) -> None:
+    both = FILES[name](record)
+    assert "change [97.5 %]" in both
+    assert "+3.4 % [+2.0 %, +5.0 %] at 95 %" in both
+    assert "[-2.0 %, +3.0 %] |" in both
+    for row in record["rows"]:
+        row.pop("level", None)
+    assert "change [interval]" in FILES[name](record)
+
+
+def test_the_export_holds_the_blocks_that_decided_and_no_others(record: dict[str, Any]) -> None:
+    found = {b["name"]: b["stats"]["data"] for b in json.loads(FILES["benchmark.json"](record))["benchmarks"]}
+    assert len(found["steady[head]"]) == 16  # judged by both measurements
+    assert found[f"{EVIL}[base]"] == [pytest.approx(0.02 + block / 10_000) for block in range(8)]  # by the second
+
+
+def test_the_summary_says_which_measurement_decided(record: dict[str, Any]) -> None:
+    text = FILES["summary.md"](record)
+    assert "twice, the second judged" in text
+    assert "twice, judged together" in text
+
+
 @pytest.mark.parametrize(
-    ("outcomes", "code", "said"),
+    ("outcomes", "code", "said", "advised"),
     [
-        (["passed"], 0, "Passed"),
-        (["passed", "broken"], 1, "Regressed: row 1"),
-        (["unresolved"], 3, "neither slower"),
-        (["inconclusive: environment"], 3, "too unsteady"),
+        (["passed"], 0, "1 row compared", ""),
+        (["passed", "new"], 0, "1 row compared, 1 new", ""),
+        (["passed", "regressed"], 1, "Regressed: row 1.", "raise its margin"),
+        (["passed", "broken"], 1, "Broken: row 1.", "does not run on the change"),
+        (["unresolved"], 3, "1 row could be called neither slower", "--blocks"),
+        (["passed", "base failed"], 3, "the base cannot run row 1", "name a base that runs"),
+        (["inconclusive: environment"], 3, "too unsteady", "packhorse doctor"),
     ],
 )
-def test_the_verdict_in_a_sentence(outcomes: list[str], code: int, said: str) -> None:
+def test_the_verdict_in_a_sentence_and_what_to_do(outcomes: list[str], code: int, said: str, advised: str) -> None:
     rows = [{"name": f"row {n}", "outcome": outcome} for n, outcome in enumerate(outcomes)]
-    assert said in verdict({"rows": rows, "exit_code": code})
+    found = {"rows": rows, "exit_code": code}
+    assert said in verdict(found)
+    assert advised in advice(found)
+    assert bool(advised) == bool(advice(found))
+
+
+def test_a_broken_row_is_not_said_to_have_been_measured() -> None:
+    found = {"rows": [{"name": "a", "outcome": "broken"}], "exit_code": 1}
+    assert "Regressed" not in verdict(found)
+    assert "margin" not in advice(found)
+
+
+def test_what_could_not_be_compared_is_told_with_its_reason(record: dict[str, Any]) -> None:
+    """As a head that dies and a base that fails come out of a gate, and an interrupt before the second measurement."""
+    record["rows"] += [
+        {"name": "dies", "margin_ratio": 0.01, "outcome": "broken", "bytes_out": {"base": 1, "head": None},
+         "error": "the process ended by SIGSEGV"},
+        {"name": "old", "margin_ratio": 0.01, "outcome": "base failed", "bytes_out": {"base": None, "head": 1},
+         "error": "ValueError: no"},
+    ]  # fmt: skip
+    validate(record, source="test")
+    for name in ("summary.md", "comment.md"):
+        text = FILES[name](record)
+        assert "dies: fails: the process ended by SIGSEGV" in text
+        assert "old: fails on the base: ValueError: no" in text
+    suite = ET.fromstring(FILES["junit.xml"](record)).find("testsuite")
+    assert suite is not None
+    assert (suite.get("failures"), suite.get("errors")) == ("2", "2")
+    record["interrupted"], record["exit_code"] = True, 3
+    validate(record, source="test")
+    assert "interrupted" in FILES["comment.md"](record)
+
+
+def test_old_files_of_a_gate_are_cleared_and_nothing_else(record: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "summary.md").write_text("the user's own")
+    clear(tmp_path)
+    assert (tmp_path / "summary.md").read_text() == "the user's own"
+    write_gate(record, tmp_path / "gate.json")
+    render(record, tmp_path)
+    (tmp_path / "notes.md").write_text("the user's own")
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.md"]
 
 
 def _self_test_record(slowdowns: dict[str, float]) -> dict[str, Any]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from packhorse.errors import InputError
+from packhorse.errors import InputError, PackhorseError
+
+if TYPE_CHECKING:
+    from packhorse.race.gate.run import GateRequest
+
+#: There is no verdict: wrong use, an environment that cannot measure, or a crash. Never to be taken for a regression.
+EXIT_NO_VERDICT = 2
+#: As every command that Ctrl-C ends (128 + SIGINT).
+EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -52,32 +65,67 @@ def gate(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> int:
     """Compare a change with its base, measured interleaved here and now.
 
-    Exit 0 passed, 1 regressed, 2 bad input, 3 unresolved.
-
     Rows and margins are declared in pyproject.toml, [tool.packhorse.gate].
-    """
-    if self_test:
-        return _self_test(quick=quick, seed=seed, output=output)
-    if not base:
-        raise InputError("gate: --base is missing: a revision (origin/main), a profile or a race's record")
-    from packhorse.race.gate.config import checked, read_config
-    from packhorse.race.gate.record import write_gate
-    from packhorse.race.gate.run import GateRequest, run_gate, with_rows
+
+    \b
+    Exit status:
+      0    every compared row is within its margin, with confidence
+      1    a row is slower than its margin, with confidence, or the change breaks it
+      2    wrong use, the environment cannot measure, or the tool crashed: there is no verdict
+      3    unresolved: the data cannot tell, or the base could not be measured
+      130  interrupted (Ctrl-C, SIGTERM); what was measured is kept, as unresolved
+    With --self-test: 0 the goals are met, 1 they are missed.
+    """  # noqa: D301 - click knows the paragraph by a real backspace
+    with _ended_by_sigterm():
+        try:
+            if self_test:
+                return _self_test(quick=quick, seed=seed, output=output)
+            if quick:
+                raise InputError("gate: --quick belongs to --self-test; for fewer blocks use --blocks")
+            if not base:
+                raise InputError("gate: --base is missing: a revision (origin/main), a profile or a race's record")
+            request = _request(base, head, project, rows, captures, own=environment == "own", blocks=blocks, seed=seed)
+            return _compare(request, output)
+        except click.ClickException:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong, 1 means "regressed" and nothing else
+            _tell(error)
+            return EXIT_NO_VERDICT
+
+
+def _request(  # noqa: PLR0913 - one parameter an option
+    base: str,
+    head: str | None,
+    project: Path,
+    rows: Sequence[str],
+    captures: tuple[Path, ...],
+    *,
+    own: bool,
+    blocks: int | None,
+    seed: int | None,
+) -> GateRequest:
+    from packhorse.race.gate.config import check_blocks, checked, read_config
+    from packhorse.race.gate.run import GateRequest, with_rows
     from packhorse.race.machine import command
-    from packhorse.report.gate.files import render
-    from packhorse.report.gate.terminal import show
 
     config = with_rows(read_config(project), rows)
-    config = checked(
-        replace(
-            config,
-            blocks=config.blocks if blocks is None else blocks,
-            seed=config.seed if seed is None else seed,
-        )
-    )
-    request = GateRequest(base, head, project, config, environment == "own", captures, command(sys.argv))
+    given = {name: value for name, value in {"blocks": blocks, "seed": seed}.items() if value is not None}
+    options = {name: f"--{name}" for name in given}
+    config = checked(replace(config, **given), options=options)  # type: ignore[arg-type]
+    if config.rows:
+        check_blocks(config, len(config.rows), options=options)
+    return GateRequest(base, head, project, config, own, captures, command(sys.argv))
+
+
+def _compare(request: GateRequest, output: Path | None) -> int:
+    from packhorse.race.gate.record import write_gate
+    from packhorse.race.gate.run import run_gate
+    from packhorse.report.gate.files import clear, render
+    from packhorse.report.gate.terminal import show
+
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
+        clear(output)  # what an earlier gate left must not be taken for this one's, however this one ends
     with _Bar() as bar:
         record = run_gate(request, bar)
     show(record, Console())
@@ -85,7 +133,7 @@ def gate(  # noqa: PLR0913, PLR0917 - one parameter an option
         write_gate(record, output / "gate.json")
         render(record, output)
         click.echo(f"\nrecord and reports: {output}/")
-    return int(record["exit_code"])
+    return EXIT_INTERRUPTED if record.get("interrupted") else int(record["exit_code"])
 
 
 def _self_test(*, quick: bool, seed: int | None, output: Path | None) -> int:
@@ -101,6 +149,37 @@ def _self_test(*, quick: bool, seed: int | None, output: Path | None) -> int:
         write_self_test(record, output)
         click.echo(f"record and report: {output}/")
     return 0 if record["verdict"]["goals_met"] else 1
+
+
+def _tell(error: Exception) -> None:
+    """One line for what packhorse foresees, a trace for what it does not; CI logs are public, so both are scrubbed."""
+    from packhorse.race.machine import scrub
+
+    if isinstance(error, PackhorseError):
+        sys.stderr.write(f"packhorse: {scrub(str(error))}\n")
+    elif isinstance(error, OSError) and error.filename:
+        sys.stderr.write(f"packhorse: {scrub(str(error.filename))}: {error.strerror}\n")
+    else:
+        sys.stderr.write(scrub("".join(traceback.format_exception(error))))
+        sys.stderr.write("packhorse: gate: this is a defect of packhorse and no verdict; please report it\n")
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM, by which CI systems and ``timeout`` end a job, unwinds as Ctrl-C does: nothing is left running."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second one must not stop the clearing up
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Bar:

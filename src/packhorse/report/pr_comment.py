@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from packhorse.report.gate.facts import WORDS, advice, change, environment, percent, seconds, size_note, verdict
+from packhorse.report.gate.facts import (
+    WORDS,
+    advice,
+    change,
+    change_title,
+    environment,
+    notes,
+    percent,
+    seconds,
+    shared_level,
+    verdict,
+)
 from packhorse.report.text import plain, table
 
 #: First line of every comment: what finds it again, so that it is updated and never posted twice.
@@ -18,8 +29,6 @@ _OPEN, _FOLDED, _NOTES = 12, 16, 10
 _TEXT = 200
 _SIGNS = {"passed": "✅", "regressed": "❌", "broken": "❌", "new": "🆕"}
 _UNSURE = "⚠️"
-_HEADER = ("", "row", "base", "head", "change [95 %]", "margin", "outcome")
-
 Record = dict[str, Any]
 Row = dict[str, Any]
 
@@ -40,9 +49,9 @@ def render(record: Record, *, report_url: str | None = None) -> str:
         lines += [*_table(changed, _OPEN), ""]
     else:
         lines += ["No row changed beyond its interval.", ""]
-    notes = [f"* {_short(row['name'])}: {_short(note)}" for row in rows for note in _notes(row)]
-    if notes:
-        lines += [*_cut(notes, _NOTES), ""]
+    noted = [f"* {_short(row['name'])}: {_short(note)}" for row in rows for note in notes(row)]
+    if noted:
+        lines += [*_cut(noted, _NOTES), ""]
     if advice(record):
         lines += [advice(record), ""]
     lines += _folded(record, calm)
@@ -65,14 +74,15 @@ def _folded(record: Record, calm: Sequence[Row]) -> list[str]:
         *lines,
         f"`{_short(record['head'])}` against `{_short(record['base'])}`: {_short(environment(record))}.",
         f"Times are of one pass over {len(record['captures'])} captures; seed {settings['seed']}. A row fails when a",
-        "signed-rank test puts its slowdown above the margin, after Holm, in two measurements.",
+        "signed-rank test puts its slowdown above the margin, after Holm, and it is above it when measured again.",
         "",
         "</details>",
     ]
 
 
 def _table(rows: Sequence[Row], most: int) -> list[str]:
-    return _cut(table(_HEADER, [_cells(row) for row in rows]), most + 2)
+    header = ("", "row", "base", "head", change_title(rows), "margin", "outcome")
+    return _cut(table(header, [_cells(row, shared_level(rows)) for row in rows]), most + 2)
 
 
 def _cut(lines: list[str], most: int) -> list[str]:
@@ -81,21 +91,16 @@ def _cut(lines: list[str], most: int) -> list[str]:
     return [*lines[: most - 1], "", f"… and {len(lines) - most + 1} more in the report."]
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, level: float | None) -> list[str]:
     return [
         _SIGNS.get(row["outcome"], _UNSURE),
         _short(row["name"]),
         seconds(row.get("base_s")),
         seconds(row.get("head_s")),
-        change(row),
+        change(row, level),
         percent(1 + row["margin_ratio"]),
         WORDS[row["outcome"]],
     ]
-
-
-def _notes(row: Row) -> list[str]:
-    found = [f"{'fails' if row['outcome'] == 'broken' else 'not there'}: {row['error']}"] if row.get("error") else []
-    return found + ([size_note(row)] if size_note(row) else [])
 
 
 def _short(value: object) -> str:

@@ -6,12 +6,18 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from packhorse.errors import InputError
+from packhorse.lab.targets import LOCAL_TARGETS
 from packhorse.pipeline import Pipeline
+from packhorse.race.stats.gate import GateRule
+from packhorse.race.stats.significance import least_blocks
 
 TABLE = "tool.packhorse.gate"
+#: Where a setting stands, for errors: what is given on the command line is not blamed on the file.
+PLACE = f"pyproject.toml: {TABLE}"
 #: Blocks of a measurement. With the noise that METHOD measured, 20 find +3 % in nine of ten runs (docs/methodology.md).
 DEFAULT_BLOCKS = 20
 #: Below this no row could pass or fail at the usual level.
@@ -62,7 +68,7 @@ class GateConfig:
         alpha: Level of every decision.
         install: What ``pip install`` is given in each checkout.
         captures: Files relative to the project's root; none takes packhorse's synthetic ones.
-        target: Where rows that upload send: ``rclone``, ``moto`` or an endpoint's URL.
+        target: The local server that rows that upload send to: ``rclone`` or ``moto``.
         seed: Seeds the order and the synthetic captures.
     """
 
@@ -132,7 +138,7 @@ def read_config(project: Path) -> GateConfig:
 
 def parse_config(values: dict[str, Any]) -> GateConfig:
     """Read the table's values. Raises as :func:`read_config`."""
-    table = _Table(values, f"pyproject.toml: {TABLE}")
+    table = _Table(values, PLACE)
     default = GateConfig()
     margin = float(table.take("margin", (int, float), 0.01))
     rows = table.take("rows", list, [])
@@ -151,9 +157,16 @@ def parse_config(values: dict[str, Any]) -> GateConfig:
     return checked(config)
 
 
-def checked(config: GateConfig) -> GateConfig:
-    """``config`` if a gate can be run by it. Raises InputError naming the field."""
-    place = f"pyproject.toml: {TABLE}"
+def checked(config: GateConfig, *, options: Mapping[str, str] = MappingProxyType({})) -> GateConfig:
+    """``config`` if a gate can be run by it; whether its blocks are enough, :func:`check_blocks` says.
+
+    Args:
+        config: Any.
+        options: Field → the option of the command line that set it, which is then named in its place.
+
+    Raises:
+        InputError: Names the field or the option, and what to do.
+    """
     bounds = {
         "blocks": (FEWEST_BLOCKS, 1000),
         "repeats": (1, 100),
@@ -163,12 +176,48 @@ def checked(config: GateConfig) -> GateConfig:
     for name, (low, high) in bounds.items():
         value = getattr(config, name)
         if not low <= value <= high:
-            raise InputError(f"{place}: {name} is {value}; it must be from {low} to {high}")
+            raise InputError(f"{_named(name, options)} is {value}; it must be from {low} to {high}")
     names = [row.name for row in config.rows]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InputError(f"{place}: two rows are called {twice!r}")
+        raise InputError(f"{PLACE}: two rows are called {twice!r}")
+    if config.target not in LOCAL_TARGETS:
+        # Not repeated in the message: the URL of an endpoint may hold a credential.
+        raise InputError(
+            f"{PLACE}: target must be {' or '.join(LOCAL_TARGETS)}: a gate's uploads go to a server on this machine, "
+            "since another one would decide the outcome; race --target measures an endpoint of yours"
+        )
     return config
+
+
+def check_blocks(config: GateConfig, rows: int, *, options: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Refuse fewer blocks than a gate of so many rows needs to decide anything.
+
+    Args:
+        config: Its ``blocks`` and ``alpha``.
+        rows: How many are compared.
+        options: See :func:`checked`.
+
+    Raises:
+        InputError: Even blocks that all say the same could not reach the level; says how many could.
+    """
+    needed = fewest_blocks(rows, config.alpha)
+    if config.blocks < needed:
+        counted = f"{rows} row{'s' * (rows > 1)} at alpha {config.alpha:g}"
+        raise InputError(
+            f"{_named('blocks', options)} is {config.blocks}, but {counted} need at least {needed}: with fewer, no "
+            "result could be significant; measure more blocks (--blocks) or fewer rows (--row)"
+        )
+
+
+def fewest_blocks(rows: int, alpha: float) -> int:
+    """Blocks below which a gate of so many rows can fail none, or cannot see that its base differs from itself."""
+    noise = least_blocks(rows, GateRule().alpha_environment, sides=2)
+    return max(FEWEST_BLOCKS, least_blocks(rows, alpha, sides=1), noise)
+
+
+def _named(name: str, options: Mapping[str, str]) -> str:
+    return options.get(name) or f"{PLACE}: {name}"
 
 
 def _row(values: Any, number: int, margin: float) -> GateRow:

@@ -1,7 +1,7 @@
 """A gate's record in pytest-benchmark's own JSON, so that existing dashboards can read it.
 
 Format: what ``pytest --benchmark-json`` writes (pytest_benchmark/session.py and stats.py, version 5); each row appears
-twice, as ``row[base]`` and ``row[head]``, with one datum for each judged block.
+twice, as ``row[base]`` and ``row[head]``, with one datum for each block that the row was judged by.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ import json
 import statistics
 from typing import Any
 
+#: Data that quartiles and a standard deviation need.
+_FEWEST = 2
+
 
 def benchmark_json(record: dict[str, Any]) -> str:
     """The whole document. ``datetime`` and the host are left empty: the record holds neither."""
-    rows = [row["name"] for row in record["rows"] if "ratio" in row]
+    rows = [row for row in record["rows"] if row.get("blocks", 0) >= _FEWEST]
     document = {
         "machine_info": {
             "node": "",
@@ -31,8 +34,13 @@ def benchmark_json(record: dict[str, Any]) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _benchmark(record: dict[str, Any], row: str, arm: str) -> dict[str, Any]:
-    timings = [t for t in record["timings"] if t["row"] == row and t["arm"] == arm and t["judged"]]
+def _benchmark(record: dict[str, Any], judged: dict[str, Any], arm: str) -> dict[str, Any]:
+    row, measurements = judged["name"], judged.get("judged_measurements", (1, 2))
+    timings = [
+        t
+        for t in record["timings"]
+        if t["row"] == row and t["arm"] == arm and t["judged"] and t["measurement"] in measurements
+    ]
     data = [statistics.median(t["wall_s"]) / t["rounds"] for t in timings]
     return {
         "group": row,

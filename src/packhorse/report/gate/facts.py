@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from packhorse.units import format_s
@@ -15,6 +16,7 @@ WORDS = {
     "unresolved": "unresolved",
     "inconclusive: environment": "inconclusive: environment",
     "new": "new, not compared",
+    "base failed": "not compared: base fails",
 }
 #: Changes of the output's size up to this are not worth a line: keys and salts that are drawn anew change it a little.
 SIZE_NOTE_SHARE = 0.002
@@ -26,33 +28,90 @@ def percent(ratio: float) -> str:
 
 
 def verdict(record: dict[str, Any]) -> str:
-    """One sentence."""
-    counts = Counter(row["outcome"] for row in record["rows"])
+    """One or two sentences. Only compared rows are counted."""
+    named: dict[str, list[str]] = {}
+    for row in record["rows"]:
+        named.setdefault(row["outcome"], []).append(row["name"])
     code = record["exit_code"]
+    if record.get("interrupted"):
+        return "Unresolved: interrupted before it had decided. What was measured until then is kept."
     if code == 0:
-        return f"Passed: no row is slower than its margin ({_rows(len(record['rows']))})."
+        new = f", {len(named['new'])} new" if "new" in named else ""
+        return f"Passed: no row is slower than its margin ({_rows(len(named.get('passed', [])))} compared{new})."
     if code == 1:
-        bad = [row["name"] for row in record["rows"] if row["outcome"] in {"regressed", "broken"}]
-        return f"Regressed: {', '.join(bad)}."
-    if counts["inconclusive: environment"]:
+        said = [(word, named.get(word.lower(), [])) for word in ("Regressed", "Broken")]
+        return " ".join(f"{word}: {', '.join(names)}." for word, names in said if names)
+    if "inconclusive: environment" in named:
         return "Unresolved: this machine was too unsteady. The base differed from itself, so nothing was judged."
-    return f"Unresolved: {_rows(counts['unresolved'])} could be called neither slower than the margin nor within it."
+    failed = f"the base cannot run {', '.join(named['base failed'])}" if "base failed" in named else ""
+    count = len(named.get("unresolved", []))
+    opened = f"{_rows(count)} could be called neither slower than the margin nor within it" if count else ""
+    return f"Unresolved: {'; '.join(filter(None, (failed, opened)))}."
+
+
+#: Outcome → what to do about it, in the order said.
+_ADVICE = {
+    "regressed": "A regressed row was above its margin again when it was measured a second time: profile it on both "
+    "sides, or raise its margin with a reason.",
+    "broken": "A broken row does not run on the change, for the reason shown: it has to run before it can be timed.",
+    "base failed": "What fails on the base alone was not compared: mend it there, or name a base that runs.",
+    "inconclusive: environment": "Run it again on a quieter machine; `packhorse doctor` names what makes one unsteady.",
+    "unresolved": "Run it again on a quieter machine or with more blocks (`--blocks`), or widen the row's margin.",
+}
 
 
 def advice(record: dict[str, Any]) -> str:
     """What to do next; empty when all is well."""
     if record["exit_code"] == 0:
         return ""
-    if record["exit_code"] == 3:
-        return "Run it again on a quieter machine, or with more blocks (`--blocks`), or allow the row a wider margin."
-    return "Each failing row failed in two measurements. Profile it on both sides, or raise its margin with a reason."
+    if record.get("interrupted"):
+        return "Run it again."
+    wanted = {"regressed", "broken"} if record["exit_code"] == 1 else set(_ADVICE)
+    wanted &= {row["outcome"] for row in record["rows"]}
+    return " ".join(text for outcome, text in _ADVICE.items() if outcome in wanted)
 
 
-def change(row: dict[str, Any]) -> str:
-    """The change of a row with its interval."""
+def shared_level(rows: Sequence[dict[str, Any]]) -> float | None:
+    """The confidence level that most rows' intervals have; None where no row has one."""
+    counts = Counter(row["level"] for row in rows if "level" in row)
+    return max(counts, key=lambda level: (counts[level], level)) if counts else None
+
+
+def change_title(rows: Sequence[dict[str, Any]]) -> str:
+    """Heading of the column of changes, with the level of their intervals."""
+    level = shared_level(rows)
+    return "change [interval]" if level is None else f"change [{_level(level)}]"
+
+
+def change(row: dict[str, Any], shared: float | None = None) -> str:
+    """The change of a row with its interval, and the interval's level where it is not the one said above."""
     if "ratio" not in row:
         return "–"
-    return f"{percent(row['ratio'])} [{percent(row['low'])}, {percent(row['high'])}]"
+    own = f" at {_level(row['level'])}" if "level" in row and row["level"] != shared else ""
+    return f"{percent(row['ratio'])} [{percent(row['low'])}, {percent(row['high'])}]{own}"
+
+
+def _level(level: float) -> str:
+    return f"{100 * level:.4g} %"
+
+
+def measured(row: dict[str, Any]) -> str:
+    """How often a row was measured, and which of it decided."""
+    judged = {(2,): ", the second judged", (1, 2): ", judged together"}.get(
+        tuple(row.get("judged_measurements", ())), ""
+    )
+    return {1: "once", 2: f"twice{judged}"}.get(row.get("measurements", 0), "–")
+
+
+#: Outcome of a row that has an error → what the error is of.
+_ERROR_OF = {"broken": "fails", "new": "not in the base", "base failed": "fails on the base"}
+
+
+def notes(row: dict[str, Any]) -> list[str]:
+    """What has to be said of a row beside its figures."""
+    error = row.get("error")
+    found = [f"{_ERROR_OF.get(row['outcome'], 'not measured')}: {error}"] if error else []
+    return found + ([size_note(row)] if size_note(row) else [])
 
 
 def size_note(row: dict[str, Any]) -> str:

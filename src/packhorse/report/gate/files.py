@@ -14,6 +14,17 @@ from packhorse.report.pr_comment import render as comment
 #: File → how it is rendered. All of them are functions of the record alone: the same bytes each time.
 FILES = {"summary.md": markdown, "comment.md": comment, "junit.xml": junit, "benchmark.json": benchmark_json}
 
+#: The record's own file, which its renderings stand beside.
+RECORD = "gate.json"
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier gate left in ``folder``; where there is no gate's record, nothing is touched."""
+    if not (folder / RECORD).is_file():
+        return
+    for name in (*FILES, RECORD):  # the record last: interrupted, this can be done again
+        (folder / name).unlink(missing_ok=True)
+
 
 def render(record: dict[str, Any], folder: Path) -> None:
     """Write every rendering into ``folder``, each whole or not at all."""

@@ -11,11 +11,11 @@ from packhorse.report.gate.facts import WORDS, change, percent, verdict
 #: XML 1.0 allows no other control characters, not even escaped.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _FAILING = {"regressed", "broken"}
-_OPEN = {"unresolved", "inconclusive: environment"}
+_OPEN = {"unresolved", "inconclusive: environment", "base failed"}
 
 
 def junit(record: dict[str, Any]) -> str:
-    """One test case a row: regressed rows are failures, unresolved ones errors, new ones skipped."""
+    """One test case a row: regressed and broken rows are failures, unresolved ones errors, new ones skipped."""
     rows = record["rows"]
     count = {name: sum(row["outcome"] in kinds for row in rows) for name, kinds in _KINDS.items()}
     totals = {name: str(value) for name, value in count.items()}

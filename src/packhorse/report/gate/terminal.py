@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from packhorse.report.gate.facts import WORDS, advice, change, percent, seconds, size_note, verdict
+from packhorse.report.gate.facts import (
+    WORDS,
+    advice,
+    change,
+    change_title,
+    notes,
+    percent,
+    seconds,
+    shared_level,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,15 +30,21 @@ def show(record: dict[str, Any], console: Console) -> None:
 
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("row", overflow="fold")
-    for title in ("base", "head", "change [95 %]", "margin", "outcome"):
-        grid.add_column(title, justify="right")
+    level = shared_level(record["rows"])
+    for title in ("base", "head", change_title(record["rows"]), "margin", "outcome"):
+        grid.add_column(Text(title), justify="right")
     for row in record["rows"]:
         outcome = Text(WORDS[row["outcome"]], style=_STYLES.get(row["outcome"], "yellow"))
-        cells = (seconds(row.get("base_s")), seconds(row.get("head_s")), change(row), percent(1 + row["margin_ratio"]))
+        cells = (
+            seconds(row.get("base_s")),
+            seconds(row.get("head_s")),
+            change(row, level),
+            percent(1 + row["margin_ratio"]),
+        )
         grid.add_row(Text(row["name"]), *cells, outcome)
     console.print(grid)
     for row in record["rows"]:
-        for note in filter(None, (row.get("error"), size_note(row))):
+        for note in notes(row):
             console.print(Text(f"{row['name']}: {note}"))
     console.print(Text(verdict(record), style="bold"))
     if advice(record):
