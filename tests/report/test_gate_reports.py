@@ -13,11 +13,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from packhorse.race.gate import power
 from packhorse.race.gate.record import validate, write_gate
 from packhorse.report.gate.facts import advice, verdict
 from packhorse.report.gate.files import FILES, clear, render
-from packhorse.report.gate.selftest import markdown
 from packhorse.report.gate.terminal import show
 
 EVIL = "<script>alert(1)</script> | `x` \x1b[31m ]]>"
@@ -205,44 +203,3 @@ def test_old_files_of_a_gate_are_cleared_and_nothing_else(record: dict[str, Any]
     (tmp_path / "notes.md").write_text("the user's own")
     clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.md"]
-
-
-def _self_test_record(slowdowns: dict[str, float]) -> dict[str, Any]:
-    """Blocks whose arms differ by exactly what was planted, on a drift that all of them share, and a little scatter."""
-    import random
-
-    rng = random.Random(3)
-    arms = {"base": 0.0, "base-again": 0.0, "head": 0.0, **{power.arm(r): r for r in power.PLANTED}}
-    timings = []
-    for block in range(40):
-        drift = 1 + 0.1 * rng.random()
-        for row in power.MARGINS:
-            for arm, ratio in arms.items():
-                scatter = 1 + rng.gauss(0, 0.002)
-                timings.append(_timing(row, arm, block, drift * scatter * (1 + slowdowns.get(row, 1.0) * ratio)))
-    for block in range(40):
-        for row in power.MARGINS:
-            timings += [
-                _timing(row, arm, block, 1 + abs(rng.gauss(0, 0.3)), measurement=2)
-                for arm in ("base", "base-again", "head")
-            ]
-    return {"seed": 1, "timings": timings, "command": "x", "machine": {}, "kind": "gate-self-test"}
-
-
-def test_power_and_false_alarms_come_out_of_the_samples() -> None:
-    found = power.figures(_self_test_record({}), gates=60)
-    assert found["verdict"]["goals_met"]
-    assert found["verdict"]["false_alarm_share"] == 0
-    assert found["verdict"]["power"] == {power.CPU: 1.0, power.END_TO_END: 1.0}
-    assert found["loaded"]["drawn"]["regressed"] == 0
-    assert found["loaded"]["drawn"]["unresolved"] > 0
-    ten = [a for a in found["achieved"] if a["planted_ratio"] == 0.10]
-    assert all(a["ratio"] == pytest.approx(1.1, abs=0.005) for a in ten)
-
-
-def test_a_gate_that_finds_nothing_misses_its_goals() -> None:
-    """The planted work was not done: the self-test has to notice."""
-    record = _self_test_record(dict.fromkeys(power.MARGINS, 0.0))
-    record |= power.figures(record, gates=60)
-    assert not record["verdict"]["goals_met"]
-    assert "goals missed" in markdown(record)

@@ -10,14 +10,14 @@ A last measurement is made with other processes loading the machine: there the g
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 
 import packhorse
 from packhorse import __version__
+from packhorse.errors import PackhorseError
 from packhorse.files import appearing
 from packhorse.lab.targets import start_target
 from packhorse.race import inputs
@@ -36,6 +37,7 @@ from packhorse.race.gate.process import Worker
 from packhorse.race.gate.run import GateObserver
 from packhorse.race.gate.sides import Side
 from packhorse.race.machine import describe
+from packhorse.race.stats.interval import bca_interval
 
 SELF_TEST_SCHEMA_VERSION = 1
 PIPELINE = "orjson-stream | isal:2 | raw"
@@ -44,12 +46,29 @@ ROWS = {CPU: PIPELINE, END_TO_END: f"{PIPELINE} | obstore"}
 FIT_PAIRS, FIT_BYTES = 40, 200_000
 REPEATS, SAMPLE_S = 3, 0.05
 BLOCKS, QUICK_BLOCKS = 120, 24
-#: Keeps one core busy, on and off by chance, as neighbours do.
-_BURNER = (
-    "import random, sys, time\nr = random.Random(int(sys.argv[1]))\n"
-    "while True:\n    end = time.monotonic() + r.expovariate(2)\n"
-    "    while time.monotonic() < end: pass\n    time.sleep(r.expovariate(4))\n"
-)
+#: More pairs are run, up to so many times as many, until the planted work shows.
+FIT_TRIES = 3
+#: Keeps one core busy, on and off by chance, as neighbours do. Ends with its standard input, which closes when this
+#: process goes, however it goes.
+_BURNER = """
+import os, random, sys, threading, time
+
+def end_with_parent():
+    os.read(0, 1)
+    os._exit(0)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+r = random.Random(int(sys.argv[1]))
+while True:
+    end = time.monotonic() + r.expovariate(2)
+    while time.monotonic() < end:
+        pass
+    time.sleep(r.expovariate(4))
+"""
+
+
+class SelfTestError(PackhorseError):
+    """The gate cannot be measured here: a row does not run, or planted work does not show."""
 
 
 def run_self_test(*, quick: bool, seed: int, observer: GateObserver) -> dict[str, Any]:
@@ -57,6 +76,10 @@ def run_self_test(*, quick: bool, seed: int, observer: GateObserver) -> dict[str
 
     Returns:
         The record: raw samples, power curve, false alarms, the loaded measurement, and whether the goals are met.
+
+    Raises:
+        SelfTestError: See there.
+        UnavailableError: The local server is not installed.
     """
     blocks = QUICK_BLOCKS if quick else BLOCKS
     with tempfile.TemporaryDirectory(prefix="packhorse-self-test-") as folder, start_target("rclone") as target:
@@ -76,7 +99,7 @@ def run_self_test(*, quick: bool, seed: int, observer: GateObserver) -> dict[str
         bench.sides = {arm: bench.sides[arm] for arm in (BASE, BASE_AGAIN, HEAD)}
         observer.say("the same tree, with the machine loaded")
         observer.begin(2 * DEFAULT_BLOCKS, 1, list(ROWS))
-        with _loaded(seed):
+        with loaded(seed):
             measure(bench, list(ROWS), measurement=2, blocks=2 * DEFAULT_BLOCKS, seed=seed, done=observer.block)
     record = {
         "schema_version": SELF_TEST_SCHEMA_VERSION,
@@ -118,18 +141,50 @@ def _fit(bench: Bench, side: Side, rows: list[dict[str, Any]]) -> dict[tuple[str
     found = {}
     for row in rows:
         with Worker(side) as plain, Worker(side) as more:
-            plain.prepare(bench.folder, bench.captures, [{**row, "plant_bytes": 0}])
-            more.prepare(bench.folder, bench.captures, [{**row, "plant_bytes": FIT_BYTES}])
+            _ready(plain, bench, {**row, "plant_bytes": 0})
+            _ready(more, bench, {**row, "plant_bytes": FIT_BYTES})
             once_s = min(plain.run(row["name"], 1)["wall_s"] for _ in range(5))
             rounds = bench.rounds[row["name"]] = max(1, round(bench.sample_s / once_s + 0.5))
-            ratios = []
-            for _ in range(FIT_PAIRS):
-                base_s = plain.run(row["name"], rounds)["wall_s"]
-                ratios.append(more.run(row["name"], rounds)["wall_s"] / base_s)
-        per_byte = (statistics.median(ratios) - 1) / FIT_BYTES
+
+            def pair(name: str = row["name"], count: int = rounds, one: Worker = plain, other: Worker = more) -> float:
+                base_s = one.run(name, count)["wall_s"]
+                return float(other.run(name, count)["wall_s"]) / base_s
+
+            per_byte = fitted(row["name"], pair)
         for ratio in PLANTED:
             found[row["name"], ratio] = round(ratio / per_byte)
     return found
+
+
+def _ready(worker: Worker, bench: Bench, row: dict[str, Any]) -> None:
+    answers = worker.prepare(bench.folder, bench.captures, [row])
+    answer = answers.get(row["name"], answers)  # an error of the whole request stands where rows would
+    if "error" in answer:
+        raise SelfTestError(f"self-test: row {row['name']!r} does not run: {answer['error']}")
+
+
+def fitted(row: str, pair: Callable[[], float]) -> float:
+    """Slowdown, as a ratio, for each byte that is compressed again.
+
+    Args:
+        row: Its name.
+        pair: Measures once with :data:`FIT_BYTES` more and once without; returns the ratio of the two.
+
+    Raises:
+        SelfTestError: Even :data:`FIT_TRIES` times :data:`FIT_PAIRS` pairs do not show the work: their interval
+            includes no slowdown at all.
+    """
+    logs: list[float] = []
+    for _ in range(FIT_TRIES):
+        logs += [math.log(pair()) for _ in range(FIT_PAIRS)]
+        interval = bca_interval(logs, 0.95, seed=0)
+        if interval.low > 0:
+            return math.expm1(interval.estimate) / FIT_BYTES
+    raise SelfTestError(
+        f"self-test: {FIT_BYTES} bytes compressed again do not show in row {row!r} ({len(logs)} pairs, "
+        f"{math.expm1(interval.low):+.1%} to {math.expm1(interval.high):+.1%}): this machine is too unsteady to plant "
+        "slowdowns; run it on a quieter one"
+    )
 
 
 def _arms(
@@ -149,17 +204,17 @@ def _arms(
 
 
 @contextmanager
-def _loaded(seed: int) -> Iterator[None]:
-    """Other processes busy on all cores but one, on and off."""
+def loaded(seed: int) -> Iterator[list[int]]:
+    """Other processes busy on all cores but one, on and off; their process ids. They end with the block."""
     seeds = random.Random(seed)
-    count = max(1, (os.cpu_count() or 1) - 1)
-    burners = [
-        subprocess.Popen([sys.executable, "-c", _BURNER, str(seeds.randrange(1 << 30))], start_new_session=True)
-        for _ in range(count)
-    ]
+    burners: list[subprocess.Popen[bytes]] = []
     try:
-        yield
+        for _ in range(max(1, (os.cpu_count() or 1) - 1)):
+            code = [sys.executable, "-c", _BURNER, str(seeds.randrange(1 << 30))]
+            burners.append(subprocess.Popen(code, stdin=subprocess.PIPE, start_new_session=True))
+        yield [burner.pid for burner in burners]
     finally:
         for burner in burners:
             burner.kill()
-            burner.wait()
+        for burner in burners:
+            burner.communicate()

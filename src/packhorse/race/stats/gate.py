@@ -7,7 +7,7 @@ judges those and ends. No clock and no I/O; the same measurements always give th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -92,6 +92,7 @@ class RowResult:
         p_within: Signed-rank test that it is below the margin.
         log_ratios: The data that decided.
         measurements: How many measurements the row has had.
+        judged_measurements: Which of them outcome, interval and ``log_ratios`` are of: one of them, or both together.
     """
 
     outcome: RowOutcome
@@ -100,6 +101,7 @@ class RowResult:
     p_within: float
     log_ratios: FloatArray
     measurements: int
+    judged_measurements: tuple[int, ...] = (1,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +180,33 @@ def second_pass(state: GateState, measurement: Mapping[str, RowData], rule: Gate
     for name in pooled:
         if judged[name].outcome is RowOutcome.REGRESSED and not _median_above(measurement[name], name, rule):
             judged[name] = replace(judged[name], outcome=RowOutcome.UNRESOLVED)
-    rows = {name: replace(judged[name], measurements=2) if name in judged else row for name, row in state.rows.items()}
+    again = {
+        name: replace(row, measurements=2, judged_measurements=(2,) if name in failing else (1, 2))
+        for name, row in judged.items()
+    }
+    rows = {name: again.get(name, row) for name, row in state.rows.items()}
     if _environment_differs(measurement, rule):
         return _inconclusive(rows)
     return GateState(Stage.DECIDED, rows)
+
+
+def two_passes(
+    measure: Callable[[Sequence[str], int], Mapping[str, RowData]], names: Sequence[str], rule: GateRule
+) -> GateState:
+    """A whole gate: the first measurement of all rows, and a second one of what it did not settle.
+
+    Args:
+        measure: Rows and number of the measurement (1 or 2) → what was measured of them.
+        names: The rows.
+        rule: How it is decided.
+
+    Raises:
+        InputError: As :func:`first_pass` does; and whatever ``measure`` raises.
+    """
+    state = first_pass(measure(names, 1), rule)
+    if state.stage is Stage.MEASURE_AGAIN:
+        state = second_pass(state, measure(state.measure_again, 2), rule)
+    return state
 
 
 def _judge(measurement: Mapping[str, RowData], rule: GateRule, alpha: float) -> dict[str, RowResult]:

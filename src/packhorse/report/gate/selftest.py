@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from packhorse.race.gate.config import DEFAULT_BLOCKS
 from packhorse.report.gate.facts import percent
 from packhorse.report.text import plain, table
 
@@ -11,7 +12,10 @@ from packhorse.report.text import plain, table
 def markdown(record: dict[str, Any]) -> str:
     """Power curve, false alarms and the loaded measurement, ending with a newline."""
     verdict = record["verdict"]
-    power = ", ".join(f"{_share(share)} on {row}" for row, share in verdict["power"].items())
+    power = ", ".join(
+        f"{_share(share)} on {row} (above {_share(verdict['power_lower'][row])})"
+        for row, share in verdict["power"].items()
+    )
     lines = [
         f"# The gate, measured: goals {'met' if verdict['goals_met'] else 'missed'}",
         "",
@@ -25,8 +29,10 @@ def markdown(record: dict[str, Any]) -> str:
             f" (below {_share(verdict['false_alarm_upper'])} with 95 % confidence; goal: at most 1 %)."
         ),
         f"* Power (goal: at least 90 %, at +3 % on CPU stages and +5 % end to end): {power}.",
+        "* Goals are held against these limits, not against the shares.",
         (
-            f"* With the machine loaded: {_share(verdict['loaded_false_alarm_share'])} false failures,"
+            f"* With the machine loaded: {_share(verdict['loaded_false_alarm_share'])} false failures"
+            f" (below {_share(verdict['loaded_false_alarm_upper'])}; the same goal),"
             f" {_share(verdict['loaded_unresolved_share'])} unresolved."
         ),
         "",
@@ -36,7 +42,7 @@ def markdown(record: dict[str, Any]) -> str:
         "",
         "## Gates on consecutive blocks",
         "",
-        *_power(record["consecutive"]),
+        *_consecutive(record),
         "",
         "## What was planted, and what all blocks show of it",
         "",
@@ -65,6 +71,14 @@ def markdown(record: dict[str, Any]) -> str:
 def _power(items: list[dict[str, Any]]) -> list[str]:
     header = ["planted in", "slowdown", "gates", "passed", "regressed", "unresolved", "row found slower"]
     return table(header, [_cells(item) for item in items if item["gates"]])
+
+
+def _consecutive(record: dict[str, Any]) -> list[str]:
+    if any(item["gates"] for item in record["consecutive"]):
+        return _power(record["consecutive"])
+    blocks = max(int(achieved["blocks"]) for achieved in record["achieved"])
+    needed = f"a gate and its second measurement take {2 * DEFAULT_BLOCKS} blocks"
+    return [f"None: {needed}, and {blocks} were measured (without `--quick` there are more)."]
 
 
 def _cells(item: dict[str, Any]) -> list[str]:
