@@ -29,27 +29,55 @@ def main() -> int:
     body = render(record, report_url=os.environ.get("PACKHORSE_RUN_URL") or None)
     root = f"{os.environ.get('GITHUB_API_URL', 'https://api.github.com')}/repos/{repository}/issues"
     try:
-        found = _ours(f"{root}/{number}/comments")
-        if found is None:
-            _ask("POST", f"{root}/{number}/comments", {"body": body})
-        else:
-            _ask("PATCH", f"{root}/comments/{found}", {"body": body})
-    except (urllib.error.URLError, ValueError) as error:
+        _put(root, number, {"body": body})
+    except (urllib.error.URLError, OSError, ValueError) as error:
         sys.stderr.write(f"packhorse: the comment: {error}\n")
         return 1
     return 0
 
 
+def _put(root: str, number: str, data: dict[str, Any]) -> None:
+    found = _ours(f"{root}/{number}/comments")
+    if found is not None:
+        try:
+            _ask("PATCH", f"{root}/comments/{found}", data)
+        except urllib.error.HTTPError as error:
+            # Another bot's, or deleted since: then there is none of ours yet.
+            if error.code not in {403, 404}:
+                raise
+        else:
+            return
+    _ask("POST", f"{root}/{number}/comments", data)
+
+
 def _ours(url: str) -> int | None:
-    """The comment that an earlier run posted: it starts with the marker."""
+    """The comment that an earlier run posted: it starts with the marker, and whoever posts for us wrote it.
+
+    Anybody can write a comment with the marker in it; only what a bot wrote, or the token's own user, is updated.
+    """
+    me: str | None = None
     for page in range(1, PAGES + 1):
         comments = _ask("GET", f"{url}?per_page={PAGE}&page={page}")
         for comment in comments:
-            if str(comment.get("body", "")).startswith(MARKER):
-                return int(comment["id"])
+            if not str(comment.get("body", "")).startswith(MARKER):
+                continue
+            author = comment.get("user") or {}
+            if author.get("type") != "Bot":
+                me = _own_login() if me is None else me
+                if not me or author.get("login") != me:
+                    continue
+            return int(comment["id"])
         if len(comments) < PAGE:
             return None
     return None
+
+
+def _own_login() -> str:
+    """Login of the user whose token this is; empty for the token of a workflow, which is no user's."""
+    try:
+        return str(_ask("GET", f"{os.environ.get('GITHUB_API_URL', 'https://api.github.com')}/user")["login"])
+    except (urllib.error.HTTPError, KeyError, TypeError):
+        return ""
 
 
 def _ask(method: str, url: str, data: dict[str, Any] | None = None) -> Any:

@@ -20,15 +20,17 @@ from tests.race.test_gate_run import WORK, git
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "ghs_not-a-real-token"
+ALICE = {"login": "alice", "type": "User"}
 
 
 class Api(ThreadingHTTPServer):
-    """Comments of one pull request, and every request made."""
+    """Comments of one pull request, and every request made. The token is a workflow's, unless ``user`` is set."""
 
     def __init__(self, comments: list[dict[str, Any]], *, status: int = 200) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.comments = comments
         self.status = status
+        self.user = ""
         self.asked: list[tuple[str, str, str | None]] = []
 
 
@@ -38,10 +40,11 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
 
-    def _answer(self, data: Any) -> None:
+    def _answer(self, data: Any, status: int = 0) -> None:
+        status = status or self.server.status
         self.server.asked.append((self.command, self.path, self.headers.get("Authorization")))
-        body = json.dumps(data if self.server.status == 200 else {"message": "forbidden"}).encode()
-        self.send_response(self.server.status)
+        body = json.dumps(data if status == 200 else {"message": "forbidden"}).encode()
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -50,22 +53,33 @@ class Handler(BaseHTTPRequestHandler):
         return str(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"])
 
     def do_GET(self) -> None:
+        if self.path == "/user":
+            self._answer({"login": self.server.user}, 200 if self.server.user else 403)
+            return
         page = int(re.search(r"[?&]page=(\d+)", self.path)[1])  # type: ignore[index]
         self._answer(self.server.comments[100 * (page - 1) : 100 * page])
 
     def do_POST(self) -> None:
-        self.server.comments.append({"id": 1000 + len(self.server.comments), "body": self._body()})
+        number = 1000 + len(self.server.comments)
+        self.server.comments.append({"id": number, "body": self._body(), "user": self._author()})
         self._answer({})
+
+    def _author(self) -> dict[str, str]:
+        if self.server.user:
+            return {"login": self.server.user, "type": "User"}
+        return {"login": "github-actions[bot]", "type": "Bot"}
 
     def do_PATCH(self) -> None:
         number, body = int(self.path.rsplit("/", 1)[1]), self._body()
-        next(c for c in self.server.comments if c["id"] == number)["body"] = body
-        self._answer({})
+        comment = next(c for c in self.server.comments if c["id"] == number)
+        if comment["user"] == self._author():
+            comment["body"] = body
+        self._answer({}, 0 if comment["user"] == self._author() else 403)
 
 
 @pytest.fixture
 def api(request: pytest.FixtureRequest) -> Iterator[Api]:
-    server = Api([{"id": n, "body": f"hello {n}"} for n in range(250)])
+    server = Api([{"id": n, "body": f"hello {n}", "user": ALICE} for n in range(250)])
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -125,14 +139,34 @@ def test_unusable_input_fails_at_once(tmp_path: Path) -> None:
     assert run("gate.sh", tmp_path, PACKHORSE_OUTPUT="out").returncode == 2
 
 
-def test_one_comment_is_posted_and_then_updated(slower: Path, api: Api) -> None:
-    settings = {
+@pytest.mark.parametrize(("status", "said"), [(0, "no record"), (1, "no record"), (3, "no record"), (2, ""), (130, "")])
+def test_an_exit_status_without_a_fresh_record_is_no_verdict(tmp_path: Path, status: int, said: str) -> None:
+    """A crash of Python exits 1 as a regression does, and a record may lie there from the run before."""
+    (tmp_path / "packhorse").write_text(f"#!/bin/sh\nexit {status}\n")
+    (tmp_path / "packhorse").chmod(0o755)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "gate.json").write_text("{}")
+    (tmp_path / "out" / "summary.md").write_text("old news")
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = run("gate.sh", tmp_path, PACKHORSE_BASE="HEAD", PACKHORSE_OUTPUT="out", PATH=path)
+    expected = status if status in {2, 130} else 2
+    assert done.returncode == expected
+    assert said in done.stderr
+    assert (tmp_path / "outputs").read_text() == f"exit-code={expected}\n"
+    assert not (tmp_path / "summary").exists()
+
+
+def settings(api: Api) -> dict[str, str]:
+    return {
         "PACKHORSE_OUTPUT": "out", "PACKHORSE_PULL_REQUEST": "7", "PACKHORSE_TOKEN": TOKEN,
         "GITHUB_REPOSITORY": "shop/shop", "GITHUB_API_URL": f"http://127.0.0.1:{api.server_port}",
         "PACKHORSE_RUN_URL": "https://example.org/run/1",
     }  # fmt: skip
+
+
+def test_one_comment_is_posted_and_then_updated(slower: Path, api: Api) -> None:
     for _ in range(2):
-        done = run("comment.sh", slower, **settings)
+        done = run("comment.sh", slower, **settings(api))
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     ours = [comment for comment in api.comments if comment["body"].startswith(MARKER)]
     assert len(ours) == 1
@@ -140,6 +174,28 @@ def test_one_comment_is_posted_and_then_updated(slower: Path, api: Api) -> None:
     assert len(ours[0]["body"].splitlines()) <= 60
     assert [method for method, _, _ in api.asked] == ["GET", "GET", "GET", "POST", "GET", "GET", "GET", "PATCH"]
     assert {authorization for _, _, authorization in api.asked} == {f"Bearer {TOKEN}"}
+
+
+@pytest.mark.parametrize(
+    ("author", "user", "posted"),
+    [
+        (ALICE, "", True),  # somebody wrote the marker: theirs stays as it is
+        (ALICE, "bob", True),
+        ({"login": "other[bot]", "type": "Bot"}, "", True),  # 403
+        ({"login": "github-actions[bot]", "type": "Bot"}, "", False),
+        (ALICE, "alice", False),  # a user's own token posts in their name
+    ],
+)
+def test_only_our_own_comment_is_updated(
+    slower: Path, api: Api, author: dict[str, str], user: str, *, posted: bool
+) -> None:
+    api.user = user
+    api.comments[:] = [{"id": 1, "body": f"{MARKER}\nmine", "user": author}]
+    done = run("comment.sh", slower, **settings(api))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(api.comments) == 1 + posted
+    assert (api.comments[0]["body"] == f"{MARKER}\nmine") == posted
+    assert "encode" in api.comments[-1]["body"]
 
 
 def test_a_comment_that_may_not_be_posted_is_a_warning_without_the_token(slower: Path, api: Api) -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from packhorse.errors import InputError
-from packhorse.race.gate.config import GateConfig, GateRow, parse_config, read_config
+from packhorse.race.gate.config import (
+    FEWEST_BLOCKS,
+    GateConfig,
+    GateRow,
+    check_blocks,
+    checked,
+    fewest_blocks,
+    parse_config,
+    read_config,
+)
 from packhorse.race.gate.run import with_rows
+from packhorse.race.stats.gate import GateRule
+from packhorse.race.stats.significance import holm, signed_rank_p
 
 ROW = {"name": "encode", "call": "shop.captures:encode"}
 
@@ -70,12 +82,48 @@ margin = 0.05
         ({"rows": ["encode"]}, "must be a table"),
         ({"rows": [{"name": "x", "pipeline": "orjson | quick | raw"}]}, "quick"),
         ({"rows": [{"name": "x", "profile": "default", "in_flight": 0}]}, "in_flight is 0"),
+        ({"target": "https://minio.example:9000"}, "target must be moto or rclone"),
+        ({"target": "aws"}, "target must be moto or rclone"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(table: dict[str, Any], named: str) -> None:
     with pytest.raises(InputError) as refused:
         parse_config(table)
     assert named in str(refused.value)
+
+
+def test_a_refused_target_is_not_repeated() -> None:
+    with pytest.raises(InputError) as refused:
+        parse_config({"target": "https://key:hush@minio.example"})
+    assert "hush" not in str(refused.value)
+
+
+def test_what_the_command_line_gave_is_not_blamed_on_the_file() -> None:
+    config = replace(parse_config({"rows": [ROW]}), blocks=3)
+    with pytest.raises(InputError, match=r"^--blocks is 3; it must be"):
+        checked(config, options={"blocks": "--blocks"})
+    with pytest.raises(InputError, match=r"^pyproject\.toml: tool\.packhorse\.gate: blocks is 3"):
+        checked(config)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 9, 30])
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 1e-4])
+def test_as_few_blocks_as_are_allowed_can_decide_and_fewer_cannot(rows: int, alpha: float) -> None:
+    """Held against the tests themselves: blocks that all say the same, in every row."""
+    needed = fewest_blocks(rows, alpha)
+    check_blocks(GateConfig(blocks=needed, alpha=alpha), rows)
+    assert _all_can_say(rows, needed, alpha)
+    if needed > FEWEST_BLOCKS:
+        assert not _all_can_say(rows, needed - 1, alpha)
+        with pytest.raises(InputError, match=rf"blocks is {needed - 1}, but {rows} rows? needs? at least {needed} "):
+            check_blocks(GateConfig(blocks=needed - 1, alpha=alpha), rows)
+
+
+def _all_can_say(rows: int, blocks: int, alpha: float) -> bool:
+    same = [0.5 + block / 100 for block in range(blocks)]
+    slower = holm([signed_rank_p(same, alternative="greater")] * rows)
+    differs = holm([signed_rank_p(same)] * rows)
+    return bool(slower[0] <= alpha and differs[0] <= GateRule().alpha_environment)
 
 
 def test_a_row_that_is_not_there_cannot_be_picked() -> None:

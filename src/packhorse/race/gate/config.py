@@ -203,10 +203,11 @@ def check_blocks(config: GateConfig, rows: int, *, options: Mapping[str, str] = 
     """
     needed = fewest_blocks(rows, config.alpha)
     if config.blocks < needed:
-        counted = f"{rows} row{'s' * (rows > 1)} at alpha {config.alpha:g}"
+        counted = "1 row needs" if rows == 1 else f"{rows} rows need"
         raise InputError(
-            f"{_named('blocks', options)} is {config.blocks}, but {counted} need at least {needed}: with fewer, no "
-            "result could be significant; measure more blocks (--blocks) or fewer rows (--row)"
+            f"{_named('blocks', options)} is {config.blocks}, but {counted} at least {needed} at alpha "
+            f"{config.alpha:g}: with fewer, no result could be significant; measure more blocks (--blocks) or fewer "
+            "rows (--row)"
         )
 
 
