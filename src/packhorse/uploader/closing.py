@@ -18,6 +18,7 @@ from packhorse.uploader.spooling import SPOOLED
 from packhorse.uploader.telemetry import telemetry
 from packhorse.uploader.ticket import Fate
 from packhorse.uploader.work import STOPPED
+from packhorse.uploader.workers import why
 
 logger = logging.getLogger("packhorse")
 
@@ -97,7 +98,7 @@ class Closing(Admission):
     def _being_made(self) -> bool:
         """True while a thread encodes or writes something that will come to the spool."""
         waiting = bool(self._raw and self._encoders)
-        return waiting or any(job.attempts == 0 and job not in self._insured for job in self._in_hand)
+        return waiting or any(not job.on_wire and job not in self._insured for job in self._in_hand)
 
     def _insure(self, end_s: float) -> None:
         """Copy bodies that are on the wire to disk: if S3 does not answer in time, they are not lost."""
@@ -121,7 +122,7 @@ class Closing(Admission):
 
     def _on_the_wire(self) -> Iterator[tuple[Job, bytes]]:
         with self._lock:
-            sending = [(job, job.body) for job in self._in_hand if job.attempts > 0 and job not in self._insured]
+            sending = [(job, job.body) for job in self._in_hand if job.on_wire and job not in self._insured]
         yield from ((job, body) for job, body in sending if body is not None)
 
     # --- stopping -----------------------------------------------------------------------------------------------------
@@ -129,11 +130,13 @@ class Closing(Admission):
     def _stop(self, reason: str, *, grace_s: float) -> None:
         with self._lock:
             self.closing = self.stopping = True
-            left = [*self._raw, *self._bodies, *self._to_spool]
+            left = [*self._raw, *self._bodies, *self._to_spool, *self.trying.clear()]
             for queue in (self._raw, self._bodies, self._to_spool):
                 queue.clear()
             for job in left:
-                self._settle(job, Fate.DROPPED, reason)
+                # Of one that was tried, what went wrong then says more, also whether it may be stored.
+                told = (Fate.DROPPED, reason) if job.trouble is None else (Fate.FAILED, *why(job.trouble))
+                self._settle(job, *told)
                 self._hold(job, 0)
             self._announce_room()
             for condition in (self._raw_ready, self._body_ready, self._keeper_ready, self._settled):
@@ -148,7 +151,7 @@ class Closing(Admission):
                 thread.join(max(0.0, end - time.monotonic()))
         stuck = self._abandon()
         if left or stuck:
-            logger.warning("%d captures were dropped: %s", len(left) + stuck, reason)
+            logger.warning("%d captures were not uploaded: %s", len(left) + stuck, reason)
         if self.spool is not None:
             self.spool.close()
         if not self._running:

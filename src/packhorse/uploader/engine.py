@@ -58,14 +58,15 @@ class Engine(Closing):
         """As ``Work.reading``."""
         now_s = time.monotonic()
         with self._lock:
-            queues = dict(zip(QUEUES, (self._raw, self._bodies), strict=True))
+            queues = dict(zip(QUEUES, ((self._raw,), (self.trying.again, self._bodies)), strict=True))
+            heads = {name: [queue[0] for queue in held if queue] for name, held in queues.items()}
             return Reading(
                 stats=self.stats(dict(self.redactions())),
                 budget_bytes=self.ledger.budget_bytes,
                 limit=self.max_in_flight,
                 uploading=self._uploading,
-                queued={name: len(queue) for name, queue in queues.items()},
-                oldest_s={name: now_s - queue[0].submitted_s for name, queue in queues.items() if queue},
+                queued={name: sum(map(len, held)) for name, held in queues.items()},
+                oldest_s={name: now_s - min(job.submitted_s for job in jobs) for name, jobs in heads.items() if jobs},
                 phase_s=dict(self.ledger.phase_s),
                 durations=tuple(self.ledger.durations),
                 refused_flags=self.refused_flags,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from packhorse.codec import Tally
+from packhorse.errors import StoreError
 from packhorse.stores.base import ObjectInfo
 from packhorse.uploader.adaptive_permits import NO_PERMIT, Permit
 from packhorse.uploader.spool.index import Claim
@@ -66,6 +67,10 @@ class Job:
     capture: Any
     held_bytes: int
     submitted_s: float
+        on_wire: True while an uploading thread has it.
+        trouble: Why it waits for another attempt (``trying.py``); ``again_s`` is when that may be made, ``paid``
+            whether its retry has been taken from the budget, ``probe`` whether it finds out if S3 is back.
+        late: Why it is not tried any more, its deadline having passed while it waited.
     body: bytes | None = None
     stream: Stream | None = None
     info: ObjectInfo = field(default_factory=ObjectInfo)
@@ -83,4 +88,10 @@ class Job:
         stream, self.stream = self.stream, None
         self.capture = self.body = None
         if stream is not None:
+    on_wire: bool = False
+    trouble: StoreError | None = None
+    again_s: float = 0.0
+    paid: bool = False
+    probe: bool = False
+    late: StoreError | None = None
             stream.close()

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from pathlib import Path
 
+from packhorse.errors import StoreError
 from packhorse.units import MIB
 from packhorse.uploader.bodies import Body, file_bytes
 from packhorse.uploader.job import Job
@@ -87,8 +88,9 @@ class Spooling(Work):
         return spool.has_room(self._planned_bytes + size_bytes)
 
     def _spill(self) -> None:
-        """Called when more is held: wake the keeper when that is more than patient submitters may fill."""
-        if self.ledger.held_bytes > self._ladder.patient_bytes and self._bodies and self.spool is not None:
+        """Called when more is held: wake the keeper when S3 is out, or when patient submitters may not fill so much."""
+        over = self.trying.breaker.open or self.ledger.held_bytes > self._ladder.patient_bytes
+        if over and (self._bodies or self.trying.again) and self.spool is not None:
             self._keeper_ready.notify()
 
     def encoded(self, job: Job) -> None:
@@ -97,6 +99,18 @@ class Spooling(Work):
         if self.spool is not None:
             with self._lock:
                 self._spill()
+
+    def try_again(self, job: Job, error: StoreError) -> bool:
+        """As ``Work.try_again``; what is on disk already need not be tried again here."""
+        with self._lock:
+            return job not in self._insured and super().try_again(job, error)
+
+    def _s3_is_out(self) -> None:
+        """Waiting captures go to disk, where they are safe, as long as it takes them."""
+        if self.spool is not None:
+            self._s3_said(worked=False)
+            if self._start_keeper():
+                self._keeper_ready.notify()
 
     def rescue(self, job: Job, reason: str, detail: str) -> bool:
         """Hand a body that could not be uploaded over to the spool. False when there is none that takes it."""
@@ -115,18 +129,22 @@ class Spooling(Work):
             return True
 
     def next_batch(self) -> list[Job]:
-        """Bodies to write now: rescued ones, and the newest waiting ones while memory is short. Called under the lock.
+        """Bodies to write now: rescued ones; the newest waiting ones while memory is short or S3 is out.
 
-        The newest go, since the oldest are the next to be uploaded.
+        The newest go, since the oldest are the next to be uploaded. Called under the lock.
         """
         batch: list[Job] = []
         size_bytes = 0
+        all_of_them = self._spills_all or self.trying.breaker.open
         while len(batch) < BATCH_CAPTURES and size_bytes < BATCH_BYTES:
-            over = self.ledger.held_bytes - size_bytes > self._ladder.patient_bytes
+            over = all_of_them or self.ledger.held_bytes - size_bytes > self._ladder.patient_bytes
             if self._to_spool:
                 job = self._to_spool.popleft()
-            elif self._bodies and (over or self._spills_all) and self._accepts(file_bytes(self._bodies[-1])):
+            elif over and self._bodies and self._accepts(file_bytes(self._bodies[-1])):
                 job = self._bodies.pop()
+                self._planned_bytes += file_bytes(job)
+            elif over and self.trying.again and self._accepts(file_bytes(self.trying.again[-1])):
+                job = self.trying.pop()
                 self._planned_bytes += file_bytes(job)
             else:
                 break
@@ -178,12 +196,12 @@ class Spooling(Work):
             else:
                 self._disk.failed(time.monotonic())
                 self.spool.failed("write", error)
-                self.spool.refuse(len(unwritten))
             failed = [job for job in unwritten if job.failure is not None or job.body is None]
+            self.spool.refuse(len(failed))
             for job in unwritten:
-                if job.failure is None and job.body is not None:
+                if job.failure is None and job.body is not None:  # these wait for S3, or for the disk, again
                     self._in_hand.discard(job)
-                    self._bodies.append(job)
+                    (self._bodies if job.trouble is None else self.trying.again).append(job)
         for job in failed:
             reason, detail = job.failure or ("the disk refused it", "")
             self.finish(job, Fate.FAILED, reason, detail=detail)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from packhorse.errors import StoreError
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import Endpoint
 from packhorse.uploader.adaptive_permits import Permits
@@ -22,12 +23,12 @@ from packhorse.uploader.keys import checked_key, new_key
 from packhorse.uploader.ledger import Ledger
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.prepare import STREAM_HELD_BYTES
-from packhorse.uploader.retry import RetryBudget
 from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.telemetry import watch
 from packhorse.uploader.telemetry_metrics import Reading
 from packhorse.uploader.ticket import Fate, Receipt
 from packhorse.uploader.workers import encode_loop, upload_loop
+from packhorse.uploader.trying import Trying
 from packhorse.wire import suffix
 
 STOPPED = "stopped before it was uploaded"
@@ -72,7 +73,7 @@ class Work(Client, ABC):
         self._raw: deque[Job] = deque()
         self._bodies: deque[Job] = deque()
         self.ledger = Ledger(self._budget_bytes)
-        self.retries = RetryBudget()
+        self.trying = Trying(self.options)
         self._in_hand: set[Job] = set()
         self._threads: list[threading.Thread] = []
         self._running = 0
@@ -145,7 +146,8 @@ class Work(Client, ABC):
     def _more_uploaders(self) -> None:
         if self.stopping or self._spills_all:
             return
-        wanted = min(self.max_in_flight, len(self._bodies) + self._uploading + self._drainable())
+        waiting = len(self._bodies) + len(self.trying.again)
+        wanted = min(self.max_in_flight, waiting + self._uploading + self._drainable())
         while self._uploaders < wanted and self._start(upload_loop, f"packhorse-upload-{self._uploaders + 1}"):
             self._uploaders += 1
 
@@ -154,11 +156,22 @@ class Work(Client, ABC):
         with self._lock:
             while not self.stopping:
                 if self._uploading < self.max_in_flight and not self._spills_all:
-                    job = self._take(self._bodies) if self._bodies else self._take_spooled()
+                    now_s = time.monotonic()
+                    job = self.trying.next(self._bodies, now_s, self.max_in_flight)
+                    if job is not None:
+                        self._in_hand.add(job)
+                    else:
+                        job = self._take_spooled()
+                wait_s = None
                     if job is not None:
                         self._uploading += 1
                         return job
-                self._body_ready.wait(self._drain_wait_s())
+                    wait_s = self.trying.wait_s(self._bodies, now_s)
+                drain_s = self._drain_wait_s()
+                self._body_ready.wait(
+                    drain_s if wait_s is None else wait_s if drain_s is None else min(wait_s, drain_s)
+                )
+                        job.on_wire = True
             return None
 
     def _take(self, queue: deque[Job]) -> Job:
@@ -175,10 +188,8 @@ class Work(Client, ABC):
     def attempt(self, job: Job) -> None:
         """Count one attempt."""
         with self._lock:
-            job.attempts += 1
             self.ledger.attempts += 1
-            if job.attempts == 1:
-                self.retries.first_attempt()
+            self.trying.begun(job)
             job.permit = self.permits.begin(self._uploading)
         job.marks["put"] = time.monotonic()
 
@@ -197,18 +208,18 @@ class Work(Client, ABC):
         with self._lock:
             self.ledger.degraded += 1
 
-    def may_retry(self, job: Job) -> bool:
-        """True, and a retry is taken from the shared budget, when ``job`` may be tried again."""
+    def try_again(self, job: Job, error: StoreError) -> bool:
+        """An upload failed. True when it waits for another attempt now; then its fate is open, and others hold it."""
         with self._lock:
-            if self.stopping or job.settled or job.attempts >= self.options.max_attempts:
+            job.on_wire = False
+            if job.late is not None or self.stopping or job.settled:
                 return False
-            return self.retries.take_retry()
-
-    def pause(self, seconds: float) -> bool:
-        """Sleep, but no longer than until the engine stops; False when it did."""
-        with self._lock:
-            self._settled.wait_for(lambda: self.stopping, seconds)
-            return not self.stopping
+            waits = self.trying.failed(job, error, time.monotonic())
+            if waits:
+                self._in_hand.discard(job)
+            if self.trying.breaker.open:
+                self._s3_is_out()
+            return waits
 
     def finish(
         self, job: Job, fate: Fate, reason: str = "", *, detail: str = "", receipt: Receipt | None = None
@@ -221,7 +232,9 @@ class Work(Client, ABC):
             self._settle(job, fate, reason, detail)
             if receipt is not None:
                 self.ledger.store(receipt)
+            self.trying.ended(job)
                 if job.body is not None:
+                self._s3_works(job)
                     now_s = time.monotonic()
                     seconds, size_bytes = now_s - job.marks["put"], receipt.stored_bytes
                     if self.permits.answered(job.permit, seconds, size_bytes, now_s):
@@ -239,6 +252,15 @@ class Work(Client, ABC):
 
     @abstractmethod
     def reading(self) -> Reading:
+    def _s3_works(self, job: Job) -> None:
+        """S3 has taken something."""
+        if self.trying.worked(job):
+            self._more_uploaders()
+            self._body_ready.notify_all()
+
+    def _s3_is_out(self) -> None:
+        """S3 is believed to be out: captures stay where they are."""
+
         """One consistent look for telemetry."""
 
     @abstractmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,7 +17,6 @@ from packhorse.uploader.draining import OWN_FAULT, drain
 from packhorse.uploader.forks import warm_up
 from packhorse.uploader.job import Job, Stream
 from packhorse.uploader.prepare import encodable
-from packhorse.uploader.retry import pause_s
 from packhorse.uploader.ticket import Fate, Receipt
 from packhorse.wire import describe
 
@@ -98,12 +96,12 @@ def upload_loop(engine: Work) -> None:
             drain(engine, job)
             engine.sent()
             continue
-        job.marks["upload"] = time.monotonic()
+        job.marks.setdefault("upload", time.monotonic())
         kept = False
         try:
             receipt = _receipt(job, _send(engine, job))
         except BaseException as error:  # noqa: BLE001  # as above: one classified fate, and the worker lives on
-            kept = isinstance(error, StoreError) and error.kind not in OWN_FAULT and engine.rescue(job, *why(error))
+            kept = isinstance(error, StoreError) and (engine.try_again(job, error) or _rescued(engine, job, error))
             if not kept:
                 fail(engine, job, error)
         else:
@@ -114,30 +112,25 @@ def upload_loop(engine: Work) -> None:
                 job.release()
 
 
+def _rescued(engine: Work, job: Job, error: StoreError) -> bool:
+    return error.kind not in OWN_FAULT and engine.rescue(job, *why(error))
+
+
 def _send(engine: Work, job: Job) -> PutResult:
-    """Put the job's body, trying again while that may help. A running stream cannot be sent twice."""
+    """Put the job's body, once: whoever fails waits for another attempt without holding a permit (``trying.py``)."""
+    if job.late is not None:
+        raise job.late
     store = engine.store()
-    while True:
-        engine.attempt(job)
-        try:
-            if job.body is not None:
-                return store.put(job.ticket.key, job.body, job.info)
-            assert job.stream is not None  # encode() made one or the other
-            return store.put_stream(job.ticket.key, job.stream, job.info)
-        except StoreError as error:
-            if error.kind in OVERLOAD:
-                engine.overloaded(job)
-            if job.body is None or not error.retryable or not _wait_to_retry(engine, job, error):
-                raise
-
-
-def _wait_to_retry(engine: Work, job: Job, error: StoreError) -> bool:
-    """Pause before the next attempt. False when there shall be none: by count, budget, deadline, or since we stop."""
-    options = engine.options
-    pause = pause_s(job.attempts, base_s=options.backoff_base_s, max_s=options.backoff_max_s, uniform=random.uniform)
-    pause = max(pause, error.retry_after_s or 0.0)
-    in_time = time.monotonic() + pause < job.submitted_s + options.deadline_s
-    return in_time and engine.may_retry(job) and engine.pause(pause)
+    engine.attempt(job)
+    try:
+        if job.body is not None:
+            return store.put(job.ticket.key, job.body, job.info)
+        assert job.stream is not None  # encode() made one or the other
+        return store.put_stream(job.ticket.key, job.stream, job.info)
+    except StoreError as error:
+        if error.kind in OVERLOAD:
+            engine.overloaded(job)
+        raise
 
 
 def _receipt(job: Job, result: PutResult) -> Receipt:

@@ -13,9 +13,12 @@ TRANSPORTS = ("obstore", "boto3")
 #: Share of requests hit in changeable weather. The retry budget earns 0.1 retries per capture, so that with half of it
 #: used, chance alone empties no budget.
 WEATHER_RATIO = 0.05
-#: Seconds after which the tested clients give an answer up; stalls are longer, slow answers shorter.
-READ_TIMEOUT_S = 0.5
+#: Seconds after which the tested clients give an answer up where silence is the fault; stalls are longer, slow answers
+#: shorter. Elsewhere they are patient: an answer that a busy machine delays must not count as a fault.
+READ_TIMEOUT_S, PATIENCE_S = 0.5, 30.0
 STALL_S = 2.0
+#: Deadlines of captures in total outages, and elsewhere.
+OUTAGE_S, PATIENT_S = 3.0, 300.0
 
 
 class Owed(StrEnum):
@@ -37,6 +40,17 @@ class Cell:
     multipart: bool = False
 
     @property
+    def read_timeout_s(self) -> float:
+        """Seconds that the clients wait for an answer."""
+        silent = any(fault.kind in _SILENT for fault in self.faults)
+        return READ_TIMEOUT_S if silent else PATIENCE_S
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds after which the uploader gives a capture up: soon where nothing will ever work."""
+        return OUTAGE_S if self.owed is Owed.BOUNDED else PATIENT_S
+
+    @property
     def slow(self) -> bool:
         """True when every request takes a timeout."""
         return any(fault.kind == "black-hole" and fault.times is None for fault in self.faults)
@@ -47,6 +61,7 @@ class Cell:
         return any(fault.layer is Layer.HANDSHAKE for fault in self.faults)
 
 
+_SILENT = ("black-hole", "stall")
 _TUNING: dict[str, dict[str, float]] = {
     "503": {"retry_after_s": 0.0},
     "stall": {"delay_s": STALL_S},
@@ -79,9 +94,9 @@ def cells(weather_ratio: float = WEATHER_RATIO) -> Iterator[Cell]:
     """
     for kind in KINDS:
         if kind == "refuse":
-            yield Cell("refuse for 0.3 s", (Fault(kind, for_s=0.3),), Owed.COUNTED)
+            yield Cell("refuse for 0.3 s", (Fault(kind, for_s=0.3),), Owed.ALL)
         elif kind == "black-hole":
-            yield Cell("black-hole, first 16", (Fault(kind, times=16),), Owed.COUNTED)
+            yield Cell("black-hole, first 16", (Fault(kind, times=16),), Owed.ALL)
         elif KINDS[kind].layer is Layer.HANDSHAKE:
             # The first for certain: a client that keeps few connections may shake hands too seldom for the dice.
             yield Cell(f"{kind}, 30 % of handshakes", (Fault(kind, times=1), Fault(kind, 0.3)), Owed.ALL)

@@ -16,7 +16,7 @@ from packhorse.lab.faults.running import FaultyS3, Report
 from packhorse.lab.faults.script import FaultScript
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
-from packhorse.study.faults.cells import READ_TIMEOUT_S, Cell, Owed
+from packhorse.study.faults.cells import Cell, Owed
 from packhorse.units import MIB
 from packhorse.uploader.aio import AsyncUploader
 from packhorse.uploader.ledger import Stats
@@ -86,7 +86,7 @@ def run_cell(s3: FaultyS3, cell: Cell, transport: str, *, uploads: int, seed: in
     pipeline = Pipeline.parse(
         f"orjson-stream | {'none' if cell.multipart else 'isal:2'} | raw | {transport}:pool={IN_FLIGHT}"
     )
-    endpoint = s3.endpoint(connect_timeout_s=READ_TIMEOUT_S * 4, read_timeout_s=READ_TIMEOUT_S)
+    endpoint = s3.endpoint(connect_timeout_s=cell.read_timeout_s * 4, read_timeout_s=cell.read_timeout_s)
     assert pipeline.store is not None
     store = pipeline.store.make(endpoint=endpoint)
     options = UploaderOptions(
@@ -95,6 +95,7 @@ def run_cell(s3: FaultyS3, cell: Cell, transport: str, *, uploads: int, seed: in
         max_in_flight=IN_FLIGHT,
         backoff_base_s=0.02,
         backoff_max_s=0.2,
+        deadline_s=cell.deadline_s,
         close_deadline_s=RESULT_LIMIT_S,
     )
     profile = Profile("faults", pipeline, IN_FLIGHT)

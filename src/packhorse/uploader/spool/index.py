@@ -43,7 +43,8 @@ class SpoolStats:
         expired: Removed because of their age.
         quarantined: Set aside because they were damaged.
         vanished: Removed by somebody else.
-        refused: Captures the spool could not take: no room in the quota, or the disk failed. No part of the identity.
+        refused: Captures that failed since the spool could not take them: no room in the quota, or the disk failed. No
+            part of the identity.
         errors: Failures of the disk, by what was tried and the system's name for the error (``write: ENOSPC``).
     """
 

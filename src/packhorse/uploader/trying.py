@@ -1,0 +1,178 @@
+"""Which capture is sent next: for the first time, again, or as a probe while S3 is out.
+
+No clock and no lock: the engine calls it under its own, with the time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+
+from packhorse.errors import StoreError, StoreErrorKind
+from packhorse.uploader.job import Job
+from packhorse.uploader.options import UploaderOptions
+from packhorse.uploader.retry import RESERVED_RETRIES, Breaker, RetryBudget, pause_s
+
+#: Share of the uploads at once that probes may take: those that hang in a black hole must leave room for the rest.
+PROBE_SHARE = 2
+
+
+class Trying:
+    """Attempts, their budget, and who waits for another one.
+
+    Failed captures give thread and permit back and wait in :attr:`again`. When the shared budget has come down to its
+    reserve the breaker opens: captures stay where they are, nothing is sent but single probes, and what reaches its
+    deadline meanwhile fails. The first answer from S3 closes it.
+    """
+
+    def __init__(self, options: UploaderOptions) -> None:
+        self._options = options
+        self.budget = RetryBudget()
+        self.breaker = Breaker(options.backoff_base_s, random.uniform)
+        self.again: list[Job] = []
+        self._last_kind = StoreErrorKind.CONNECTION
+
+    # --- choosing -----------------------------------------------------------------------------------------------------
+
+    def next(self, bodies: deque[Job], now_s: float, limit: int) -> Job | None:
+        """Take the next capture to send out of ``bodies`` or :attr:`again`; None when none may be sent now.
+
+        Captures past their deadline come with ``late`` set: they are not to be sent.
+
+        Args:
+            bodies: Captures that were not tried yet, oldest first.
+            now_s: Engine clock.
+            limit: Uploads at once.
+        """
+        late = self._late(bodies, now_s)
+        if late is not None:
+            return late
+        if self.breaker.open:
+            return self._probe(bodies, now_s) if self.breaker.probes < max(1, limit // PROBE_SHARE) else None
+        for job in self.again:
+            if job.again_s <= now_s and (job.paid or self.budget.take_retry()):
+                self.again.remove(job)
+                job.paid = True
+                return job
+        return bodies.popleft() if bodies else None
+
+    def wait_s(self, bodies: deque[Job], now_s: float) -> float | None:
+        """Seconds until :meth:`next` may say something else by itself; None when it will not."""
+        deadline_s = self._options.deadline_s
+        moments = [job.submitted_s + deadline_s for job in self.again]
+        if self.breaker.open:
+            if bodies:
+                moments += [bodies[0].submitted_s + deadline_s, self.breaker.due_s(fresh=True)]
+            if self.again:
+                moments.append(max(self.breaker.due_s(fresh=False), min(job.again_s for job in self.again)))
+        else:
+            moments += [job.again_s for job in self.again if job.again_s > now_s]
+        # Half a second at most where a moment has passed and it was for want of budget or room that nothing was sent.
+        return min(max(moment - now_s, 0.0) or 0.5 for moment in moments) if moments else None
+
+    def _late(self, bodies: deque[Job], now_s: float) -> Job | None:
+        end_s = now_s - self._options.deadline_s
+        for job in self.again:
+            if job.submitted_s <= end_s:
+                self.again.remove(job)
+                self._unpay(job)
+                job.late = job.trouble
+                return job
+        if self.breaker.open and bodies and bodies[0].submitted_s <= end_s:
+            job = bodies.popleft()
+            job.late = StoreError(
+                f"{job.ticket.key!a} was not tried within {self._options.deadline_s} s: S3 was out all the time",
+                kind=self._last_kind,
+            )
+            return job
+        return None
+
+    def _probe(self, bodies: deque[Job], now_s: float) -> Job | None:
+        if bodies:
+            if now_s < self.breaker.due_s(fresh=True):
+                return None
+            # A stream cannot be sent twice: not to be risked while there is something else.
+            job = next((job for job in bodies if job.body is not None), bodies[0])
+            bodies.remove(job)
+        else:
+            due = (job for job in self.again if job.again_s <= now_s)
+            worn = None if now_s < self.breaker.due_s(fresh=False) else next(due, None)
+            if worn is None or not (worn.paid or self.budget.take_retry()):
+                return None
+            job = worn
+            job.paid = True
+            self.again.remove(job)
+        self.breaker.begin(now_s, fresh=job.attempts == 0)
+        job.probe = True
+        return job
+
+    # --- what became of it --------------------------------------------------------------------------------------------
+
+    def begun(self, job: Job) -> None:
+        """An attempt is made."""
+        job.attempts += 1
+        job.paid = False
+        if job.attempts == 1:
+            self.budget.first_attempt()
+
+    def failed(self, job: Job, error: StoreError, now_s: float) -> bool:
+        """An attempt failed. True when the job waits in :attr:`again` now, False when it is not tried any more."""
+        self.ended(job)
+        if not error.retryable:
+            if error.status is not None:
+                self._back()
+            return False
+        self._last_kind = error.kind
+        options = self._options
+        pause = pause_s(
+            job.attempts, base_s=options.backoff_base_s, max_s=options.backoff_max_s, uniform=random.uniform
+        )
+        job.again_s = now_s + max(pause, error.retry_after_s or 0.0)
+        in_time = job.again_s < job.submitted_s + options.deadline_s
+        if job.body is None or job.attempts >= options.max_attempts or not in_time:
+            return False
+        if not self.breaker.open:
+            job.paid = self.budget.take_retry(reserved=RESERVED_RETRIES)
+            if not job.paid:
+                self.breaker.trip(now_s)
+        job.trouble = error.with_traceback(None)
+        self.again.append(job)
+        return True
+
+    def worked(self, job: Job) -> bool:
+        """An attempt succeeded. True when S3 was thought to be out until now."""
+        self.ended(job)
+        if job.attempts > 1:
+            self.budget.give_back()
+        return self._back()
+
+    def ended(self, job: Job) -> None:
+        """If it was a probe, it is over. Idempotent."""
+        if job.probe:
+            job.probe = False
+            self.breaker.end()
+
+    def clear(self) -> list[Job]:
+        """Everything that waits for another attempt, which will not be made."""
+        left, self.again = self.again, []
+        return left
+
+    def pop(self) -> Job:
+        """The newest that waits for another attempt, for the spool."""
+        job = self.again.pop()
+        self._unpay(job)
+        return job
+
+    def _unpay(self, job: Job) -> None:
+        if job.paid:
+            job.paid = False
+            self.budget.give_back()
+
+    def _back(self) -> bool:
+        was_out = self.breaker.open
+        if was_out:
+            self.breaker.close()
+            self.budget.refill()
+        return was_out
+
+    back = _back

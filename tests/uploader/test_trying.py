@@ -1,0 +1,162 @@
+"""What is tried when: weather is survived, an outage is waited out, and attempts stay near captures."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from packhorse.errors import StoreError, StoreErrorKind
+from packhorse.uploader.job import Job
+from packhorse.uploader.options import UploaderOptions
+from packhorse.uploader.retry import MAX_SAVED_RETRIES, PROBE_EVERY_S, Breaker, RetryBudget
+from packhorse.uploader.sync import Uploader
+from packhorse.uploader.ticket import Fate, Ticket
+from packhorse.uploader.trying import Trying
+from tests.uploader.fakes import PROFILE, FakeStore, failure, options
+
+LIMIT = 8
+LONG = {"backoff_base_s": 100.0, "backoff_max_s": 100.0}
+
+
+def made(submitted_s: float = 0.0, body: bytes | None = b"x") -> Job:
+    return Job(Ticket("key", "s3://bucket/"), None, 1, submitted_s, body=body)
+
+
+class Simulated:
+    """S3 answers after ``latency_s``: it is out until ``back_s``; the clock jumps from event to event."""
+
+    def __init__(self, jobs: list[Job], back_s: float, latency_s: float = 0.1, **settings: Any) -> None:
+        self.trying = Trying(UploaderOptions(**settings))
+        self.coming = deque(sorted(jobs, key=lambda job: job.submitted_s))
+        self.bodies: deque[Job] = deque()
+        self.back_s, self.latency_s = back_s, latency_s
+        self.on_wire: deque[tuple[float, Job]] = deque()
+        self.uploaded: list[tuple[float, Job]] = []
+        self.failed: list[tuple[float, Job]] = []
+        self.attempts: list[float] = []
+
+    def run(self, until_s: float) -> None:
+        now_s = 0.0
+        while now_s < until_s and (self.coming or self.bodies or self.on_wire or self.trying.again):
+            while self.coming and self.coming[0].submitted_s <= now_s:
+                self.bodies.append(self.coming.popleft())
+            while self.on_wire and self.on_wire[0][0] <= now_s:
+                self._answer(now_s, self.on_wire.popleft()[1])
+            while len(self.on_wire) < LIMIT and (job := self.trying.next(self.bodies, now_s, LIMIT)) is not None:
+                if job.late is not None:
+                    self.failed.append((now_s, job))
+                    continue
+                self.trying.begun(job)
+                self.attempts.append(now_s)
+                self.on_wire.append((now_s + self.latency_s, job))
+            waits = [job.submitted_s - now_s for job in list(self.coming)[:1]]
+            waits += [at_s - now_s for at_s, _ in list(self.on_wire)[:1]]
+            wait_s = self.trying.wait_s(self.bodies, now_s)
+            waits += [] if wait_s is None or len(self.on_wire) >= LIMIT else [wait_s]
+            assert waits or not (self.bodies or self.trying.again), "somebody waits and nothing will ever happen"
+            now_s += max(min(waits, default=0.0), 0.001)
+
+    def _answer(self, now_s: float, job: Job) -> None:
+        if now_s >= self.back_s:
+            self.trying.worked(job)
+            self.uploaded.append((now_s, job))
+        elif not self.trying.failed(job, failure(StoreErrorKind.SERVER), now_s):
+            self.failed.append((now_s, job))
+
+
+@pytest.mark.parametrize("captures", [1, 7, 40, 1000])
+def test_in_a_total_outage_attempts_stay_within_a_tenth_of_the_captures(captures: int) -> None:
+    lab = Simulated([made(number * 0.05) for number in range(captures)], back_s=1e9)
+    lab.run(3600.0)
+    assert len(lab.failed) == captures
+    assert len(lab.attempts) <= max(1.1 * captures, captures + MAX_SAVED_RETRIES)
+    assert all(at_s - job.submitted_s < 301 for at_s, job in lab.failed)
+
+
+@pytest.mark.parametrize("out_s", [0.3, 3.0, 30.0, 250.0])
+def test_an_outage_shorter_than_the_deadline_costs_no_capture(out_s: float) -> None:
+    """Captures that come all the time find out within seconds that S3 is back."""
+    captures = int(max(out_s, 10.0) * 4)
+    lab = Simulated([made(number * 0.25) for number in range(captures)], back_s=out_s)
+    lab.run(1000.0)
+    assert len(lab.uploaded) == captures
+    assert min(at_s for at_s, _ in lab.uploaded) <= out_s + PROBE_EVERY_S + 0.3
+    assert len(lab.attempts) <= 2 * captures + MAX_SAVED_RETRIES
+
+
+def test_few_captures_and_no_more_survive_an_outage_of_seconds() -> None:
+    for _ in range(20):
+        lab = Simulated([made() for _ in range(3)], back_s=3.0)
+        lab.run(1000.0)
+        assert len(lab.uploaded) == 3
+
+
+def test_while_it_is_open_probes_go_out_alone_and_more_and_more_seldom() -> None:
+    lab = Simulated([made() for _ in range(500)], back_s=1e9, deadline_s=60.0)
+    lab.run(59.0)
+    probes = [at_s for at_s in lab.attempts if at_s > 2.0]
+    gaps = [later - earlier for earlier, later in pairwise(probes)]
+    assert gaps
+    assert min(gaps) >= 0.1
+    assert all(gap <= PROBE_EVERY_S + 0.2 for gap in gaps)
+    assert sum(gaps[-3:]) > sum(gaps[:3])
+
+
+def test_a_probe_that_hangs_does_not_keep_the_next_one_back_for_ever() -> None:
+    breaker = Breaker(0.2, lambda _, high: high)
+    breaker.trip(0.0)
+    breaker.begin(1.0, fresh=True)
+    assert breaker.due_s(fresh=True) == 1.0 + PROBE_EVERY_S
+    breaker.end()
+    assert breaker.due_s(fresh=True) == pytest.approx(1.4)
+
+
+def test_successful_retries_cost_nothing_and_failed_ones_do() -> None:
+    budget = RetryBudget()
+    for _ in range(1000):
+        assert budget.take_retry()
+        budget.give_back()
+    taken = sum(budget.take_retry() for _ in range(1000))
+    assert taken == MAX_SAVED_RETRIES
+
+
+def test_a_stream_is_no_probe_while_there_is_a_body() -> None:
+    trying = Trying(UploaderOptions())
+    trying.breaker.trip(0.0)
+    stream, body = made(body=None), made()
+    assert trying.next(deque([stream, body]), 10.0, LIMIT) is body
+
+
+def test_an_answer_that_refuses_one_capture_says_that_s3_is_back() -> None:
+    trying = Trying(UploaderOptions())
+    trying.breaker.trip(0.0)
+    job = trying.next(deque([made()]), 10.0, LIMIT)
+    assert job is not None
+    trying.begun(job)
+    assert not trying.failed(job, StoreError("no", kind=StoreErrorKind.DENIED, status=403), 10.1)
+    assert not trying.breaker.open
+    assert trying.breaker.probes == 0
+
+
+def test_a_short_outage_costs_no_capture() -> None:
+    store = FakeStore([failure(StoreErrorKind.CONNECTION)] * 14)
+    chosen = options(store, max_in_flight=8)
+    with Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=chosen) as up:
+        for ticket in [up.submit({"log": {"entries": [{"n": n}]}}) for n in range(40)]:
+            ticket.result(60)
+    assert store.attempts == 54
+
+
+def test_what_waits_for_another_attempt_at_the_end_fails_with_its_last_error() -> None:
+    store = FakeStore([failure(StoreErrorKind.SERVER)] * 1000)
+    up = Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=options(store, **LONG))
+    tickets = [up.submit({"log": {"entries": [{"n": n}]}}) for n in range(6)]
+    up.close(deadline_s=0.5)
+    tried = [ticket for ticket in tickets if ticket.fate is Fate.FAILED]
+    assert len(tried) == store.attempts > 0
+    assert all("server" in ticket.reason for ticket in tried), [ticket.reason for ticket in tried]
+    assert up.stats().held_bytes == 0
+    assert up.stats().dropped == 6 - len(tried)
