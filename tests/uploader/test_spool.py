@@ -191,7 +191,7 @@ def test_damaged_files_are_set_aside_and_the_others_uploaded(tmp_path: Path) -> 
 
 
 def test_without_room_on_disk_new_captures_fail_and_old_ones_stay(tmp_path: Path) -> None:
-    with uploader(dead(), tmp_path, spool_bytes=5 * 4096) as up:
+    with uploader(dead(), tmp_path, spool_bytes=5 * 4096, deadline_s=1.0) as up:
         for _ in range(12):
             up.submit(CAPTURE)
         until(lambda: up.stats().in_flight == 0)
@@ -215,7 +215,7 @@ def test_a_failing_disk_never_reaches_the_producer(
         raise OSError(number, os.strerror(number))
 
     store = dead()
-    with uploader(store, tmp_path, budget=3_000_000) as up:
+    with uploader(store, tmp_path, budget=3_000_000, deadline_s=1.0) as up:
         with monkeypatch.context() as patch:
             patch.setattr("packhorse.uploader.spool.durable.os.fsync", refuse)
             tickets = [up.submit_nowait(random_capture(n)) for n in range(20)]
@@ -237,7 +237,7 @@ def test_a_folder_that_cannot_be_made_is_no_error_of_the_producer(tmp_path: Path
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError, match="is no folder"):
         uploader(FakeStore(), tmp_path / "file")
-    with uploader(dead(), tmp_path / "file" / "below") as up:
+    with uploader(dead(), tmp_path / "file" / "below", deadline_s=1.0) as up:
         up.submit(CAPTURE)
         until(lambda: up.stats().failed == 1)
     assert spool_balanced(up)

@@ -168,7 +168,7 @@ def test_permanent_failures_are_not(kind: StoreErrorKind) -> None:
 def test_in_a_total_outage_attempts_stay_near_captures() -> None:
     captures = 400
     store = FakeStore([failure(StoreErrorKind.SERVER)] * captures * 5)
-    with uploader(store) as up:
+    with uploader(store, deadline_s=2.0) as up:
         tickets = [up.submit(CAPTURE) for _ in range(captures)]
         for ticket in tickets:
             with pytest.raises(UploadFailed):
