@@ -20,7 +20,12 @@ from packhorse.race.objective import Objective
 @click.option(
     "--objective", type=click.Choice([o.value for o in Objective]), help="What decides this time; default: as raced."
 )
-@click.option("--require", type=click.Choice([o.value for o in Require]), help="What the objects must be.")
+@click.option(
+    "--require",
+    type=click.Choice([o.value for o in Require]),
+    help="Choose only among pipelines whose objects are so: plain, one gzip stream of JSON that any standard library "
+    "reads; text, base64 for consumers that need text.",
+)
 @click.option(
     "--retention-days",
     type=float,

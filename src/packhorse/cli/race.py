@@ -138,7 +138,12 @@ def report(directory: Path, studies: tuple[Path, ...]) -> None:
 @click.option(
     "--objective", type=click.Choice([o.value for o in Objective]), help="Judge the record by this; default: its own."
 )
-@click.option("--require", type=click.Choice([o.value for o in Require]), help="What the objects must be.")
+@click.option(
+    "--require",
+    type=click.Choice([o.value for o in Require]),
+    help="Choose only among pipelines whose objects are so: plain, one gzip stream of JSON that any standard library "
+    "reads; text, base64 for consumers that need text.",
+)
 def publish(directory: Path, path: Path | None, name: str | None, objective: str | None, require: str | None) -> None:
     """Publish a race's winner as a profile (TOML with its provenance), by the race's own objective or another."""
     from packhorse.profiles.publish import publish as publish_text
