@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ BASE, BASE_AGAIN, HEAD = ARMS = ("base", "base-again", "head")
 STEAL_SHARE = 0.03
 #: At most this part of the blocks is measured again for that reason.
 AGAIN_SHARE = 0.25
-#: Blocks whose process died before the gate gives up.
+#: Blocks in which one side dies at one row before that row is given up.
 DEATHS = 3
 
 
@@ -79,6 +80,9 @@ class Bench:
         repeats, sample_s: See :class:`packhorse.race.gate.config.GateConfig`.
         rounds: Row → passes in a sample, found by :func:`probe`.
         timings: Everything measured, suspect blocks included.
+        drop_failing: Go on without a row whose process keeps dying; else that ends the measurement.
+        failures: Side and row → why it was given up.
+        incidents: Processes that died in a block, one sentence each; the block was measured anew.
     """
 
     sides: Mapping[str, Side]
@@ -89,6 +93,9 @@ class Bench:
     sample_s: float
     rounds: dict[str, int] = field(default_factory=dict)
     timings: list[Timing] = field(default_factory=list)
+    drop_failing: bool = False
+    failures: dict[tuple[str, str], str] = field(default_factory=dict)
+    incidents: list[str] = field(default_factory=list)
 
     def of_arm(self, arm: str, names: Sequence[str]) -> list[dict[str, Any]]:
         """The named rows as ``arm`` gets them."""
@@ -97,36 +104,65 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What one process of each side said of the rows before any block.
+    """What one process of each side said of the rows before any block, and what broke since.
 
     Attributes:
         bytes_out: Arm → row → bytes that a pass gives; 0 where the row says nothing of it.
         errors: Arm → row → why it cannot run there.
+        missing: Arm → rows whose own code is not there, as those that a change adds are missing in the base.
     """
 
-    bytes_out: Mapping[str, Mapping[str, int]]
-    errors: Mapping[str, Mapping[str, str]]
+    bytes_out: dict[str, dict[str, int]]
+    errors: dict[str, dict[str, str]]
+    missing: dict[str, set[str]]
+
+    def failure(self, row: str) -> tuple[str, str] | None:
+        """What keeps a row from being compared, as its outcome and the reason: ``broken``, ``base failed``, ``new``."""
+        if row in self.errors[HEAD]:
+            return "broken", self.errors[HEAD][row]
+        if row in self.errors[BASE]:
+            new = row in self.missing[BASE]
+            return "new" if new else "base failed", self.errors[BASE][row]
+        return None
 
 
 def probe(bench: Bench, names: Sequence[str]) -> Probe:
     """Run every row once on either side and find how many passes make a sample.
 
+    A row that ends its process, or hangs, gets this as its error, and the others a new process.
+
     Raises:
-        WorkerDied: A side's process cannot be started or dies.
+        WorkerDied: A side's process cannot be started, or dies at no row.
     """
-    bytes_out: dict[str, dict[str, int]] = {}
-    errors: dict[str, dict[str, str]] = {}
+    seen = Probe({BASE: {}, HEAD: {}}, {BASE: {}, HEAD: {}}, {BASE: set(), HEAD: set()})
     for arm in (BASE, HEAD):
-        with Worker(bench.sides[arm]) as worker:
-            answers = worker.prepare(bench.folder, bench.captures, bench.of_arm(arm, names))
-            bytes_out[arm] = {row: a["bytes_out"] for row, a in answers.items() if "error" not in a}
-            errors[arm] = {row: a["error"] for row, a in answers.items() if "error" in a}
-            for row in bytes_out[arm]:
-                once_s = min(worker.run(row, 1)["wall_s"] for _ in range(3))
-                rounds = max(1, math.ceil(bench.sample_s / max(once_s, 1e-7)))
-                # The slower side decides nothing: equal rounds on both, enough for the faster one.
-                bench.rounds[row] = max(rounds, bench.rounds.get(row, 1))
-    return Probe(bytes_out, errors)
+        left = list(names)
+        while left:
+            try:
+                _probe_side(bench, arm, left, seen)
+                left = []
+            except WorkerDied as death:
+                if death.row is None:
+                    raise
+                seen.errors[arm][death.row] = death.reason
+                seen.bytes_out[arm].pop(death.row, None)
+                left = [name for name in left if name not in seen.errors[arm] and name not in seen.bytes_out[arm]]
+    return seen
+
+
+def _probe_side(bench: Bench, arm: str, names: Sequence[str], seen: Probe) -> None:
+    with Worker(bench.sides[arm]) as worker:
+        for row, answer in worker.prepare(bench.folder, bench.captures, bench.of_arm(arm, names)).items():
+            if "error" in answer:
+                seen.errors[arm][row] = answer["error"]
+                if answer.get("missing"):
+                    seen.missing[arm].add(row)
+                continue
+            once_s = min(worker.run(row, 1)["wall_s"] for _ in range(3))
+            rounds = max(1, math.ceil(bench.sample_s / max(once_s, 1e-7)))
+            # The slower side decides nothing: equal rounds on both, enough for the faster one.
+            bench.rounds[row] = max(rounds, bench.rounds.get(row, 1))
+            seen.bytes_out[arm][row] = answer["bytes_out"]
 
 
 def measure(
@@ -143,20 +179,23 @@ def measure(
         done: Called after each block.
 
     Returns:
-        Row → its pairs, for the arm ``head``.
+        Row → its pairs, for the arm ``head``; without those that are in ``bench.failures`` now.
 
     Raises:
-        WorkerDied: Processes died in :data:`DEATHS` blocks.
+        WorkerDied: A process died in :data:`DEATHS` blocks, at no row, or at a row and ``bench.drop_failing`` is off.
     """
     order = random.Random(f"{seed}:gate:{measurement}")
-    spare, deaths, index, good = math.ceil(AGAIN_SHARE * blocks), 0, 0, 0
-    while good < blocks:
+    spare, index, good = math.ceil(AGAIN_SHARE * blocks), 0, 0
+    deaths: Counter[tuple[str, str | None]] = Counter()
+    left = list(names)
+    while good < blocks and left:
         try:
-            timings = _block(bench, names, measurement, index, order)
-        except WorkerDied:
-            deaths += 1
-            if deaths >= DEATHS:
-                raise
+            timings = _block(bench, left, measurement, index, order)
+        except WorkerDied as death:
+            bench.incidents.append(f"measurement {measurement}, block {index}: {death}")
+            deaths[death.side, death.row] += 1
+            if deaths[death.side, death.row] >= DEATHS:
+                left = _without(bench, left, death)
             continue
         again = bool(timings[0].suspect) and spare > 0
         bench.timings += [replace(t, judged=False) for t in timings] if again else timings
@@ -166,7 +205,14 @@ def measure(
             continue
         good += 1
         done()
-    return paired(bench.timings, names, measurement)
+    return paired(bench.timings, left, measurement)
+
+
+def _without(bench: Bench, names: Sequence[str], death: WorkerDied) -> list[str]:
+    if death.row is None or not bench.drop_failing:
+        raise death
+    bench.failures[death.side, death.row] = f"in {DEATHS} blocks: {death.reason}"
+    return [name for name in names if name != death.row]
 
 
 def _block(bench: Bench, names: Sequence[str], measurement: int, index: int, order: random.Random) -> list[Timing]:
@@ -175,9 +221,9 @@ def _block(bench: Bench, names: Sequence[str], measurement: int, index: int, ord
         workers = {arm: stack.enter_context(Worker(bench.sides[arm])) for arm in _shuffled(bench.sides, order)}
         for arm, worker in workers.items():
             answers = worker.prepare(bench.folder, bench.captures, bench.of_arm(arm, names))
-            wrong = next((a["error"] for a in answers.values() if "error" in a), None)
+            wrong = next(((row, a["error"]) for row, a in answers.items() if "error" in a), None)
             if wrong is not None:
-                raise WorkerDied(f"{bench.sides[arm].name}: {wrong}")
+                raise WorkerDied(bench.sides[arm].name, *wrong)
         found = []
         for row in _shuffled(names, order):
             found += _take_turns(workers, row, bench, order)

@@ -4,31 +4,52 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import select
+import signal
 import subprocess
 import tempfile
-import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from packhorse.errors import PackhorseError
+from packhorse.race.gate.group import end_group
 from packhorse.race.gate.sides import Side
+from packhorse.race.machine import scrub
 
 #: A side that does not answer for this long hangs and is killed.
 SILENCE_LIMIT_S = 120.0
+#: Seconds between looks at whether a silent process is still there: a process that it started may hold its pipe open.
+LOOK_S = 0.2
+#: Seconds that a process which has closed its pipe gets to end by itself, so that its exit status is its own.
+GRACE_S = 2.0
 _WORKER = Path(__file__).with_name("worker.py")
 
 
 class WorkerDied(PackhorseError):
-    """A side's process ended or hung; the message has its last words."""
+    """A side's process ended or hung, or a row failed in it.
+
+    Attributes:
+        side: ``base`` or ``head``.
+        row: The row under way; None where the process was not at one, which is no row's fault.
+        reason: Its exit status, signal or time limit, and its last words.
+    """
+
+    def __init__(self, side: str, row: str | None, reason: str) -> None:
+        self.side, self.row, self.reason = side, row, reason
+        super().__init__(f"{side}: {reason}" if row is None else f"{side}: row {row!r}: {reason}")
 
 
 class Worker:
-    """One process of one side. Use as a context manager; the process is always gone afterwards."""
+    """One process of one side. Use as a context manager; it and all that it has started are always gone afterwards."""
 
     def __init__(self, side: Side) -> None:
         self._side = side
+        self._heard = b""
+        self._stopped = False
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
         self._process = subprocess.Popen(
             # -P: the folder of worker.py holds modules of ours whose names must not hide the side's.
@@ -38,8 +59,8 @@ class Worker:
             stderr=self._stderr,
             cwd=side.folder,
             env=side.environment(),
-            text=True,
-            start_new_session=True,  # Ctrl-C is the gate's to handle
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C is the gate's to handle, and the group can be killed as a whole
         )
 
     def __enter__(self) -> Worker:
@@ -49,8 +70,15 @@ class Worker:
         self.stop()
 
     def prepare(self, folder: Path, captures: Sequence[str], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Make rows ready. Row → ``bytes_out`` or ``error``."""
-        return self._ask(do="prepare", folder=str(folder), captures=list(captures), rows=list(rows))
+        """Make rows ready. Row → ``bytes_out``, or ``error`` and perhaps ``missing``.
+
+        Raises:
+            WorkerDied: The process ended or hung; ``row`` is the one that it did this at.
+        """
+        self._ask(None, do="load", folder=str(folder), captures=list(captures))
+        answers = {row["name"]: self._ask(row["name"], do="prepare", row=row) for row in rows}
+        self._ask(None, do="settle")
+        return answers
 
     def run(self, row: str, rounds: int) -> dict[str, float]:
         """Run a row ``rounds`` times. Returns ``wall_s`` and ``cpu_s``.
@@ -58,49 +86,97 @@ class Worker:
         Raises:
             WorkerDied: The process ended, hung, or the row failed.
         """
-        answer = self._ask(do="run", row=row, rounds=rounds)
+        answer = self._ask(row, do="run", row=row, rounds=rounds)
         if "error" in answer:
-            raise WorkerDied(f"{self._side.name}: row {row!r}: {answer['error']}")
+            raise WorkerDied(self._side.name, row, answer["error"])
         return answer
 
     def stop(self) -> None:
-        """End the process. Idempotent."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+        """End the process and its group. Idempotent."""
+        if self._stopped:
+            return
+        self._stopped = True
+        end_group(self._process)
         for pipe in (self._process.stdin, self._process.stdout, self._stderr):
             if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):  # what it never read is flushed again by close
+                with contextlib.suppress(BrokenPipeError):
                     pipe.close()
 
-    def _ask(self, **command: Any) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        hung = threading.Event()
-
-        def give_up() -> None:
-            hung.set()
-            self._process.kill()
-
-        timer = threading.Timer(SILENCE_LIMIT_S, give_up)
-        timer.daemon = True
-        timer.start()
+    def _ask(self, row: str | None, /, **command: Any) -> dict[str, Any]:
+        deadline_s = time.monotonic() + SILENCE_LIMIT_S
         try:
-            self._process.stdin.write(json.dumps(command) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except (BrokenPipeError, ConnectionResetError):
-            line = ""
-        finally:
-            timer.cancel()
-        if not line:
-            raise WorkerDied(self._last_words(hung=hung.is_set()))
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+            self._say(json.dumps(command).encode() + b"\n", deadline_s)
+            line = self._line(deadline_s)
+            answer: dict[str, Any] = json.loads(line)
+        except TimeoutError:
+            why = f"did not answer for {SILENCE_LIMIT_S:.0f} s"
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            why = self._ending()
+        except ValueError:
+            why = "wrote into the gate's pipe"
+        else:
+            if "error" in answer:
+                answer["error"] = scrub(answer["error"])
+                if row is None:
+                    raise WorkerDied(self._side.name, row, answer["error"])
+            return answer
+        end_group(self._process)
+        raise WorkerDied(self._side.name, row, f"the process {why}{self._last_words()}")
 
-    def _last_words(self, *, hung: bool) -> str:
-        status = self._process.wait()
+    def _say(self, line: bytes, deadline_s: float) -> None:
+        """Write without ever waiting longer than the deadline: a process that does not read fills its pipe."""
+        assert self._process.stdin is not None
+        pipe = self._process.stdin.fileno()
+        os.set_blocking(pipe, False)
+        while line:
+            if not _ready(pipe, select.POLLOUT, deadline_s - time.monotonic()):
+                raise TimeoutError
+            with contextlib.suppress(BlockingIOError):
+                line = line[os.write(pipe, line) :]
+
+    def _line(self, deadline_s: float) -> bytes:
+        """The next line.
+
+        Raises:
+            EOFError: The process has ended, even if others hold its pipe open.
+            TimeoutError: The deadline passed.
+        """
+        assert self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        while b"\n" not in self._heard:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            ended = self._process.poll() is not None  # asked first: what it said before that is in the pipe by now
+            if _ready(pipe, select.POLLIN, 0 if ended else min(left_s, LOOK_S)):
+                chunk = os.read(pipe, 1 << 16)
+                if not chunk:
+                    raise EOFError
+                self._heard += chunk
+            elif ended:
+                raise EOFError
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line
+
+    def _ending(self) -> str:
+        try:
+            status = self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            return "closed its pipe"
+        if status < 0:
+            try:
+                return f"was ended by {signal.Signals(-status).name}"
+            except ValueError:  # a real-time signal has no name
+                return f"was ended by signal {-status}"
+        return f"ended with exit status {status}"
+
+    def _last_words(self) -> str:
         self._stderr.seek(0)
-        last = self._stderr.read().decode(errors="replace").strip().rsplit("\n", 1)[-1][:300]
-        why = f"did not answer for {SILENCE_LIMIT_S:.0f} s" if hung else f"ended with exit status {status}"
-        return f"{self._side.name}: the process {why}" + (f": {last}" if last else "")
+        last = scrub(self._stderr.read().decode(errors="replace").strip().rsplit("\n", 1)[-1])[:300]
+        return f": {last}" if last else ""
+
+
+def _ready(pipe: int, event: int, wait_s: float) -> bool:
+    poller = select.poll()
+    poller.register(pipe, event)
+    return bool(poller.poll(max(0.0, wait_s) * 1000))

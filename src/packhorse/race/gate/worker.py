@@ -11,6 +11,7 @@ import importlib
 import inspect
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -50,12 +51,30 @@ class Spare:
             pass
 
 
+class MissingError(Exception):
+    """What a row names is not in this side's code; any other failure of a row is a defect or the environment's."""
+
+
+def _function(path: str) -> Any:
+    module, _, name = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        # A module that the row's own module needs and that is not installed is another matter.
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            raise MissingError(f"{type(error).__name__}: {error}") from error
+        raise
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            raise MissingError(f"{type(error).__name__}: {error}") from error
+    return found
+
+
 def call_row(row: dict[str, Any], captures: list[Any]) -> Pass:
     """A function of the user's: ``module:function``, called with each capture, or without if it takes nothing."""
-    module, _, name = row["call"].partition(":")
-    function: Any = importlib.import_module(module)
-    for part in name.split("."):
-        function = getattr(function, part)
+    function = _function(row["call"])
     takes = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
     arguments: list[tuple[Any, ...]] = [(capture,) for capture in captures] if takes else [()]
 
@@ -67,6 +86,17 @@ def call_row(row: dict[str, Any], captures: list[Any]) -> Pass:
         return out
 
     return run
+
+
+def _known(row: dict[str, Any]) -> Any:
+    """The row's pipeline, where this side's packhorse knows all of its candidates."""
+    from packhorse.errors import PipelineError
+    from packhorse.pipeline import Pipeline
+
+    try:
+        return Pipeline.parse(row["pipeline"])
+    except PipelineError as error:
+        raise MissingError(f"{type(error).__name__}: {error}") from error
 
 
 def _codec(row: dict[str, Any], pipeline: Any, captures: list[Any]) -> Any:
@@ -81,9 +111,7 @@ def _codec(row: dict[str, Any], pipeline: Any, captures: list[Any]) -> Any:
 
 def pipeline_row(row: dict[str, Any], captures: list[Any]) -> Pass:
     """A pipeline: its three CPU stages, or, with a store, encode and put, one capture after the other."""
-    from packhorse.pipeline import Pipeline
-
-    pipeline = Pipeline.parse(row["pipeline"])
+    pipeline = _known(row)
     codec = _codec(row, pipeline, captures)
     if pipeline.store is None:
         return lambda: sum(len(chunk) for capture in captures for chunk in codec.encode(capture))
@@ -104,21 +132,36 @@ def pipeline_row(row: dict[str, Any], captures: list[Any]) -> Pass:
 
 
 def profile_row(row: dict[str, Any], captures: list[Any]) -> Pass:
-    """The uploader with a profile: every capture ``in_flight`` times over, submitted and waited for."""
-    from packhorse import Uploader, UploaderOptions
+    """The uploader with a profile: every capture ``copies`` times over, ``in_flight`` at once, and waited for."""
+    from packhorse import Uploader, UploaderOptions, fetch
     from packhorse.stores.base import Endpoint
 
+    _profile_there(row["profile"])
     endpoint = Endpoint(**row["endpoint"])
     options = UploaderOptions(endpoint=endpoint, max_in_flight=row["in_flight"])
-    uploader = Uploader(f"s3://{endpoint.bucket}/{row['prefix']}", profile=row["profile"], options=options)
+    place = f"s3://{endpoint.bucket}/{row['prefix']}"
+    uploader = Uploader(place, profile=row["profile"], options=options)
+    # The same keys each time: a gate of many blocks must not fill the target.
+    copies = row.get("copies", row["in_flight"])
+    jobs = [(f"{row['prefix']}-{i}-{n}", c) for i in range(copies) for n, c in enumerate(captures)]
 
     def run() -> int:
-        # The same keys each time: a gate of many blocks must not fill the target.
-        jobs = [(f"{row['prefix']}-{i}-{n}", c) for i in range(row["in_flight"]) for n, c in enumerate(captures)]
         tickets = [uploader.submit(capture, key=key) for key, capture in jobs]
         return sum(ticket.result().stored_bytes for ticket in tickets)
 
+    first = [(uploader.submit(capture, key=key), capture) for key, capture in jobs[: len(captures)]]
+    for number, (ticket, capture) in enumerate(first):  # what is timed has to be right first
+        if fetch(ticket.result().url, endpoint=endpoint) != capture:
+            raise ValueError(f"capture {number} does not come back equal")
     return run
+
+
+def _profile_there(profile: str) -> None:
+    from packhorse.profiles.loading import packaged_profiles
+
+    is_file = "/" in profile or profile.endswith(".toml")
+    if not (Path(profile).is_file() if is_file else profile in packaged_profiles()):
+        raise MissingError(f"profile {profile}: this side has none")
 
 
 MAKERS = {"call": call_row, "pipeline": pipeline_row, "profile": profile_row}
@@ -135,23 +178,30 @@ class Rows:
 
     def __init__(self) -> None:
         self._passes: dict[str, Pass] = {}
+        self._captures: list[Any] = []
 
-    def prepare(self, folder: str, captures: list[str], rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Make rows ready; one that cannot be made is answered with its error."""
-        loaded = [json.loads((Path(folder) / name).read_bytes()) for name in captures]
-        answers: dict[str, Any] = {}
-        for row in rows:
-            try:
-                self._passes[row["name"]] = make(row, loaded)
-                answers[row["name"]] = {"bytes_out": self._passes[row["name"]]()}
-            except Exception as error:  # noqa: BLE001 - any side may fail in its own way; the gate reports it
-                self._passes.pop(row["name"], None)
-                answers[row["name"]] = {"error": f"{type(error).__name__}: {error}"[:500]}
+    def load(self, folder: str, captures: list[str]) -> dict[str, Any]:
+        """Read the captures."""
+        self._captures = [json.loads((Path(folder) / name).read_bytes()) for name in captures]
+        return {}
+
+    def prepare(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Make a row ready; one that cannot be made is answered with its error."""
+        try:
+            one = make(row, self._captures)
+            answer = {"bytes_out": one()}
+        except MissingError as error:
+            return {"error": str(error)[:500], "missing": True}
+        self._passes[row["name"]] = one
+        return answer
+
+    def settle(self) -> dict[str, Any]:
+        """All rows are ready: what has been made so far is garbage no more."""
         gc.collect()
         gc.freeze()
-        return answers
+        return {}
 
-    def run(self, row: str, rounds: int) -> dict[str, float]:
+    def run(self, row: str, rounds: int) -> dict[str, Any]:
         """Seconds of ``rounds`` passes."""
         one = self._passes[row]
         cpu, wall = time.process_time(), time.perf_counter()
@@ -160,22 +210,42 @@ class Rows:
         return {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
 
 
+def _private_pipes() -> tuple[int, int]:
+    """The gate's pipes for this process alone: nothing that a row prints, reads or starts comes by them."""
+    pipes = os.dup(0), os.dup(1)  # not inherited by programs that rows start
+    # Whatever a library prints goes to stderr, so that stdout carries nothing but our lines.
+    os.dup2(2, 1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+
+    def let_go() -> None:
+        for pipe in pipes:
+            os.dup2(null, pipe, inheritable=False)
+
+    os.register_at_fork(after_in_child=let_go)
+    return pipes
+
+
 def main() -> int:
     """Answer commands until the pipe closes, then leave at once: nothing here is worth saving."""
-    # Whatever a library prints goes to stderr, so that stdout carries nothing but our lines.
-    with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as out:
-        os.dup2(2, 1)
-        sys.path.insert(0, os.getcwd())
-        rows = Rows()
-        for line in sys.stdin:
+    commands, answers = _private_pipes()
+    home = os.getpid()
+    # Last: where the project is installed in the side's environment, that is what runs, compiled parts and all.
+    sys.path.append(os.getcwd())
+    rows = Rows()
+    with os.fdopen(commands, encoding="utf-8") as lines:
+        for line in lines:
             command = json.loads(line)
             name = command.pop("do")
             try:
                 answer = getattr(rows, name)(**command)
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:  # noqa: BLE001 - any side may fail in its own way; the gate reports it
                 answer = {"error": f"{type(error).__name__}: {error}"[:500]}
-            out.write(json.dumps(answer) + "\n")
-        out.flush()
+            if os.getpid() != home:
+                # Two processes would go on with our work, and more with every pass.
+                os.write(2, b"the row returned in a process that it had forked\n")
+                os.killpg(0, signal.SIGKILL)
+            os.write(answers, json.dumps(answer).encode() + b"\n")
     os._exit(0)
 
 
