@@ -61,16 +61,16 @@ class Job:
         level: How much it is reduced for want of room (``ladder.py``).
         claim: The file it comes from, when it is a spooled one that is being uploaded.
         failure: Reason and detail of the upload that failed before it went to the spool.
+        on_wire: True while an uploading thread has it.
+        trouble: Why it waits for another attempt (``trying.py``); ``again_s`` is when that may be made, ``paid``
+            whether its retry has been taken from the budget, ``probe`` whether it finds out if S3 is back.
+        late: Why it is not tried any more, its deadline having passed while it waited.
     """
 
     ticket: Ticket
     capture: Any
     held_bytes: int
     submitted_s: float
-        on_wire: True while an uploading thread has it.
-        trouble: Why it waits for another attempt (``trying.py``); ``again_s`` is when that may be made, ``paid``
-            whether its retry has been taken from the budget, ``probe`` whether it finds out if S3 is back.
-        late: Why it is not tried any more, its deadline having passed while it waited.
     body: bytes | None = None
     stream: Stream | None = None
     info: ObjectInfo = field(default_factory=ObjectInfo)
@@ -82,16 +82,16 @@ class Job:
     level: int = 0
     claim: Claim | None = None
     failure: tuple[str, str] | None = None
-
-    def release(self) -> None:
-        """Let go of the capture and of what encoding it opened. Called by whoever has the job in hand."""
-        stream, self.stream = self.stream, None
-        self.capture = self.body = None
-        if stream is not None:
     on_wire: bool = False
     trouble: StoreError | None = None
     again_s: float = 0.0
     paid: bool = False
     probe: bool = False
     late: StoreError | None = None
+
+    def release(self) -> None:
+        """Let go of the capture and of what encoding it opened. Called by whoever has the job in hand."""
+        stream, self.stream = self.stream, None
+        self.capture = self.body = None
+        if stream is not None:
             stream.close()

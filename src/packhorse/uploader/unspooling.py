@@ -50,9 +50,9 @@ class Unspooling(Spooling):
             self._draining -= 1
             self._hold(job, 0)
             self._s3_said(worked=worked, wait_s=wait_s)
-            self._settled.notify_all()
             if worked:
                 self._s3_works(job)
+            self._settled.notify_all()
 
     def _drain_rests(self) -> bool:
         """True when close() need not wait for the spool: it is empty, or S3 is out."""

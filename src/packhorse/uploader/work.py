@@ -27,8 +27,8 @@ from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.telemetry import watch
 from packhorse.uploader.telemetry_metrics import Reading
 from packhorse.uploader.ticket import Fate, Receipt
-from packhorse.uploader.workers import encode_loop, upload_loop
 from packhorse.uploader.trying import Trying
+from packhorse.uploader.workers import encode_loop, upload_loop
 from packhorse.wire import suffix
 
 STOPPED = "stopped before it was uploaded"
@@ -155,6 +155,7 @@ class Work(Client, ABC):
         """The next body to send, or spooled file, with a permit taken for it; None when the thread should end."""
         with self._lock:
             while not self.stopping:
+                wait_s = None
                 if self._uploading < self.max_in_flight and not self._spills_all:
                     now_s = time.monotonic()
                     job = self.trying.next(self._bodies, now_s, self.max_in_flight)
@@ -162,16 +163,15 @@ class Work(Client, ABC):
                         self._in_hand.add(job)
                     else:
                         job = self._take_spooled()
-                wait_s = None
                     if job is not None:
                         self._uploading += 1
+                        job.on_wire = True
                         return job
                     wait_s = self.trying.wait_s(self._bodies, now_s)
                 drain_s = self._drain_wait_s()
                 self._body_ready.wait(
                     drain_s if wait_s is None else wait_s if drain_s is None else min(wait_s, drain_s)
                 )
-                        job.on_wire = True
             return None
 
     def _take(self, queue: deque[Job]) -> Job:
@@ -230,11 +230,11 @@ class Work(Client, ABC):
             if job.settled:
                 return
             self._settle(job, fate, reason, detail)
-            if receipt is not None:
-                self.ledger.store(receipt)
             self.trying.ended(job)
-                if job.body is not None:
+            if receipt is not None:
                 self._s3_works(job)
+                self.ledger.store(receipt)
+                if job.body is not None:
                     now_s = time.monotonic()
                     seconds, size_bytes = now_s - job.marks["put"], receipt.stored_bytes
                     if self.permits.answered(job.permit, seconds, size_bytes, now_s):
@@ -250,8 +250,6 @@ class Work(Client, ABC):
         if freed:
             self._announce_room()
 
-    @abstractmethod
-    def reading(self) -> Reading:
     def _s3_works(self, job: Job) -> None:
         """S3 has taken something."""
         if self.trying.worked(job):
@@ -261,6 +259,8 @@ class Work(Client, ABC):
     def _s3_is_out(self) -> None:
         """S3 is believed to be out: captures stay where they are."""
 
+    @abstractmethod
+    def reading(self) -> Reading:
         """One consistent look for telemetry."""
 
     @abstractmethod
