@@ -41,7 +41,7 @@ def run_to_end(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        errors="replace",
+        errors="surrogateescape",  # file names that git lists may be of any bytes
         start_new_session=True,
     )
     try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packhorse.errors import InputError
+from packhorse.race.gate.group import run_to_end
 from packhorse.race.machine import scrub
 
 #: Variables that change how Python runs or finds code; a side gets none of the caller's.
@@ -22,7 +23,10 @@ _DROPPED = (
     "PYTHONDEVMODE",
     "PYTHONTRACEMALLOC",
     "PYTHONPROFILEIMPORTTIME",
+    "PYTHONSAFEPATH",
 )
+#: What git sets for its hooks; a gate that runs in one must ask about the folders that it names.
+_GIT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_PREFIX")
 #: Longest a project may take to install.
 INSTALL_LIMIT_S = 900
 
@@ -47,8 +51,13 @@ class Side:
 
     def environment(self) -> dict[str, str]:
         """Environment variables of its process."""
-        kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
-        return kept | ({"PYTHONPATH": os.pathsep.join(str(p) for p in self.path)} if self.path else {})
+        return clean_environment() | ({"PYTHONPATH": os.pathsep.join(str(p) for p in self.path)} if self.path else {})
+
+
+def clean_environment() -> dict[str, str]:
+    """Our environment variables, less those that decide where Python and git look for code."""
+    kept = {name: value for name, value in os.environ.items() if name not in {*_DROPPED, *_GIT}}
+    return kept | {"GIT_DEFAULT_REF_FORMAT": "files"}  # the form in which a checkout's tags are written
 
 
 def here(name: str, label: str, *, folder: Path | None = None) -> Side:
@@ -83,16 +92,39 @@ def commit_of(repo: Path, revision: str) -> str:
 def checkout(repo: Path, commit: str | None, folder: Path) -> Path:
     """A copy of the project at ``commit`` in ``folder``; None copies the working tree, uncommitted changes included.
 
-    Both are clones with their history, for projects that take their version from it; ``repo`` itself is not touched.
+    It is a repository with the history and the tags that ``repo`` has, for projects that take their version from them.
+    ``repo`` itself is not touched. Its objects are borrowed and not cloned: a clone of a shallow repository, as CI
+    systems have them, would lack what was fetched without a branch of its own.
 
     Raises:
         InputError: git fails.
     """
-    _git(repo, "clone", "--quiet", "--shared", "--no-checkout", "--", str(repo), str(folder))
-    _git(folder, "checkout", "--quiet", "--detach", commit or _git(repo, "rev-parse", "HEAD"))
+    wanted = commit or _git(repo, "rev-parse", "HEAD")
+    # No templates and no hooks: what a user has set up for work on a repository is not for this copy.
+    _git(repo, "init", "--quiet", "--template=", f"--object-format={_object_format(repo)}", "--", str(folder))
+    info = folder / ".git" / "objects" / "info"
+    info.mkdir(parents=True, exist_ok=True)
+    (info / "alternates").write_text(f"{_git_path(repo, 'objects')}\n", encoding="utf-8")
+    shallow = _git_path(repo, "shallow")
+    if shallow.is_file():
+        shutil.copyfile(shallow, folder / ".git" / "shallow")
+    tags = _git(repo, "for-each-ref", "--format=%(objectname) %(refname)", "refs/tags")
+    if tags:
+        header = "# pack-refs with: sorted\n"
+        (folder / ".git" / "packed-refs").write_text(f"{header}{tags}\n", encoding="utf-8")
+    _git(folder, "-c", f"core.hooksPath={os.devnull}", "checkout", "--quiet", "--detach", wanted)
     if commit is None:
         _copy_changes(repo, folder)
     return folder
+
+
+def _object_format(repo: Path) -> str:
+    return _git(repo, "rev-parse", "--show-object-format")
+
+
+def _git_path(repo: Path, name: str) -> Path:
+    """Where git keeps ``name`` for ``repo``, which may be a work tree of another repository."""
+    return (repo / _git(repo, "rev-parse", "--git-path", name)).resolve()
 
 
 def _copy_changes(repo: Path, folder: Path) -> None:
@@ -120,20 +152,23 @@ def install(folder: Path, environment: Path, arguments: Sequence[str]) -> Path:
     """
     venv.create(environment, with_pip=True, symlinks=True)
     python = environment / "bin" / "python"
-    done = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=INSTALL_LIMIT_S,
+    what = f"gate: pip install {scrub(' '.join(arguments))}"
+    advice = (
+        "set what to install in [tool.packhorse.gate], 'install', or use this environment for both sides: "
+        "--environment here"
     )
+    try:
+        done = run_to_end(
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *arguments],
+            folder=folder,
+            env=clean_environment(),
+            limit_s=INSTALL_LIMIT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{what} did not end within {INSTALL_LIMIT_S} s; {advice}") from error
     if done.returncode != 0:
         said = scrub(" / ".join(done.stderr.strip().splitlines()[-3:]))[:500]
-        raise InputError(
-            f"gate: pip install {' '.join(arguments)} failed: {said}; set what to install in [tool.packhorse.gate], "
-            "'install', or use this environment for both sides: --environment here"
-        )
+        raise InputError(f"{what} failed: {said}; {advice}")
     return python
 
 
@@ -153,16 +188,19 @@ def project_sides(
     sides = []
     repo = repository(project)
     inside = project.resolve().relative_to(repo.resolve())
+    # All that can be wrong with the names is found out before minutes are spent on environments.
+    commits = {name: commit_of(repo, text) if text else None for name, text in (("base", base), ("head", head))}
     # Paths of equal length: even the environment's size can shift a process's stack, and with it its timings
     # (Mytkowicz et al., "Producing wrong data without doing anything obviously wrong!", ASPLOS 2009).
+    folders = {name: checkout(repo, commit, work / name) / inside for name, commit in commits.items()}
     for name, revision in (("base", base), ("head", head)):
-        commit = None if revision is None else commit_of(repo, revision)
-        folder = checkout(repo, commit, work / name) / inside
-        if not folder.is_dir():
+        if not folders[name].is_dir():
             raise InputError(
                 f"gate: {revision or 'the working tree'} has no folder {inside}, so there is no {name} side"
             )
-        label = "working tree" if commit is None else f"{revision} ({commit[:10]})"
+    for name, revision in (("base", base), ("head", head)):
+        commit, folder = commits[name], folders[name]
+        label = "working tree" if commit is None else f"{scrub(str(revision))} ({commit[:10]})"
         if arguments is None:
             path = tuple(p for p in (folder / "src", folder) if p.is_dir())
             sides.append(Side(name, label, Path(sys.executable), folder, path))
@@ -174,14 +212,14 @@ def project_sides(
 
 def _compile(side: Side) -> None:
     """Byte code for both sides beforehand, so that neither pays for it."""
-    subprocess.run([side.python, "-m", "compileall", "-q", str(side.folder)], capture_output=True, check=False)
+    run_to_end([side.python, "-m", "compileall", "-q", str(side.folder)], folder=side.folder, env=side.environment())
 
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+        done = run_to_end(["git", "-C", str(folder), *arguments], folder=Path.cwd(), env=clean_environment())
     except FileNotFoundError as error:
         raise InputError("gate: the program git was not found; a gate between revisions needs it") from error
     if done.returncode != 0:
-        raise InputError(f"git {arguments[0]}: {done.stderr.strip()[:300] or 'failed'}")
+        raise InputError(f"git {arguments[0]}: {scrub(done.stderr.strip())[:300] or 'failed'}")
     return done.stdout.strip("\n")

@@ -34,6 +34,7 @@ class Subject:
         text: As given; empty for the working tree.
         profile: Path or name of the profile that stands for a profile or a record.
         pipeline: Its pipeline.
+        in_flight: Uploads at once that it asks for.
         record: The record, for records.
     """
 
@@ -41,6 +42,7 @@ class Subject:
     text: str
     profile: str = ""
     pipeline: str = ""
+    in_flight: int = 0
     record: Record | None = None
 
 
@@ -61,7 +63,7 @@ def resolve(text: str, work: Path) -> Subject:
     if text in packaged_profiles() or text.endswith(".toml"):
         profile = load_profile(text)
         shown = text if text in packaged_profiles() else str(path.resolve())
-        return Subject(SubjectKind.PROFILE, text, shown, str(profile.pipeline))
+        return Subject(SubjectKind.PROFILE, text, shown, str(profile.pipeline), profile.max_in_flight)
     if text.endswith(".json") or (path / "record.json").is_file():
         record = read_record(path)
         winner = record["winner"]
@@ -69,7 +71,7 @@ def resolve(text: str, work: Path) -> Subject:
             raise InputError(f"{text}: that race has no winner, so there is nothing to compare with")
         file = work / f"record-{len(list(work.glob('record-*.toml')))}.toml"
         file.write_text(_as_profile(winner["pipeline"], winner["in_flight"]), encoding="utf-8")
-        return Subject(SubjectKind.RECORD, text, str(file), winner["pipeline"], record)
+        return Subject(SubjectKind.RECORD, text, str(file), winner["pipeline"], winner["in_flight"], record)
     return Subject(SubjectKind.REVISION, text)
 
 

@@ -21,6 +21,9 @@ from typing import Any
 #: One pass over all captures: returns bytes that came out, or 0 where a function of the user's returns something else.
 Pass = Callable[[], int]
 
+#: Seconds that a child which a row has forked gets to return from the row, which it must not.
+FORK_S = 0.2
+
 
 class Spare:
     """Extra work in the compressing stage, for planted slowdowns: compresses ``plant_bytes`` more per capture."""
@@ -179,6 +182,11 @@ class Rows:
     def __init__(self) -> None:
         self._passes: dict[str, Pass] = {}
         self._captures: list[Any] = []
+        self._forks = 0
+        os.register_at_fork(after_in_parent=self._count_fork)
+
+    def _count_fork(self) -> None:
+        self._forks += 1
 
     def load(self, folder: str, captures: list[str]) -> dict[str, Any]:
         """Read the captures."""
@@ -189,7 +197,10 @@ class Rows:
         """Make a row ready; one that cannot be made is answered with its error."""
         try:
             one = make(row, self._captures)
+            forks = self._forks
             answer = {"bytes_out": one()}
+            if self._forks > forks:
+                time.sleep(FORK_S)  # for the child to show itself by ending us: see main()
         except MissingError as error:
             return {"error": str(error)[:500], "missing": True}
         self._passes[row["name"]] = one

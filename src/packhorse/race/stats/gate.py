@@ -196,17 +196,26 @@ def two_passes(
     """A whole gate: the first measurement of all rows, and a second one of what it did not settle.
 
     Args:
-        measure: Rows and number of the measurement (1 or 2) → what was measured of them.
+        measure: Rows and number of the measurement (1 or 2) → what was measured of them. Rows that it leaves out could
+            not be measured: left out of the first they are not in the result, of the second they stay unresolved.
         names: The rows.
         rule: How it is decided.
 
     Raises:
         InputError: As :func:`first_pass` does; and whatever ``measure`` raises.
     """
-    state = first_pass(measure(names, 1), rule)
-    if state.stage is Stage.MEASURE_AGAIN:
-        state = second_pass(state, measure(state.measure_again, 2), rule)
-    return state
+    first = measure(names, 1)
+    if not first:
+        return GateState(Stage.DECIDED, {})
+    state = first_pass(first, rule)
+    if state.stage is not Stage.MEASURE_AGAIN:
+        return state
+    second = measure(state.measure_again, 2)
+    if not second:
+        return GateState(Stage.DECIDED, state.rows)
+    again = tuple(name for name in state.measure_again if name in second)
+    failing = tuple(name for name in state.failing if name in second)
+    return second_pass(replace(state, measure_again=again, failing=failing), second, rule)
 
 
 def _judge(measurement: Mapping[str, RowData], rule: GateRule, alpha: float) -> dict[str, RowResult]:
