@@ -238,3 +238,36 @@ def test_the_action_names_only_scripts_and_settings_that_exist() -> None:
     }
     assert used <= given
     assert given - used == {"PACKHORSE_REQUIREMENT"}  # used in action.yml itself
+
+
+@pytest.mark.parametrize(
+    ("status", "record", "expected", "said"),
+    [
+        (0, True, 0, "gate: passed"),
+        (1, True, 1, "gate: regressed"),
+        (1, False, 0, "gate: left out"),  # a crash
+        (2, False, 0, "gate: left out"),
+        (3, True, 0, "gate: unresolved"),
+        (124, False, 0, "gate: left out"),  # timeout's
+    ],
+)
+def test_our_own_ci_fails_on_a_regression_alone(
+    tmp_path: Path, status: int, expected: int, said: str, *, record: bool
+) -> None:
+    repo = tmp_path / "repo"
+    (repo / ".ci").mkdir(parents=True)
+    (repo / ".ci" / "gate").write_text((ROOT / ".ci" / "gate").read_text())
+    packhorse = repo / "packhorse"
+    packhorse.write_text(f"#!/bin/sh\n{'echo > out/gate.json' if record else ''}\nexit {status}\n")
+    packhorse.chmod(0o755)
+    (repo / "out").mkdir()
+    command = ["bash", str(repo / ".ci" / "gate"), str(packhorse), "out"]
+    git(repo, "init", "-q")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "one")
+    first = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (first.returncode, first.stdout[:24]) == (0, "gate: left out: the comm")
+    git(repo, "commit", "-q", "--allow-empty", "-m", "two")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == expected
+    assert said in done.stdout + done.stderr
