@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from packhorse.uploader.job import Job
+from packhorse.uploader.prepare import JOB_BYTES
 from packhorse.uploader.spool.quota import disk_bytes
 
 #: About what a file has around its body: key, metadata, checksums.
@@ -13,7 +14,7 @@ FRAME_BYTES = 1024
 
 def file_bytes(job: Job) -> int:
     """What a job's file will count for; of a stream, about what it may come to."""
-    return disk_bytes(job.held_bytes + FRAME_BYTES)
+    return disk_bytes(max(job.held_bytes - JOB_BYTES, 0) + FRAME_BYTES)
 
 
 class Body:
