@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from packhorse.pipeline import Pipeline as Pipeline
     from packhorse.profiles.loading import Profile as Profile
     from packhorse.profiles.loading import load_profile as load_profile
+    from packhorse.stores.base import Credentials as Credentials
     from packhorse.stores.base import Endpoint as Endpoint
     from packhorse.uploader.adaptive import Adaptive as Adaptive
     from packhorse.uploader.aio import AsyncUploader as AsyncUploader
@@ -50,6 +51,7 @@ _HOMES = {
     "Adaptive": "packhorse.uploader.adaptive",
     "AsyncUploader": "packhorse.uploader.aio",
     "CaptureError": "packhorse.errors",
+    "Credentials": "packhorse.stores.base",
     "Endpoint": "packhorse.stores.base",
     "EntryStream": "packhorse.model",
     "InputError": "packhorse.errors",

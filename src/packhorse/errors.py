@@ -82,15 +82,24 @@ class StoreError(PackhorseError):
     Attributes:
         kind: The class of failure.
         status: HTTP status, or None when no answer came.
-        retry_after_s: Seconds the server asked us to wait, or None.
+        retry_after_s: Seconds to wait at least: the server's ``Retry-After``, a floor where it throttled without one
+            (or the client does not tell it), else None.
+        code: S3's error code, or None.
     """
 
     def __init__(
-        self, reason: str, *, kind: StoreErrorKind, status: int | None = None, retry_after_s: float | None = None
+        self,
+        reason: str,
+        *,
+        kind: StoreErrorKind,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        code: str | None = None,
     ) -> None:
         self.kind = kind
         self.status = status
         self.retry_after_s = retry_after_s
+        self.code = code
         super().__init__(reason)
 
     @property

@@ -4,6 +4,9 @@
 connections, the rest wait (counted as in :mod:`packhorse.stores.boto3_put`: 8 opened, 8 at most, 8 kept). The client
 is made by the first request, which is when its event loop is known; loading botocore's service description takes some
 50 ms and is done in a thread.
+
+Two retries cannot be switched off through aiobotocore: aiohttp below it sends a PUT once more when the connection is
+lost before an answer, and follows up to ten redirects.
 """
 
 from __future__ import annotations
@@ -19,11 +22,13 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.handlers import add_expect_header
 
+from packhorse.stores.aiobotocore_credentials import Resolver, repeat_when_expired
 from packhorse.stores.base import AsyncStore, Endpoint, ObjectInfo, PutResult
 from packhorse.stores.botocore_client import headers_of
 from packhorse.stores.botocore_config import client_arguments, no_credentials, resolved, settings
 from packhorse.stores.botocore_errors import translating
-from packhorse.stores.failure import check_request, check_url, closed
+from packhorse.stores.credentials import Renewing, Source
+from packhorse.stores.failure import check_not_create_only, check_request, check_url, closed, entity_tag, upload_id_of
 from packhorse.stores.multipart import send_stream_async
 
 
@@ -45,11 +50,16 @@ class AiobotocorePut:
     """See the module."""
 
     def __init__(self, endpoint: Endpoint, pool: int) -> None:
+        check_not_create_only(endpoint, "aiobotocore")
         with translating("connecting for", "", endpoint):
             self._session = AioSession()
             self._session.unregister("before-call.s3", add_expect_header)
             self.endpoint = resolved(endpoint, self._session)
             check_url(self.endpoint)
+        self._source: Source | None = None
+        if endpoint.credentials is not None:
+            self._source = Renewing(endpoint.credentials, endpoint.bucket)
+            self._session.register_component("credential_provider", Resolver(self._source))
         self._pool = pool
         self._opening = asyncio.Lock()
         self._context: Any = None
@@ -78,7 +88,10 @@ class AiobotocorePut:
                 raise no_credentials(self.endpoint)
             config = AioConfig(**settings(self.endpoint, self._pool))
             context = self._session.create_client(**client_arguments(self.endpoint, config))
-            self._sdk = await context.__aenter__()
+            sdk = await context.__aenter__()
+            if self._source is not None:
+                repeat_when_expired(sdk.meta.events, self._source)
+            self._sdk = sdk
             self._context = context
 
     async def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
@@ -86,8 +99,10 @@ class AiobotocorePut:
         check_request(key, info)
         sdk = self._sdk or await self.sdk()
         with translating("put", key, self.endpoint):
-            answer = await sdk.put_object(Bucket=self.endpoint.bucket, Key=key, Body=body, **headers_of(info))
-        return PutResult(str(answer.get("ETag", "")).strip('"'), len(body))
+            answer = await sdk.put_object(
+                Bucket=self.endpoint.bucket, Key=key, Body=body, **headers_of(info, self.endpoint)
+            )
+        return PutResult(entity_tag(answer.get("ETag"), "put", key, self.endpoint).strip('"'), len(body))
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes], info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.AsyncStore.put_stream`."""
@@ -117,13 +132,14 @@ class _Sender:
 
     async def begin(self) -> str:
         with self._translating("starting the upload of"):
-            answer = await self._sdk.create_multipart_upload(**self._where, **headers_of(self._info))
-        return str(answer["UploadId"])
+            headers = headers_of(self._info, self._store.endpoint)
+            answer = await self._sdk.create_multipart_upload(**self._where, **headers)
+        return upload_id_of(answer.get("UploadId"), self._key, self._store.endpoint)
 
     async def part(self, upload_id: str, number: int, body: bytes) -> str:
         with self._translating(f"part {number} of"):
             answer = await self._sdk.upload_part(**self._where, UploadId=upload_id, PartNumber=number, Body=body)
-        return str(answer["ETag"])
+        return entity_tag(answer.get("ETag"), f"part {number} of", self._key, self._store.endpoint)
 
     async def finish(self, upload_id: str, etags: list[str]) -> str:
         parts = [{"ETag": etag, "PartNumber": number} for number, etag in enumerate(etags, 1)]
@@ -131,7 +147,8 @@ class _Sender:
             answer = await self._sdk.complete_multipart_upload(
                 **self._where, UploadId=upload_id, MultipartUpload={"Parts": parts}
             )
-        return str(answer.get("ETag", "")).strip('"')
+        tag = entity_tag(answer.get("ETag"), "finishing the upload of", self._key, self._store.endpoint)
+        return tag.strip('"')
 
     async def abort(self, upload_id: str) -> None:
         with self._translating("aborting the upload of"):

@@ -7,16 +7,30 @@ multipart). It does not retry: SDK retries are off, retries belong to the upload
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
+from packhorse.errors import InputError
 from packhorse.units import MIB
 
 #: S3 refuses multipart parts under 5 MiB except the last (S3 user guide, "Multipart upload limits").
 MIN_PART_BYTES = 5 * MIB
 DEFAULT_PART_BYTES = 8 * MIB
+#: S3 API reference, ``PutObject``, ``x-amz-server-side-encryption``.
+ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """One set of credentials, and until when S3 takes it (with a time zone), or None when that is not known."""
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,21 @@ class Endpoint:
             in ``repr``.
         ca_file: PEM file that TLS endpoints are verified against, or None for the system's.
         connect_timeout_s, read_timeout_s: Bounds on each request.
+        credentials: In place of ``access_key`` and ``secret_key``: called for credentials when they are first needed,
+            five minutes before they expire, and once when S3 says that they have. It may block; it is called in any
+            thread, never twice at once.
+        server_side_encryption: ``AES256``, ``aws:kms`` or ``aws:kms:dsse``; None: ``AWS_SERVER_SIDE_ENCRYPTION``, or
+            the bucket's default.
+        kms_key_id: Id, ARN or alias of the KMS key; None: ``AWS_SSE_KMS_KEY_ID``, or AWS's own key.
+        bucket_key: Whether a bucket key spares requests to KMS, with ``aws:kms``; None: ``AWS_SSE_BUCKET_KEY_ENABLED``,
+            or the bucket's.
+        create_only: Send ``If-None-Match: *``, for buckets that demand it: an object that exists is never replaced. The
+            412 after one's own lost answer counts as success when what is stored is the same byte for byte, headers
+            included; finding out needs ``s3:GetObject``. For the stores ``boto3`` and ``obstore``; the latter then
+            takes no streams of 8 MiB and more.
+
+    Raises:
+        InputError: Both kinds of credentials, or an encryption that S3 does not have.
     """
 
     bucket: str
@@ -42,6 +71,19 @@ class Endpoint:
     ca_file: str | None = None
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 60.0
+    credentials: Callable[[], Credentials] | None = field(default=None, repr=False)
+    server_side_encryption: str | None = None
+    kms_key_id: str | None = None
+    bucket_key: bool | None = None
+    create_only: bool = False
+
+    def __post_init__(self) -> None:
+        if self.credentials is not None and self.access_key is not None:
+            raise InputError("give access_key and secret_key, or credentials, not both")
+        if self.server_side_encryption not in {None, *ENCRYPTIONS}:
+            raise InputError(f"server_side_encryption is {self.server_side_encryption!r}; use {', '.join(ENCRYPTIONS)}")
+        if self.kms_key_id is not None and self.server_side_encryption == "AES256":
+            raise InputError("kms_key_id needs server_side_encryption 'aws:kms' or 'aws:kms:dsse', not 'AES256'")
 
 
 @dataclass(frozen=True, slots=True)

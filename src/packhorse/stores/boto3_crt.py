@@ -27,12 +27,13 @@ from awscrt.s3 import S3Client, S3RequestTlsMode, S3RetryConfig, S3RetryMode
 from s3transfer.crt import BotocoreCRTCredentialsWrapper, BotocoreCRTRequestSerializer, CRTTransferManager
 from s3transfer.manager import TransferConfig
 
+from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo, PutResult, Store, StoredObject
 from packhorse.stores.botocore_client import BotocoreClient, headers_of
 from packhorse.stores.botocore_errors import translating
 from packhorse.stores.botocore_parts import PartSender
 from packhorse.stores.crt_transfer import Feed, HookedClient, Transfer
-from packhorse.stores.failure import check_request
+from packhorse.stores.failure import check_not_create_only, check_request
 from packhorse.stores.multipart import PARTS_IN_FLIGHT, gather, send_stream
 from packhorse.units import MIB
 
@@ -61,7 +62,12 @@ class Boto3Crt:
 
     def __init__(self, endpoint: Endpoint, pool: int, *, multipart: bool | None = None) -> None:
         """Make both clients. ``multipart`` is whether the CRT sends parts; None: only to AWS."""
+        check_not_create_only(endpoint, "the AWS Common Runtime")
         self._client = BotocoreClient(endpoint, pool)
+        if self._client.endpoint.bucket_key is not None:
+            raise StoreError(
+                "bucket_key is not for the AWS Common Runtime; use the store boto3", kind=StoreErrorKind.CONFIG
+            )
         self._endpoint = self._client.endpoint
         self._multipart = self._endpoint.url is None if multipart is None else multipart
         with translating("connecting for", "", endpoint):
@@ -114,7 +120,7 @@ class Boto3Crt:
         return transfer.result()
 
     def _start(self, key: str, file: Any, info: ObjectInfo, crc32: int | None = None) -> Transfer:
-        headers = headers_of(info)
+        headers = headers_of(info, self._endpoint)
         if crc32 is not None:
             headers["ChecksumCRC32"] = base64.b64encode(crc32.to_bytes(4, "big")).decode()
         with translating("put", key, self._endpoint):

@@ -24,7 +24,7 @@ from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo, PutR
 from packhorse.stores.botocore_client import BotocoreClient, headers_of
 from packhorse.stores.botocore_errors import SDK_ERRORS, translated
 from packhorse.stores.chunk_reader import ChunkReader
-from packhorse.stores.failure import check_request, closed
+from packhorse.stores.failure import check_not_create_only, check_request, closed, entity_tag, upload_id_of
 from packhorse.stores.multipart import raise_unaborted
 
 #: Parts of streams that the manager holds at once, over all streams of the store: 32 MiB. Each stream has one part
@@ -50,6 +50,7 @@ class Boto3Transfer:
     """See the module."""
 
     def __init__(self, endpoint: Endpoint, pool: int) -> None:
+        check_not_create_only(endpoint, "boto3's transfer manager")
         self._client = BotocoreClient(endpoint, pool)
         config = TransferConfig(
             multipart_threshold=DEFAULT_PART_BYTES,
@@ -58,7 +59,7 @@ class Boto3Transfer:
             max_submission_concurrency=pool,  # a stream holds a submission thread while it is being produced
             max_in_memory_upload_chunks=PARTS_IN_MEMORY,
         )
-        self._manager = TransferManager(_Recording(self._client.sdk), config)
+        self._manager = TransferManager(_Recording(self._client.sdk, self._client.endpoint), config)
         self._closing = threading.Lock()
 
     def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
@@ -80,15 +81,18 @@ class Boto3Transfer:
         self._client.check_open()
         check_request(key, info)
         endpoint = self._client.endpoint
-        headers = headers_of(info)
+        headers = headers_of(info, endpoint)
+        headers.pop("BucketKeyEnabled", None)  # s3transfer does not know it; the recording client adds it again
         slot = headers["Metadata"] = _Slot(info.metadata)
         slot.reader = file if isinstance(file, ChunkReader) else None
         error: Any
         try:
             self._manager.upload(file, endpoint.bucket, key, extra_args=headers).result()
-            return PutResult(slot.etag.strip('"'), size or 0)
+            return PutResult(entity_tag(slot.etag, "put", key, endpoint).strip('"'), size or 0)
         except CancelledError:
             error = closed(endpoint)
+        except StoreError as ours:  # of the recording client, or no entity tag
+            error = ours
         except SDK_ERRORS as sdk_error:
             if sdk_error is getattr(file, "error", None):
                 error = sdk_error  # the chunks' own exception may be of the same class as one of the SDK's
@@ -121,7 +125,7 @@ class _Slot(dict[str, str]):
         """Stop the stream when a request fails: s3transfer itself reads it to its end first."""
         try:
             yield
-        except SDK_ERRORS:
+        except (StoreError, *SDK_ERRORS):
             if self.reader is not None:
                 self.reader.abandon()
             raise
@@ -130,27 +134,33 @@ class _Slot(dict[str, str]):
 class _Recording:
     """A botocore client that notes entity tags and failed aborts, which s3transfer throws away."""
 
-    def __init__(self, sdk: Any) -> None:
+    def __init__(self, sdk: Any, endpoint: Endpoint) -> None:
         self._sdk = sdk
+        self._endpoint = endpoint
+        self._more = {} if endpoint.bucket_key is None else {"BucketKeyEnabled": endpoint.bucket_key}
         self._slots: dict[str, _Slot] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sdk, name)
 
     def put_object(self, **arguments: Any) -> Any:
-        answer = self._sdk.put_object(**arguments)
+        answer = self._sdk.put_object(**arguments, **self._more)
         arguments["Metadata"].etag = str(answer.get("ETag", ""))
         return answer
 
     def create_multipart_upload(self, **arguments: Any) -> Any:
         with arguments["Metadata"].watching():
-            answer = self._sdk.create_multipart_upload(**arguments)
-        self._slots[answer["UploadId"]] = arguments["Metadata"]
+            answer = self._sdk.create_multipart_upload(**arguments, **self._more)
+            upload_id = upload_id_of(answer.get("UploadId"), arguments["Key"], self._endpoint)
+        self._slots[upload_id] = arguments["Metadata"]
         return answer
 
     def upload_part(self, **arguments: Any) -> Any:
         with self._slots[arguments["UploadId"]].watching():
-            return self._sdk.upload_part(**arguments)
+            answer = self._sdk.upload_part(**arguments)
+            action = f"part {arguments['PartNumber']} of"
+            entity_tag(answer.get("ETag"), action, arguments["Key"], self._endpoint)
+            return answer
 
     def complete_multipart_upload(self, **arguments: Any) -> Any:
         answer = self._sdk.complete_multipart_upload(**arguments)

@@ -11,10 +11,14 @@ import botocore.config
 import botocore.session
 from botocore.handlers import add_expect_header
 
+from packhorse.errors import StoreError
 from packhorse.stores.base import Endpoint, ObjectInfo, PutResult, StoredObject
 from packhorse.stores.botocore_config import client_arguments, no_credentials, resolved, settings
+from packhorse.stores.botocore_credentials import FromChain, Resolver, repeat_when_expired
 from packhorse.stores.botocore_errors import translating
-from packhorse.stores.failure import check_request, check_url, closed
+from packhorse.stores.credentials import Renewing, Source
+from packhorse.stores.encryption import encryption_kind
+from packhorse.stores.failure import check_request, check_url, closed, created_before, entity_tag
 from packhorse.units import KIB
 
 #: Bytes per chunk when reading; the protocol allows up to 1 MiB.
@@ -38,10 +42,11 @@ class BotocoreClient:
             self.session.unregister("before-call.s3", add_expect_header)
             self.endpoint = resolved(endpoint, self.session)
             check_url(self.endpoint)
-            if endpoint.access_key is None and self.session.get_credentials() is None:
-                raise no_credentials(endpoint)
+            source = _source(endpoint, self.session)
             self.config = botocore.config.Config(**settings(self.endpoint, pool))
             self.sdk: Any = self.session.create_client(**client_arguments(self.endpoint, self.config))
+            if source is not None:
+                repeat_when_expired(self.sdk.meta.events, source)
         self._closed = False
 
     def credentials(self) -> Any:
@@ -57,9 +62,28 @@ class BotocoreClient:
         """As :meth:`packhorse.stores.base.Store.put`, with ``put_object``."""
         self.check_open()
         check_request(key, info)
-        with translating("put", key, self.endpoint):
-            answer = self.sdk.put_object(Bucket=self.endpoint.bucket, Key=key, Body=body, **headers_of(info))
-        return PutResult(str(answer.get("ETag", "")).strip('"'), len(body))
+        headers = headers_of(info, self.endpoint) | create_only(self.endpoint)
+        try:
+            with translating("put", key, self.endpoint):
+                answer = self.sdk.put_object(Bucket=self.endpoint.bucket, Key=key, Body=body, **headers)
+        except StoreError as refused:
+            if not created_before(refused, self.endpoint):
+                raise
+            answer = {"ETag": self._tag_of_same(key, body, info, refused)}
+        return PutResult(entity_tag(answer.get("ETag"), "put", key, self.endpoint).strip('"'), len(body))
+
+    def _tag_of_same(self, key: str, body: bytes, info: ObjectInfo, refused: StoreError) -> str:
+        """The stored object's entity tag if it is the one that was to be put; else raises ``refused``."""
+        try:
+            with translating("get", key, self.endpoint):
+                answer = self.sdk.get_object(Bucket=self.endpoint.bucket, Key=key)
+                with answer["Body"] as stored:
+                    same = stored.read(len(body) + 1) == body and _info_of(answer) == info
+        except StoreError:
+            same = False
+        if not same:
+            raise refused
+        return str(answer.get("ETag"))
 
     @contextmanager
     def open(self, key: str) -> Iterator[StoredObject]:
@@ -68,15 +92,9 @@ class BotocoreClient:
         check_request(key, ObjectInfo())
         with translating("get", key, self.endpoint):
             answer = self.sdk.get_object(Bucket=self.endpoint.bucket, Key=key)
-        info = ObjectInfo(
-            answer.get("ContentType", "application/octet-stream"),
-            answer.get("ContentEncoding") or None,
-            # Header names have no case, and some servers write theirs as "Packhorse-Wire".
-            {name.lower(): value for name, value in answer.get("Metadata", {}).items()},
-        )
         chunks = self._chunks(key, answer["Body"])
         try:
-            yield StoredObject(info, chunks)
+            yield StoredObject(_info_of(answer), chunks)
         finally:
             answer["Body"].close()
 
@@ -91,9 +109,42 @@ class BotocoreClient:
             self.sdk.close()
 
 
-def headers_of(info: ObjectInfo) -> dict[str, Any]:
-    """``info`` as keyword arguments of ``put_object`` and ``create_multipart_upload``."""
+def create_only(endpoint: Endpoint) -> dict[str, str]:
+    """The argument of ``put_object`` and ``complete_multipart_upload`` that keeps what exists."""
+    return {"IfNoneMatch": "*"} if endpoint.create_only else {}
+
+
+def _info_of(answer: Any) -> ObjectInfo:
+    return ObjectInfo(
+        answer.get("ContentType", "application/octet-stream"),
+        answer.get("ContentEncoding") or None,
+        # Header names have no case, and some servers write theirs as "Packhorse-Wire".
+        {name.lower(): value for name, value in answer.get("Metadata", {}).items()},
+    )
+
+
+def _source(endpoint: Endpoint, session: Any) -> Source | None:
+    """Where credentials come from that can be renewed; None for fixed ones."""
+    if endpoint.access_key is not None:
+        return None
+    if endpoint.credentials is not None:
+        source = Renewing(endpoint.credentials, endpoint.bucket)
+        session.register_component("credential_provider", Resolver(source))
+        return source
+    found = session.get_credentials()
+    if found is None:
+        raise no_credentials(endpoint)
+    return FromChain(found, endpoint)
+
+
+def headers_of(info: ObjectInfo, endpoint: Endpoint) -> dict[str, Any]:
+    """``info`` and the encryption as keyword arguments of ``put_object`` and ``create_multipart_upload``."""
     arguments: dict[str, Any] = {"ContentType": info.content_type, "Metadata": dict(info.metadata)}
     if info.content_encoding is not None:
         arguments["ContentEncoding"] = info.content_encoding
-    return arguments
+    encryption = {
+        "ServerSideEncryption": encryption_kind(endpoint),
+        "SSEKMSKeyId": endpoint.kms_key_id,
+        "BucketKeyEnabled": endpoint.bucket_key,
+    }
+    return arguments | {name: value for name, value in encryption.items() if value is not None}

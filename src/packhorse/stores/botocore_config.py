@@ -20,11 +20,13 @@ from botocore.configprovider import ConfiguredEndpointProvider
 
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import Endpoint
+from packhorse.stores.encryption import with_encryption
 from packhorse.stores.failure import NO_CREDENTIALS
 
 
 def resolved(endpoint: Endpoint, session: botocore.session.Session) -> Endpoint:
-    """``endpoint`` with URL and region filled in from the standard AWS chain where they were not given."""
+    """``endpoint`` with URL, region and encryption filled in from the environment where they were not given."""
+    endpoint = with_encryption(endpoint)
     url = endpoint.url
     if url is None and not session.get_config_variable("ignore_configured_endpoint_urls"):
         url = ConfiguredEndpointProvider(

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore import exceptions as sdk
+from botocore.parsers import ResponseParserError
 
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import Endpoint
-from packhorse.stores.failure import NO_CREDENTIALS, failure, kind_of, retry_after_s
+from packhorse.stores.failure import NO_CREDENTIALS, NOT_RENEWED, failure, kind_of, retry_after_s
 
 #: What botocore and the layers under it may raise from a request. Programming errors pass through.
-SDK_ERRORS = (sdk.BotoCoreError, sdk.ClientError, OSError, ValueError)
+SDK_ERRORS = (sdk.BotoCoreError, sdk.ClientError, ResponseParserError, OSError, ValueError)
 
 _KINDS: tuple[tuple[tuple[type[Exception], ...], StoreErrorKind, str], ...] = (
     (
@@ -23,7 +24,7 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], StoreErrorKind, str], ...] = (
     (
         (sdk.CredentialRetrievalError, sdk.UnauthorizedSSOTokenError, sdk.TokenRetrievalError),
         StoreErrorKind.CONFIG,
-        "the credentials could not be fetched or have expired; log in again",
+        NOT_RENEWED,
     ),
     ((sdk.ProfileNotFound,), StoreErrorKind.CONFIG, "AWS_PROFILE names a profile that is not in ~/.aws/config"),
     ((sdk.ConfigParseError, sdk.ConfigNotFound), StoreErrorKind.CONFIG, "~/.aws/config cannot be read"),
@@ -33,6 +34,7 @@ _KINDS: tuple[tuple[tuple[type[Exception], ...], StoreErrorKind, str], ...] = (
     ((sdk.SSLError,), StoreErrorKind.CONNECTION, "TLS failed"),
     ((sdk.HTTPClientError, sdk.ConnectionError, OSError), StoreErrorKind.CONNECTION, ""),
     ((sdk.ResponseStreamingError, sdk.IncompleteReadError), StoreErrorKind.CONNECTION, "the answer was cut short"),
+    ((ResponseParserError,), StoreErrorKind.SERVER, "the answer cannot be read, as one that was cut short"),
     ((sdk.ParamValidationError,), StoreErrorKind.INVALID, "botocore refuses the key, the bucket or the metadata"),
     ((ValueError,), StoreErrorKind.CONFIG, "botocore refuses the endpoint URL or another setting"),
 )
@@ -68,5 +70,15 @@ def _from_answer(error: sdk.ClientError, action: str, key: str, endpoint: Endpoi
     code = str(error.response.get("Error", {}).get("Code", ""))
     if status is None and code.isdecimal():
         status = int(code)
-    wait_s = retry_after_s(answer.get("HTTPHeaders", {}))
-    return failure(action, key, endpoint, kind_of(status, code), status=status, code=code, retry_after_s=wait_s)
+    headers = answer.get("HTTPHeaders", {})
+    return failure(
+        action,
+        key,
+        endpoint,
+        kind_of(status, code),
+        status=status,
+        code=code,
+        retry_after_s=retry_after_s(headers),
+        server_time=error.response.get("Error", {}).get("ServerTime"),
+        region=headers.get("x-amz-bucket-region"),
+    )

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from packhorse.stores.base import ObjectInfo, PutResult
-from packhorse.stores.botocore_client import BotocoreClient, headers_of
+from packhorse.stores.botocore_client import BotocoreClient, create_only, headers_of
 from packhorse.stores.botocore_errors import translating
+from packhorse.stores.failure import entity_tag, upload_id_of
 
 Put = Callable[[str, bytes, ObjectInfo], PutResult]
 
@@ -29,22 +30,28 @@ class PartSender:
     def begin(self) -> str:
         """As :meth:`packhorse.stores.multipart.Sender.begin`."""
         with self._translating("starting the upload of"):
-            return str(self._client.sdk.create_multipart_upload(**self._where, **headers_of(self._info))["UploadId"])
+            headers = headers_of(self._info, self._client.endpoint)
+            answer = self._client.sdk.create_multipart_upload(**self._where, **headers)
+        return upload_id_of(answer.get("UploadId"), self._key, self._client.endpoint)
 
     def part(self, upload_id: str, number: int, body: bytes) -> str:
         """As :meth:`packhorse.stores.multipart.Sender.part`."""
         with self._translating(f"part {number} of"):
             answer = self._client.sdk.upload_part(**self._where, UploadId=upload_id, PartNumber=number, Body=body)
-        return str(answer["ETag"])
+        return entity_tag(answer.get("ETag"), f"part {number} of", self._key, self._client.endpoint)
 
     def finish(self, upload_id: str, etags: list[str]) -> str:
         """As :meth:`packhorse.stores.multipart.Sender.finish`."""
         parts = [{"ETag": etag, "PartNumber": number} for number, etag in enumerate(etags, 1)]
         with self._translating("finishing the upload of"):
             answer = self._client.sdk.complete_multipart_upload(
-                **self._where, UploadId=upload_id, MultipartUpload={"Parts": parts}
+                **self._where,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": parts},
+                **create_only(self._client.endpoint),
             )
-        return str(answer.get("ETag", "")).strip('"')
+        tag = entity_tag(answer.get("ETag"), "finishing the upload of", self._key, self._client.endpoint)
+        return tag.strip('"')
 
     def abort(self, upload_id: str) -> None:
         """As :meth:`packhorse.stores.multipart.Sender.abort`."""

@@ -19,7 +19,7 @@ from awscrt.s3 import S3Client
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import Endpoint, PutResult
 from packhorse.stores.botocore_errors import SDK_ERRORS, translated
-from packhorse.stores.failure import failure, kind_of
+from packhorse.stores.failure import entity_tag, failure, kind_of
 
 #: Seconds between looks at an upload that may have stalled.
 LOOK_S = 0.05
@@ -32,6 +32,7 @@ _BY_NAME = {
     "AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED": (StoreErrorKind.DENIED, 403),
     "AWS_ERROR_S3_NON_RECOVERABLE_ASYNC_ERROR": (StoreErrorKind.SERVER, 200),
 }
+_CODES = {"AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED": "RequestTimeTooSkewed"}
 
 
 class Watch:
@@ -175,7 +176,8 @@ class Transfer:
         error: StoreError
         try:
             self._future.result()
-            return PutResult(self._watch.etag.strip('"'), self._watch.sent_bytes)
+            tag = entity_tag(self._watch.etag, "put", self._key, self._endpoint)
+            return PutResult(tag.strip('"'), self._watch.sent_bytes)
         except AwsCrtError as crt_error:
             error = _translated(crt_error, self._key, self._endpoint)
         except SDK_ERRORS as sdk_error:
@@ -204,7 +206,7 @@ def _translated(error: AwsCrtError, key: str, endpoint: Endpoint) -> StoreError:
         return failure("put", key, endpoint, kind_of(status, None), name, status=status)
     if name in _BY_NAME:
         kind, status = _BY_NAME[name]
-        return failure("put", key, endpoint, kind, name, status=status)
+        return failure("put", key, endpoint, kind, name, status=status, code=_CODES.get(name))
     if "TIMEOUT" in name:
         kind = StoreErrorKind.TIMEOUT
     elif name.startswith("AWS_AUTH_"):

@@ -189,7 +189,11 @@ def raise_unaborted(error: BaseException, failed: StoreError) -> None:
     left = f"the multipart upload could not be aborted either, so its parts may still be stored and paid for: {failed}"
     if isinstance(error, StoreError):
         raise StoreError(
-            f"{error}; {left}", kind=error.kind, status=error.status, retry_after_s=error.retry_after_s
+            f"{error}; {left}",
+            kind=error.kind,
+            status=error.status,
+            retry_after_s=error.retry_after_s,
+            code=error.code,
         ) from None
     error.add_note(left)
 

@@ -20,10 +20,21 @@ from typing import Any
 
 import obstore
 
+from packhorse.errors import StoreError
 from packhorse.stores.base import DEFAULT_PART_BYTES, AsyncStore, Endpoint, ObjectInfo, PutResult
-from packhorse.stores.failure import check_request, closed
+from packhorse.stores.credentials import STALE_S
+from packhorse.stores.failure import EXPIRED, check_request, closed, created_before, entity_tag
 from packhorse.stores.multipart import PARTS_IN_FLIGHT, Gatherer
-from packhorse.stores.obstore_config import attributes_of, client_version, open_client, translated, translating
+from packhorse.stores.obstore_config import (
+    attributes_of,
+    check_stream,
+    client_version,
+    info_of,
+    open_client,
+    put_mode,
+    translated,
+    translating,
+)
 
 #: Seconds to wait for Rust threads that are inside Python; they need microseconds once they get the GIL.
 QUIESCE_S = 2.0
@@ -51,17 +62,55 @@ class ObstoreAsync:
     """See the module."""
 
     def __init__(self, endpoint: Endpoint, pool: int) -> None:
-        client, self._endpoint = open_client(endpoint, pool)
+        client, self._endpoint, self._source = open_client(endpoint, pool)
         self._client: Any = client
 
     async def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.AsyncStore.put`."""
         check_request(key, info)
-        with translating("put", key, self._endpoint):
-            answer = await obstore.put_async(
-                self._open(), key, body, attributes=attributes_of(info), use_multipart=False
-            )
-        return PutResult((answer["e_tag"] or "").strip('"'), len(body))
+        began_s = time.monotonic()
+        try:
+            return await self._put(key, body, info)
+        except StoreError as error:
+            source = self._source
+            if source is None or error.code not in EXPIRED:
+                raise
+            if not await asyncio.to_thread(source.renewed_since, began_s):
+                raise
+        await asyncio.sleep(STALE_S)
+        return await self._put(key, body, info)
+
+    async def _put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
+        answer: Any
+        try:
+            with translating("put", key, self._endpoint):
+                answer = await obstore.put_async(
+                    self._open(),
+                    key,
+                    body,
+                    attributes=attributes_of(info),
+                    use_multipart=False,
+                    mode=put_mode(self._endpoint),
+                )
+        except StoreError as refused:
+            if not created_before(refused, self._endpoint):
+                raise
+            answer = {"e_tag": await self._tag_of_same(key, body, info, refused)}
+        return PutResult(entity_tag(answer["e_tag"], "put", key, self._endpoint).strip('"'), len(body))
+
+    async def _tag_of_same(self, key: str, body: bytes, info: ObjectInfo, refused: StoreError) -> Any:
+        """The stored object's entity tag if it is the one that was to be put; else raises ``refused``."""
+        try:
+            with translating("get", key, self._endpoint):
+                answer = await obstore.get_async(self._open(), key)
+                tag, size = answer.meta["e_tag"], answer.meta["size"]
+                same = size == len(body) and info_of(answer.attributes) == info
+                same = same and bytes(await answer.bytes_async()) == body
+        except StoreError:
+            same = False
+        if not same:
+            raise refused
+        return tag
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes], info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.AsyncStore.put_stream`.
@@ -74,6 +123,7 @@ class ObstoreAsync:
         await source.start()
         if len(source.first) < DEFAULT_PART_BYTES:
             return await self.put(key, source.first, info)
+        check_stream(self._endpoint)
         upload = asyncio.ensure_future(
             obstore.put_async(
                 self._open(),
@@ -88,7 +138,10 @@ class ObstoreAsync:
         error: BaseException
         try:
             answer = await asyncio.shield(upload)
-            return PutResult((answer["e_tag"] or "").strip('"'), source.given_bytes)
+            tag = entity_tag(answer["e_tag"], "finishing the upload of", key, self._endpoint)
+            return PutResult(tag.strip('"'), source.given_bytes)
+        except StoreError as ours:
+            error = source.error or ours
         except asyncio.CancelledError as cancelled:
             source.stop()
             await asyncio.wait([upload], timeout=self._endpoint.read_timeout_s)

@@ -3,6 +3,12 @@
 obstore reads credentials, region and endpoint from the environment only. Where they are not there and boto3 is
 installed, boto3's chain (profiles, SSO, roles) provides them. obstore sends the body's SHA-256 with every request,
 which the store verifies.
+
+Credentials that are renewed come from a function in Python. obstore keeps what it is given until five minutes before
+its end, and within those five minutes asks again every 100 ms at the most; there is no way to make it ask sooner. So
+it is told an end in four minutes, whatever the real one: a renewal is in use 100 ms later.
+
+Its exceptions have a text, in which S3's status and error body stand, and no headers: ``Retry-After`` cannot be had.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +29,17 @@ from obstore.store import S3Store
 
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import Endpoint, ObjectInfo
-from packhorse.stores.failure import NO_CREDENTIALS, check_url, failure, kind_of
+from packhorse.stores.credentials import Renewing, Source
+from packhorse.stores.encryption import encryption_kind, with_encryption
+from packhorse.stores.failure import (
+    NO_CREDENTIALS,
+    NO_ENTITY_TAG,
+    NOT_RENEWED,
+    check_not_create_only,
+    check_url,
+    failure,
+    kind_of,
+)
 
 #: reqwest's bound on a whole request, reading included; stalls are met by read_timeout_s long before.
 REQUEST_LIMIT_S = 3600
@@ -45,6 +61,11 @@ _NAMED = {
 }
 _STATUS = re.compile(r"Server returned (?:non-2xx status code: |error response: )(\d{3})?")
 _CODE = re.compile(r"<Code>([A-Za-z0-9._-]{1,64})</Code>")
+_SERVER_TIME = re.compile(r"<ServerTime>([0-9TZ:.+-]{1,40})</ServerTime>")
+_NO_TAG = re.compile(r"ETag Header missing|Unable to extract metadata from headers")
+_PROVIDER_FAILED = "External AWS credential provider"
+#: Seconds that obstore is told credentials live: under the five minutes from which on it asks again (see above).
+TOLD_LIFE_S = 240.0
 _TIMED_OUT = re.compile(r"timed ?out|TimedOut|deadline has elapsed", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"credential|169\.254\.|security-credentials|AssumeRole", re.IGNORECASE)
 
@@ -54,11 +75,12 @@ def client_version() -> str:
     return f"obstore {obstore.__version__}"
 
 
-def open_client(endpoint: Endpoint, pool: int) -> tuple[S3Store, Endpoint]:
+def open_client(endpoint: Endpoint, pool: int) -> tuple[S3Store, Endpoint, Source | None]:
     """Make the client; sends nothing, except that boto3's chain may ask a metadata service.
 
     Returns:
-        The client, and the endpoint with URL and region as they are used.
+        The client, the endpoint with URL, region and encryption as they are used, and where its credentials come from,
+        when they can be renewed by us.
 
     Raises:
         StoreError: kind ``config``.
@@ -66,18 +88,24 @@ def open_client(endpoint: Endpoint, pool: int) -> tuple[S3Store, Endpoint]:
     given = os.environ
     url = endpoint.url or given.get("AWS_ENDPOINT_URL_S3") or given.get("AWS_ENDPOINT_URL") or given.get("AWS_ENDPOINT")
     region = endpoint.region or given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION")
-    used = replace(endpoint, url=url, region=region)
+    used = with_encryption(replace(endpoint, url=url, region=region))
     check_url(used)
     config: dict[str, Any] = {}
+    source: Source | None = None
     if endpoint.access_key is not None:
         config["credential_provider"] = _fixed(endpoint)
+    elif endpoint.credentials is not None:
+        source = Renewing(endpoint.credentials, endpoint.bucket)
     elif not any(name in given for name in _ENV_CREDENTIALS):
         if importlib.util.find_spec("boto3") is not None:
             from packhorse.stores.obstore_boto3 import provide
 
-            config["credential_provider"], used = provide(used)
+            source, used = provide(used)
         elif given.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
             raise StoreError(f"bucket {endpoint.bucket!r}: {NO_CREDENTIALS}", kind=StoreErrorKind.CONFIG)
+    if source is not None:
+        config["credential_provider"] = _renewed(source)
+    config |= _encryption(used)
     if used.url is not None:
         # The variable AWS_ENDPOINT_URL_S3 would otherwise win over an endpoint that was given.
         config["aws_endpoint_url_s3" if "AWS_ENDPOINT_URL_S3" in given else "endpoint"] = used.url
@@ -88,7 +116,31 @@ def open_client(endpoint: Endpoint, pool: int) -> tuple[S3Store, Endpoint]:
         client = S3Store(
             endpoint.bucket, client_options=_client_options(used, pool), retry_config={"max_retries": 0}, **config
         )
-    return client, used
+    return client, used, source
+
+
+def _encryption(endpoint: Endpoint) -> dict[str, Any]:
+    settings = {
+        "aws_server_side_encryption": encryption_kind(endpoint),
+        "aws_sse_kms_key_id": endpoint.kms_key_id,
+        "aws_sse_bucket_key_enabled": endpoint.bucket_key,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _renewed(source: Source) -> Any:
+    """A source as a provider of obstore's."""
+
+    def provide() -> dict[str, Any]:
+        held = source.current()
+        return {
+            "access_key_id": held.access_key,
+            "secret_access_key": held.secret_key,
+            "token": held.session_token,
+            "expires_at": datetime.now(UTC) + timedelta(seconds=TOLD_LIFE_S),
+        }
+
+    return provide
 
 
 def _client_options(endpoint: Endpoint, pool: int) -> Any:
@@ -118,6 +170,20 @@ def _fixed(endpoint: Endpoint) -> Any:
     return lambda: credential
 
 
+def put_mode(endpoint: Endpoint) -> Any:
+    """The ``mode`` of a put; ``create`` sends ``If-None-Match: *``."""
+    return "create" if endpoint.create_only else "overwrite"
+
+
+def check_stream(endpoint: Endpoint) -> None:
+    """Refuse a multipart upload that must not replace anything: obstore would gather it whole in memory.
+
+    Raises:
+        StoreError: kind ``config``.
+    """
+    check_not_create_only(endpoint, "streams of 8 MiB and more through obstore")
+
+
 def attributes_of(info: ObjectInfo) -> dict[str, str]:
     """``info`` as obstore's attributes."""
     attributes = {"Content-Type": info.content_type, **info.metadata}
@@ -138,7 +204,8 @@ def translating(action: str, key: str, endpoint: Endpoint) -> Iterator[None]:
     """Raise what obstore raises inside as StoreError; the chain is cut, as its texts quote the server's answer.
 
     Raises:
-        StoreError: With kind and status. obstore does not tell ``Retry-After``, so it is always None.
+        StoreError: With kind, status and code. obstore does not tell ``Retry-After``: when S3 throttles, the error has
+            the floor (:data:`packhorse.stores.failure.THROTTLED_FLOOR_S`).
     """
     try:
         yield
@@ -155,7 +222,12 @@ def translated(error: Exception, action: str, key: str, endpoint: Endpoint) -> S
         status = int(answer[1]) if answer[1] else None
         code = _CODE.search(text)
         said = code[1] if code else None
-        return failure(action, key, endpoint, kind_of(status or 200, said), status=status, code=said)
+        clock = _SERVER_TIME.search(text)
+        server_time = clock[1] if clock else None
+        kind = kind_of(status or 200, said)
+        return failure(action, key, endpoint, kind, status=status, code=said, server_time=server_time)
+    if _NO_TAG.search(text):
+        return failure(action, key, endpoint, StoreErrorKind.SERVER, NO_ENTITY_TAG, status=200)
     kind, why = _kind_of_text(type(error).__name__, text, invalid=isinstance(error, ValueError))
     return failure(action, key, endpoint, kind, why)
 
@@ -164,7 +236,8 @@ def _kind_of_text(name: str, text: str, *, invalid: bool) -> tuple[StoreErrorKin
     if name == "FileNotFoundError":
         return StoreErrorKind.NOT_FOUND, ""
     if _CREDENTIALS.search(text):
-        return StoreErrorKind.CONFIG, NO_CREDENTIALS
+        failed = _PROVIDER_FAILED in text
+        return StoreErrorKind.CONFIG, NOT_RENEWED if failed else NO_CREDENTIALS
     if _TIMED_OUT.search(text):
         return StoreErrorKind.TIMEOUT, "no answer in time"
     if name == "UnknownConfigurationKeyError" or "builder error" in text.lower():

@@ -7,6 +7,7 @@ Counted as in :mod:`packhorse.stores.boto3_put`: 67 opened, 40 open at most, 8 k
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -14,10 +15,21 @@ from typing import Any
 
 import obstore
 
+from packhorse.errors import StoreError
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo, PutResult, Store, StoredObject
-from packhorse.stores.failure import check_request, closed
+from packhorse.stores.credentials import STALE_S
+from packhorse.stores.failure import EXPIRED, check_request, closed, created_before, entity_tag
 from packhorse.stores.multipart import PARTS_IN_FLIGHT, gather
-from packhorse.stores.obstore_config import attributes_of, client_version, info_of, open_client, translated, translating
+from packhorse.stores.obstore_config import (
+    attributes_of,
+    check_stream,
+    client_version,
+    info_of,
+    open_client,
+    put_mode,
+    translated,
+    translating,
+)
 from packhorse.units import KIB, MIB
 
 #: Bytes that obstore gathers per chunk when reading.
@@ -42,15 +54,52 @@ class ObstoreSync:
     """See the module."""
 
     def __init__(self, endpoint: Endpoint, pool: int) -> None:
-        client, self._endpoint = open_client(endpoint, pool)
+        client, self._endpoint, self._source = open_client(endpoint, pool)
         self._client: Any = client
 
     def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.Store.put`."""
         check_request(key, info)
-        with translating("put", key, self._endpoint):
-            answer = obstore.put(self._open(), key, body, attributes=attributes_of(info), use_multipart=False)
-        return PutResult((answer["e_tag"] or "").strip('"'), len(body))
+        began_s = time.monotonic()
+        try:
+            return self._put(key, body, info)
+        except StoreError as error:
+            source = self._source
+            if source is None or error.code not in EXPIRED or not source.renewed_since(began_s):
+                raise
+        time.sleep(STALE_S)
+        return self._put(key, body, info)
+
+    def _put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
+        answer: Any
+        try:
+            with translating("put", key, self._endpoint):
+                answer = obstore.put(
+                    self._open(),
+                    key,
+                    body,
+                    attributes=attributes_of(info),
+                    use_multipart=False,
+                    mode=put_mode(self._endpoint),
+                )
+        except StoreError as refused:
+            if not created_before(refused, self._endpoint):
+                raise
+            answer = {"e_tag": self._tag_of_same(key, body, info, refused)}
+        return PutResult(entity_tag(answer["e_tag"], "put", key, self._endpoint).strip('"'), len(body))
+
+    def _tag_of_same(self, key: str, body: bytes, info: ObjectInfo, refused: StoreError) -> Any:
+        """The stored object's entity tag if it is the one that was to be put; else raises ``refused``."""
+        try:
+            with translating("get", key, self._endpoint):
+                answer = obstore.get(self._open(), key)
+                tag, size = answer.meta["e_tag"], answer.meta["size"]
+                same = size == len(body) and info_of(answer.attributes) == info and bytes(answer.bytes()) == body
+        except StoreError:
+            same = False
+        if not same:
+            raise refused
+        return tag
 
     def put_stream(self, key: str, chunks: Iterator[bytes], info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.Store.put_stream`. obstore aborts the upload itself when a part or
@@ -62,6 +111,7 @@ class ObstoreSync:
         first = next(parts, b"")
         if len(first) < DEFAULT_PART_BYTES:
             return self.put(key, first, info)
+        check_stream(self._endpoint)
         source = Source(chain((first,), parts))
         del first
         error: BaseException
@@ -75,7 +125,10 @@ class ObstoreSync:
                 chunk_size=DEFAULT_PART_BYTES,
                 max_concurrency=PARTS_IN_FLIGHT,
             )
-            return PutResult((answer["e_tag"] or "").strip('"'), source.given_bytes)
+            tag = entity_tag(answer["e_tag"], "finishing the upload of", key, self._endpoint)
+            return PutResult(tag.strip('"'), source.given_bytes)
+        except StoreError as ours:
+            error = source.error or ours
         except Exception as sdk_error:  # noqa: BLE001 - the chunks may raise anything, through obstore
             error = source.error or translated(sdk_error, "put", key, self._endpoint)
         raise error

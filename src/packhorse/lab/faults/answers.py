@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
 
+#: How far S3's clock is from ours, as ``clock-skew`` says it.
+SKEW = timedelta(hours=1)
 #: Kind of fault → HTTP status and S3 error code (S3 API reference, "Error responses").
 REFUSALS: Mapping[str, tuple[int, str]] = {
     "500": (500, "InternalError"),
@@ -38,9 +41,10 @@ def xml(root: str, **members: str) -> bytes:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}>{inner}</{root}>'.encode()
 
 
-def error(status: int, code: str, **headers: str) -> Answer:
-    """An error answer of S3."""
-    body = xml("Error", Code=code, Message="injected by the lab or found by its store", RequestId="LAB")
+def error(status: int, code: str, *, members: Mapping[str, str] | None = None, **headers: str) -> Answer:
+    """An error answer of S3, with more members of its body where it has some."""
+    about = "injected by the lab or found by its store"
+    body = xml("Error", Code=code, Message=about, **(members or {}), RequestId="LAB")
     return Answer(status, {"Content-Type": "application/xml", **headers}, body)
 
 
@@ -52,4 +56,7 @@ def refusal(kind: str, *, retry_after_s: float | None, location: str) -> Answer:
         headers["Retry-After"] = str(-int(-retry_after_s // 1))
     if status == 307:
         headers["Location"] = location
-    return error(status, code, **headers)
+    members = {}
+    if kind == "clock-skew":
+        members["ServerTime"] = (datetime.now(UTC) + SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return error(status, code, members=members, **headers)
