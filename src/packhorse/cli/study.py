@@ -16,6 +16,7 @@ from packhorse import __version__
 from packhorse.errors import InputError
 from packhorse.files import appearing
 from packhorse.race.machine import describe
+from packhorse.study.ending import ends_on_sigterm
 
 #: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
 STUDIES = ("throughput", "streaming", "startup", "parallelism", "regimes", "node", "load", "pools", "faults")
@@ -47,7 +48,8 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"study {name}", total=1.0)
         module = importlib.import_module(f"packhorse.study.{name}")
-        result = module.study(quick=quick, seed=seed, progress=lambda done: progress.update(task, completed=done))
+        with ends_on_sigterm():
+            result = module.study(quick=quick, seed=seed, progress=lambda done: progress.update(task, completed=done))
     document = {
         "schema_version": SCHEMA_VERSION,
         "kind": "study",

@@ -16,10 +16,19 @@ Result = TypeVar("Result")
 
 
 def fresh(function: Callable[[Spec], Result], spec: Spec) -> Result:
-    """Run ``function(spec)`` in a fresh interpreter and hand back its result, or raise what it raised."""
+    """Run ``function(spec)`` in a fresh interpreter and hand back its result, or raise what it raised.
+
+    When this is interrupted, so is the interpreter: a terminal's Ctrl-C reaches both, a signal only us.
+    """
     context = multiprocessing.get_context("spawn")
+    before = set(multiprocessing.active_children())
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        return pool.submit(tracked, function, spec).result()
+        try:
+            return pool.submit(tracked, function, spec).result()
+        except KeyboardInterrupt:
+            for child in set(multiprocessing.active_children()) - before:
+                child.terminate()
+            raise
 
 
 def orders(arms: Sequence[str], blocks: int, seed: int) -> Iterator[tuple[str, ...]]:

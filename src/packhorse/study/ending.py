@@ -1,0 +1,30 @@
+"""Ending a study from outside: SIGTERM is taken for Ctrl-C, so that what was measured is kept."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+
+@contextmanager
+def ends_on_sigterm() -> Iterator[None]:
+    """Raise KeyboardInterrupt on the first SIGTERM inside; a second one ends the process as usual.
+
+    Outside the main thread, where signals cannot be handled, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

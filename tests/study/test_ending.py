@@ -1,0 +1,83 @@
+"""A study that is told to end by SIGTERM keeps what it measured, and leaves no process behind."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from packhorse.study.blocks import fresh
+from packhorse.study.ending import ends_on_sigterm
+
+#: The command line itself, told to end after its first cell.
+ENDED = """
+import os, signal, sys
+from packhorse.cli import run
+from packhorse.study.faults import whole
+
+def run_cell(*positions, **names):
+    if run_cell.done:
+        os.kill(os.getpid(), signal.SIGTERM)
+    run_cell.done = True
+    return real(*positions, **names)
+
+run_cell.done = False
+real, whole.run_cell = whole.run_cell, run_cell
+sys.exit(run(["study", "faults", "--quick", "-o", sys.argv[1]]))
+"""
+
+
+def test_a_terminated_study_writes_what_it_has(tmp_path: Path) -> None:
+    output = tmp_path / "study-faults.json"
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDED, str(output)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    record = json.loads(output.read_text())
+    assert record["interrupted"]
+    assert len(record["cells"]) == 1
+    assert "Interrupted" in output.with_suffix(".md").read_text()
+
+
+def end_and_wait() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def test_a_block_ends_with_its_study() -> None:
+    started: list[psutil.Process] = []
+
+    def end_it() -> None:
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.01)
+        started.extend(psutil.Process(child.pid) for child in children)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert multiprocessing.active_children() == []
+    thread = threading.Thread(target=end_it)
+    thread.start()
+    with ends_on_sigterm(), pytest.raises(KeyboardInterrupt):
+        fresh(sleep, 3600.0)
+    thread.join()
+    assert started
+    assert psutil.wait_procs(started, timeout=60)[1] == []
+
+
+def test_the_handler_of_before_comes_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), ends_on_sigterm():
+        end_and_wait()
+    assert signal.getsignal(signal.SIGTERM) is before
