@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,57 +20,12 @@ from packhorse.race.gate.run import GateRequest, run_gate
 from packhorse.race.gate.sides import checkout, commit_of, here
 from packhorse.race.gate.subjects import SubjectKind, check_comparable, resolve
 from packhorse.race.gate.worker import Spare
-
-WORK = (
-    "def encode(capture):\n    total = 0\n    for number in range({}):\n        total += number\n    return b'x' * 10\n"
-)
-QUICK = {"blocks": 8, "repeats": 1, "sample_s": 0.004, "margin": 0.3, "target": "moto"}
-ROW = {"name": "encode", "call": "shop:encode"}
-
-
-class Quiet:
-    """An observer that keeps count."""
-
-    def __init__(self) -> None:
-        self.blocks = 0
-        self.measurements: list[tuple[int, list[str]]] = []
-
-    def say(self, text: str) -> None:
-        assert text
-
-    def begin(self, blocks: int, measurement: int, rows: Any) -> None:
-        self.measurements.append((measurement, list(rows)))
-
-    def block(self) -> None:
-        self.blocks += 1
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    return subprocess.run(
-        ["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True
-    ).stdout.strip()
+from tests.race.gate_shop import QUICK, ROW, WORK, Quiet, gate, git, make_shop
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """A repository with one commit, tagged ``base``."""
-    repo = tmp_path / "repo"
-    repo.mkdir()
-    git(repo, "init", "-q")
-    (repo / "shop.py").write_text(WORK.format(20_000))
-    (repo / ".gitignore").write_text("*.log\n")
-    git(repo, "add", ".")
-    git(repo, "commit", "-qm", "one")
-    git(repo, "tag", "base")
-    return repo
-
-
-def gate(repo: Path, *, head: str | None = None, rows: list[dict[str, Any]] | None = None, **over: Any) -> Any:
-    config = parse_config({**QUICK, **over, "rows": rows or [ROW]})
-    observer = Quiet()
-    record = run_gate(GateRequest("base", head, repo, config, own_environments=False), observer)
-    return validate(record, source="test"), observer
+    return make_shop(tmp_path)
 
 
 def test_one_tree_against_itself_is_never_a_regression(shop: Path) -> None:
@@ -91,7 +45,7 @@ def test_a_change_that_does_thrice_the_work_fails_after_two_measurements(shop: P
     assert observer.measurements == [(1, ["encode"]), (2, ["encode"])]
     assert observer.blocks == 16
     assert row["ratio"] > 1.3
-    assert row["bytes_out"] == {"base": 30, "head": 30}
+    assert row["bytes_out"] == {"base": 10, "head": 10}
     write_gate(record, tmp_path / "gate.json")
     assert read_gate(tmp_path) == record
 
@@ -127,7 +81,7 @@ def test_a_project_in_a_folder_of_its_repository_is_measured_there(shop: Path) -
     git(shop, "commit", "-qm", "a second project")
     git(shop, "tag", "-f", "base")
     record, _ = gate(project, rows=[{"name": "encode", "call": "till:encode"}])
-    assert record["rows"][0]["bytes_out"] == {"base": 30, "head": 30}
+    assert record["rows"][0]["bytes_out"] == {"base": 10, "head": 10}
     git(shop, "tag", "-f", "base", "HEAD~1")
     with pytest.raises(InputError, match="base has no folder services/till"):
         gate(project, rows=[{"name": "encode", "call": "till:encode"}])
@@ -164,12 +118,19 @@ def test_two_profiles_are_compared_without_a_repository(tmp_path: Path) -> None:
     slow.write_text(
         'schema_version = 1\nname = "slow"\npipeline = "json-iterencode | zlib:9 | raw | obstore"\nmax_in_flight = 8\n'
     )
-    config = replace(parse_config(QUICK), sample_s=0.001, target="rclone")
+    config = replace(parse_config(QUICK), blocks=9, sample_s=0.001, target="rclone")
     request = GateRequest("default", str(slow), tmp_path, config, captures=(capture,))
     record = validate(run_gate(request, Quiet()), source="test")
     assert [row["name"] for row in record["rows"]] == ["cpu", "upload"]
+    assert record["head"] == "slow.toml"  # and not where it lies
     assert record["rows"][0]["outcome"] == "regressed"
     assert "secret" not in json.dumps(record)
+
+
+def test_two_profiles_need_blocks_for_two_rows(tmp_path: Path) -> None:
+    request = GateRequest("default", None, tmp_path, parse_config(QUICK))
+    with pytest.raises(InputError, match=r"blocks \(--blocks\) is 8, but 2 rows need at least 9"):
+        run_gate(request, Quiet())
 
 
 def test_a_revision_is_not_compared_with_a_profile(shop: Path) -> None:
