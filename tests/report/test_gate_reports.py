@@ -127,9 +127,9 @@ def test_the_terminal_shows_names_as_text(record: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["summary.md", "comment.md"])
 def test_each_interval_is_shown_with_its_own_level(record: dict[str, Any], name: str) -> None:
     both = FILES[name](record)
-    assert "change [97.5 %]" in both
-    assert "+3.4 % [+2.0 %, +5.0 %] at 95 %" in both
-    assert "[-2.0 %, +3.0 %] |" in both
+    assert "change [95 %]" in both
+    assert "+3.4 % [+2.0 %, +5.0 %] |" in both
+    assert "+0.1 % [-2.0 %, +3.0 %] at 97.5 % |" in both
     for row in record["rows"]:
         row.pop("level", None)
     assert "change [interval]" in FILES[name](record)
@@ -156,6 +156,7 @@ def test_the_summary_says_which_measurement_decided(record: dict[str, Any]) -> N
         (["passed", "broken"], 1, "Broken: row 1.", "does not run on the change"),
         (["unresolved"], 3, "1 row could be called neither slower", "--blocks"),
         (["passed", "base failed"], 3, "the base cannot run row 1", "name a base that runs"),
+        (["new"], 3, "nothing to compare with", ""),
         (["inconclusive: environment"], 3, "too unsteady", "packhorse doctor"),
     ],
 )
@@ -189,6 +190,10 @@ def test_what_could_not_be_compared_is_told_with_its_reason(record: dict[str, An
     suite = ET.fromstring(FILES["junit.xml"](record)).find("testsuite")
     assert suite is not None
     assert (suite.get("failures"), suite.get("errors")) == ("2", "2")
+    record["incidents"] = [f"block {number}: the process ended by SIGKILL" for number in range(9)]
+    validate(record, source="test")
+    assert "Measured again, as a process died (9):" in FILES["summary.md"](record)
+    assert "… and 4 more" in FILES["summary.md"](record)
     record["interrupted"], record["exit_code"] = True, 3
     validate(record, source="test")
     assert "interrupted" in FILES["comment.md"](record)

@@ -9,7 +9,7 @@ from typing import Any
 
 from packhorse.errors import InputError
 from packhorse.race import inputs
-from packhorse.race.gate.config import GateConfig
+from packhorse.race.gate.config import GateConfig, check_blocks
 from packhorse.race.gate.measure import ARMS, BASE, HEAD
 from packhorse.race.gate.sides import Side, here, project_sides
 from packhorse.race.gate.subjects import Subject, SubjectKind, resolve
@@ -104,9 +104,10 @@ def make_plan(request: GateRequest, base: Subject, head: Subject) -> Plan:
     """The rows: the declared ones for revisions, ``cpu`` and ``upload`` for profiles.
 
     Raises:
-        InputError: None are declared.
+        InputError: None are declared, or too few blocks to decide them.
     """
     if base.kind is not SubjectKind.REVISION:
+        check_blocks(request.config, len(PROFILE_MARGINS), options={"blocks": "blocks (--blocks)"})
         return _profile_plan({BASE: base, HEAD: head})
     rows = request.config.rows
     if not rows:

@@ -18,7 +18,7 @@ from packhorse.race.gate.plan import GateRequest, Plan, find_captures, find_subj
 from packhorse.race.gate.record import GATE_SCHEMA_VERSION, GateRecord, row_record
 from packhorse.race.gate.subjects import check_comparable
 from packhorse.race.inputs import CaptureFile
-from packhorse.race.machine import describe
+from packhorse.race.machine import describe, scrub
 from packhorse.race.stats.gate import (
     EXIT_REGRESSED,
     EXIT_UNRESOLVED,
@@ -135,8 +135,8 @@ def _record(
         "kind": "gate",
         "packhorse_version": __version__,
         "command": request.command,
-        "base": bench.sides[BASE].label,
-        "head": bench.sides[HEAD].label,
+        "base": scrub(bench.sides[BASE].label),
+        "head": scrub(bench.sides[HEAD].label),
         "machine": describe(),
         "link": LINK,
         "target": config.target if plan.uploads else None,

@@ -46,7 +46,8 @@ def verdict(record: dict[str, Any]) -> str:
     failed = f"the base cannot run {', '.join(named['base failed'])}" if "base failed" in named else ""
     count = len(named.get("unresolved", []))
     opened = f"{_rows(count)} could be called neither slower than the margin nor within it" if count else ""
-    return f"Unresolved: {'; '.join(filter(None, (failed, opened)))}."
+    said = "; ".join(filter(None, (failed, opened))) or "every row is new, so there is nothing to compare with"
+    return f"Unresolved: {said}."
 
 
 #: Outcome → what to do about it, in the order said.
@@ -74,7 +75,7 @@ def advice(record: dict[str, Any]) -> str:
 def shared_level(rows: Sequence[dict[str, Any]]) -> float | None:
     """The confidence level that most rows' intervals have; None where no row has one."""
     counts = Counter(row["level"] for row in rows if "level" in row)
-    return max(counts, key=lambda level: (counts[level], level)) if counts else None
+    return max(counts, key=lambda level: (counts[level], -level)) if counts else None
 
 
 def change_title(rows: Sequence[dict[str, Any]]) -> str:

@@ -19,6 +19,9 @@ from packhorse.report.gate.facts import (
 )
 from packhorse.report.text import plain, table
 
+#: Incidents that the summary names; the record has them all.
+_INCIDENTS = 5
+
 
 def markdown(record: dict[str, Any]) -> str:
     """The whole summary, ending with a newline."""
@@ -45,12 +48,21 @@ def markdown(record: dict[str, Any]) -> str:
         "measurement is above it too; it passes only if the test puts it below. A row's figures are of what decided.",
         "The noise floor is the base measured against itself.",
         "",
+        *_incidents(record),
         f"`{plain(record['command'])}`",
         "",
         "</details>",
         "",
     ]
     return "\n".join(lines)
+
+
+def _incidents(record: dict[str, Any]) -> list[str]:
+    """Blocks that were measured again because a process died in them, the first few in full."""
+    found = record.get("incidents", [])
+    more = [f"* … and {len(found) - _INCIDENTS} more in the record"] if len(found) > _INCIDENTS else []
+    lines = [f"* {plain(incident)}" for incident in found[:_INCIDENTS]]
+    return [f"Measured again, as a process died ({len(found)}):", "", *lines, *more, ""] if found else []
 
 
 def _cells(row: dict[str, Any], level: float | None) -> list[str]:
