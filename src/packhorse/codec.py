@@ -25,13 +25,12 @@ OVERLAP_AFTER_BYTES = 4 * MIB
 OVERLAP_CHUNKS = 8
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Tally:
     """What went into the compressor: the plain encoded capture's size and, if wanted, its SHA-256."""
 
     plain_bytes: int = 0
     digest: _Hash | None = field(default_factory=sha256)
-    frozen: str = ""
 
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass ``chunks`` on, counting and hashing."""
@@ -43,12 +42,7 @@ class Tally:
 
     def hexdigest(self) -> str:
         """Hex SHA-256 of what has passed so far; empty when none was wanted."""
-        return self.digest.hexdigest() if self.digest is not None else self.frozen
-
-    def freeze(self) -> str:
-        """As :meth:`hexdigest`, at the end: lets go of the hash's state, which weighs more than what it says."""
-        self.frozen, self.digest = self.hexdigest(), None
-        return self.frozen
+        return self.digest.hexdigest() if self.digest is not None else ""
 
 
 @dataclass(slots=True)

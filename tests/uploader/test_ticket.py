@@ -29,7 +29,7 @@ def test_a_wait_ends_at_its_timeout_and_leaves_nothing_behind() -> None:
     with pytest.raises(TimeoutError, match="a/b"):
         ticket.result(0.001)
     assert not ticket.done()
-    assert ticket._callbacks == []
+    assert not ticket._callbacks
     stored(ticket)
     assert ticket.done()
     assert ticket.result(0.0) is RECEIPT

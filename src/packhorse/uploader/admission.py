@@ -6,13 +6,15 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from packhorse.errors import PackhorseError, QueueFull, UploaderClosed
 from packhorse.uploader.degrade import degradable
+from packhorse.uploader.handover import MOST_LEFT
 from packhorse.uploader.job import Job
 from packhorse.uploader.keys import checked_key, new_key
-from packhorse.uploader.prepare import JOB_BYTES, STREAM_HELD_BYTES, estimate_bytes
+from packhorse.uploader.prepare import STREAM_HELD_BYTES, estimate_bytes
 from packhorse.uploader.ticket import Fate, Ticket
 from packhorse.uploader.unspooling import Unspooling
 from packhorse.uploader.waiting import Line, Waiter
@@ -56,14 +58,35 @@ class Admission(Unspooling):
     def submit_nowait(self, capture: Any, key: str | None) -> Ticket:
         """Hand a capture in; without room it is dropped. Raises UploaderClosed and InputError."""
         job = self.job(capture, key)
-        with self._lock:
-            self._enter(job)
-            refusal = self._decide(job, patient=False)
-            if refusal is None:
+        if not self._lock.acquire(blocking=False):
+            if self._surely_fits(job):
+                self._lock.leave(job)
                 return job.ticket
-            self._settle(job, Fate.DROPPED, refusal)
-        self._publish(job)
+            self._lock.acquire()
+        try:
+            self._check_open(job)
+            publish = self._admit_left(job)
+        finally:
+            self._lock.release()
+        if publish is not None:
+            publish()
         return job.ticket
+
+    def _surely_fits(self, job: Job) -> bool:
+        """True when a job can be let in by whoever has the lock, without its submitter waiting for the decision."""
+        left = self._lock.left()
+        room = self._ladder.whole_bytes - self.ledger.held_bytes - job.held_bytes
+        open_now = self._encoders > 0 and not self.closing
+        return open_now and len(left) < MOST_LEFT and sum(other.held_bytes for other in left) <= room
+
+    def _admit_left(self, job: Job) -> Callable[[], object] | None:
+        """As ``Work._admit_left``."""
+        self._count()
+        refusal = self._decide(job, patient=False)
+        if refusal is None:
+            return None
+        self._settle(job, Fate.DROPPED, refusal)
+        return partial(self._publish, job)
 
     def job(self, capture: Any, key: str | None) -> Job:
         """A job with its key fixed and its size estimated; not submitted yet."""
@@ -72,7 +95,7 @@ class Admission(Unspooling):
         held_bytes = estimate_bytes(capture)
         if held_bytes > self.options.stream_above_bytes and held_bytes != STREAM_HELD_BYTES:
             held_bytes += STREAM_HELD_BYTES  # it stays whole while it is streamed
-        return Job(ticket, capture, held_bytes + JOB_BYTES, time.monotonic())
+        return Job(ticket, capture, held_bytes, time.monotonic())
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
@@ -84,7 +107,8 @@ class Admission(Unspooling):
         """
         waiter = Waiter(job, wake)
         with self._lock:
-            self._enter(job)
+            self._check_open(job)
+            self._count()
             # Whoever stands in line goes first; what can never be let in need not stand there.
             refusal = self._decide(job, patient=True) if not self._line else self._hopeless(job) or NO_ROOM
             if refusal == NO_ROOM:
@@ -135,10 +159,12 @@ class Admission(Unspooling):
 
     # --- deciding -----------------------------------------------------------------------------------------------------
 
-    def _enter(self, job: Job) -> None:
+    def _check_open(self, job: Job) -> None:
         if self.closing:
             why = "was used before this process was forked: upload from the parent, or start workers by spawn"
             raise UploaderClosed(f"this uploader {why if self._used else 'is closed'}; {job.ticket.key} was not taken")
+
+    def _count(self) -> None:
         self.ledger.submit()
         if self.spool is not None:
             self._start_keeper()

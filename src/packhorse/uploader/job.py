@@ -45,6 +45,11 @@ class Stream:
         self._opened.close()
 
 
+#: What a capture has before it is encoded, shared by all: a submitter pays for each object that is made at submit.
+NO_INFO = ObjectInfo()
+NO_TALLY = Tally(digest=None)
+
+
 @dataclass(slots=True, eq=False)
 class Job:
     """A capture, then its encoded body. Belongs to one thread at a time.
@@ -53,7 +58,8 @@ class Job:
         ticket: What the submitter holds.
         capture: The capture; let go as soon as it is encoded.
         held_bytes: What it counts for against the memory budget now.
-        submitted_s: Engine clock at submit; ``marks`` holds the later moments by phase.
+        submitted_s: Engine clock at submit; ``marks`` holds the later moments by phase; there is none before it is
+            encoded.
         body: The encoded capture, when it fits ``stream_above_bytes``.
         stream: Otherwise the chunks, the first ones already made.
         info: Headers of the object.
@@ -73,9 +79,9 @@ class Job:
     submitted_s: float
     body: bytes | None = None
     stream: Stream | None = None
-    info: ObjectInfo = field(default_factory=ObjectInfo)
-    tally: Tally = field(default_factory=Tally)
-    marks: dict[str, float] = field(default_factory=dict)
+    info: ObjectInfo = NO_INFO
+    tally: Tally = NO_TALLY
+    marks: dict[str, float] = field(init=False, repr=False)
     attempts: int = 0
     permit: Permit = NO_PERMIT
     settled: bool = False

@@ -13,7 +13,7 @@ MAX_KEY_BYTES = 1024
 #: Random bytes in a key, and for how many keys they are fetched at once: each fetch gives up the GIL, and whoever gives
 #: it up in the submitter's thread may have to wait milliseconds behind an encoder until it comes back.
 _RANDOM_BYTES = 8
-_FETCHED_KEYS = 256
+_FETCHED_KEYS = 1024
 
 _random: list[str] = []
 

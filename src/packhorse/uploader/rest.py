@@ -30,7 +30,7 @@ def share_s(deadline_s: float) -> float:
 def encode_now(engine: Work, job: Job, end_s: float) -> None:
     """Encode ``job`` in this thread, starting no other, and hand it on; past ``end_s`` it fails."""
     try:
-        job.marks["encode"] = time.monotonic()
+        job.marks = {"encode": time.monotonic()}
         encode(engine, engine.profile.pipeline.codec(), job, overlap=False)
         if job.stream is not None:
             job.stream.limit(lambda chunks: _until(chunks, end_s))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -48,7 +47,7 @@ class Spooling(Work):
             # By bucket and not by endpoint: what an outage left behind must find its way when the endpoint moves.
             root = Path(options.spool_dir) / self.endpoint.bucket
             self.spool = Spool(root, Quota(options.spool_bytes, options.spool_max_age_s))
-        self._keeper_ready = threading.Condition(self._lock)
+        self._keeper_ready = self._lock.condition()
         self._keepers = 0
         self._looked = False
         self._to_spool: deque[Job] = deque()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from packhorse.errors import UploadFailed
 
@@ -56,9 +57,12 @@ class Receipt:
 class Ticket:
     """One submitted capture. Await it on an event loop, or call :meth:`result` from a thread.
 
-    There is no lock in it, and nothing is made for waiting before somebody waits: making tickets is part of what a
-    submitter pays for. A callback is taken from the list by whoever calls it, so that each is called once.
+    It has no lock, and nothing is made for waiting before somebody waits: making tickets is part of what a submitter
+    pays for. A callback is taken from the list by whoever calls it, so that each is called once.
     """
+
+    #: Held for the moment in which a ticket's list of callbacks is made. Re-entrant: a signal handler may wait, too.
+    _making: ClassVar[Any] = threading.RLock()
 
     __slots__ = ("_callbacks", "_published", "_receipt", "_url_base", "fate", "key", "reason")
 
@@ -72,7 +76,7 @@ class Ticket:
         self._url_base = url_base
         self._published = False
         self._receipt: Receipt | None = None
-        self._callbacks: list[Callable[[], object]] = []
+        self._callbacks: list[Callable[[], object]] | None = None
 
     def __repr__(self) -> str:
         return f"Ticket(key={self.key!r}, fate={self.fate.value!r})"
@@ -149,21 +153,34 @@ class Ticket:
             self._forget(turn.release)
 
     def _when_done(self, callback: Callable[[], object]) -> None:
+        if self._callbacks is None:
+            with Ticket._making:
+                if self._callbacks is None:
+                    self._callbacks = []
         self._callbacks.append(callback)
         if self._published:  # whoever published it may have looked before
             self._call()
 
     def _forget(self, callback: Callable[[], object]) -> None:
         with contextlib.suppress(ValueError):  # it has been called
-            self._callbacks.remove(callback)
+            if self._callbacks is not None:
+                self._callbacks.remove(callback)
 
     def _call(self) -> None:
-        while True:
+        callbacks = self._callbacks
+        while callbacks:
             try:
-                callback = self._callbacks.pop(0)
-            except IndexError:
+                callback = callbacks.pop(0)
+            except IndexError:  # another thread was quicker
                 return
             try:
                 callback()
             except Exception:
                 logger.exception("a callback of a ticket raised; the capture's fate stands")
+
+
+def _in_child() -> None:
+    Ticket._making = threading.RLock()  # whoever held it is not there any more
+
+
+os.register_at_fork(after_in_child=_in_child)

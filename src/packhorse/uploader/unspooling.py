@@ -34,6 +34,7 @@ class Unspooling(Spooling):
             self._keeper_ready.notify()  # it has to list them
             return None
         job = Job(Ticket("", ""), None, 0, time.monotonic(), claim=claim)
+        job.marks = {}
         self._hold(job, min(claim.size_bytes, STREAM_HELD_BYTES))
         self._draining += 1
         return job

@@ -18,11 +18,12 @@ from packhorse.profiles.loading import Profile
 from packhorse.stores.base import Endpoint
 from packhorse.uploader.adaptive_permits import Permits
 from packhorse.uploader.client import Client
+from packhorse.uploader.handover import HandoverLock
 from packhorse.uploader.job import Job
 from packhorse.uploader.keys import checked_key, new_key
 from packhorse.uploader.ledger import Ledger
 from packhorse.uploader.options import UploaderOptions
-from packhorse.uploader.prepare import JOB_BYTES, STREAM_HELD_BYTES
+from packhorse.uploader.prepare import STREAM_HELD_BYTES
 from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.telemetry import watch
 from packhorse.uploader.telemetry_metrics import Reading
@@ -66,10 +67,11 @@ class Work(Client, ABC):
     def _reset(self) -> None:
         """Fresh state: at the start, and in a forked child, which owns none of its parent's captures."""
         self._pid = os.getpid()
-        self._lock = threading.RLock()  # re-entrant: a signal handler may ask for stats() wherever we are
-        self._raw_ready = threading.Condition(self._lock)
-        self._body_ready = threading.Condition(self._lock)
-        self._settled = threading.Condition(self._lock)
+        # Re-entrant: a signal handler may ask for stats() wherever we are.
+        self._lock = HandoverLock(self._admit_left)
+        self._raw_ready = self._lock.condition()
+        self._body_ready = self._lock.condition()
+        self._settled = self._lock.condition()
         self._raw: deque[Job] = deque()
         self._bodies: deque[Job] = deque()
         self.ledger = Ledger(self._budget_bytes)
@@ -126,7 +128,7 @@ class Work(Client, ABC):
             if not stopped:
                 self._in_hand.discard(job)
                 streaming = max(job.held_bytes, STREAM_HELD_BYTES)
-                self._hold(job, streaming if job.body is None else len(job.body) + JOB_BYTES)
+                self._hold(job, streaming if job.body is None else len(job.body))
                 self._bodies.append(job)
                 self._more_uploaders()
                 self._body_ready.notify()
@@ -262,6 +264,10 @@ class Work(Client, ABC):
     @abstractmethod
     def reading(self) -> Reading:
         """One consistent look for telemetry."""
+
+    @abstractmethod
+    def _admit_left(self, job: Job) -> Callable[[], object] | None:
+        """Let a job in that was left with the lock. What is returned is called once the lock is free."""
 
     @abstractmethod
     def _announce_room(self) -> None:

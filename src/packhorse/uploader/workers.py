@@ -29,7 +29,7 @@ def encode_loop(engine: Work) -> None:
     codec: Codec | None = None
     warm_up(engine)
     while (job := engine.next_raw()) is not None:
-        job.marks["encode"] = time.monotonic()
+        job.marks = {"encode": time.monotonic()}
         try:
             codec = codec or engine.profile.pipeline.codec()
             if encode(engine, codec, job):
@@ -73,12 +73,11 @@ def encode(engine: Work, codec: Codec, job: Job, *, overlap: bool = True) -> boo
                 return True
     job.body = head[0] if len(head) == 1 else b"".join(head)
     job.capture = None
-    plain_sha256 = job.tally.freeze()  # while it waits, a capture is what it weighs
     job.info = describe(
         engine.profile.pipeline,
         engine.profile.name,
         plain_bytes=job.tally.plain_bytes,
-        sha256=plain_sha256 or None,
+        sha256=job.tally.hexdigest() or None,
     )
     _mark_degraded(engine, job, reduced=reduced)
     return False

@@ -1,0 +1,172 @@
+"""The lock beside which work can be left: nothing is lost, nothing is taken twice, nothing in the midst of a turn."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from packhorse import Profile, Uploader
+from packhorse.errors import UploaderClosed
+from packhorse.pipeline import Pipeline
+from packhorse.uploader.handover import HandoverLock
+from packhorse.uploader.ledger import Stats
+from packhorse.uploader.ticket import Fate, Ticket
+from tests.uploader.fakes import FakeStore, options
+
+PROFILE = Profile("handover", Pipeline.parse("json | gzip:1 | raw | boto3:pool=8"), 4)
+CAPTURE: dict[str, Any] = {"log": {"entries": []}}
+
+
+def uploader(store: FakeStore, budget: int = 10_000_000) -> Uploader:
+    given: dict[str, Any] = {"profile": PROFILE, "redact": False, "memory_budget_bytes": budget}
+    return Uploader("s3://bucket", options=options(store), **given)
+
+
+def balanced(stats: Stats) -> bool:
+    return stats.submitted == stats.uploaded + stats.spooled + stats.dropped + stats.failed + stats.in_flight
+
+
+class Taken:
+    """What was taken, and a call for afterwards that checks that the lock is free."""
+
+    def __init__(self) -> None:
+        self.things: list[int] = []
+        self.after: list[int] = []
+        self.lock = HandoverLock[int](self.take)
+
+    def take(self, thing: int) -> Callable[[], object]:
+        assert self.lock._is_owned()
+        self.things.append(thing)
+
+        def afterwards() -> None:
+            assert not self.lock._is_owned()
+            self.after.append(thing)
+
+        return afterwards
+
+
+def in_thread(call: Callable[[], object]) -> None:
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+
+
+def test_with_nobody_there_the_leaver_takes_it_itself() -> None:
+    taken = Taken()
+    taken.lock.leave(1)
+    assert taken.things == taken.after == [1]
+    assert taken.lock.left() == []
+
+
+def test_what_is_left_is_taken_when_the_owner_lets_go_for_good() -> None:
+    taken = Taken()
+    with taken.lock:
+        with taken.lock:
+            in_thread(partial(deque, map(taken.lock.leave, (1, 2))))
+            assert taken.lock.left() == [1, 2]
+        assert taken.things == []  # still in the midst of it
+    assert taken.things == taken.after == [1, 2]
+
+
+def test_the_next_owner_takes_it_before_anything_else() -> None:
+    taken = Taken()
+    taken.lock._left.append(1)  # as if left between an owner's last look and its end
+    with taken.lock:
+        assert taken.things == [1]
+        assert taken.after == []
+    assert taken.after == [1]
+
+
+def test_it_is_taken_while_its_owner_waits_on_a_condition() -> None:
+    taken = Taken()
+    condition = taken.lock.condition()
+
+    def leave() -> None:
+        taken.lock.leave(1)
+        with condition:
+            condition.notify()
+
+    with taken.lock, condition:
+        thread = threading.Thread(target=leave)
+        thread.start()
+        assert condition.wait_for(lambda: taken.after == [1], 10)
+        assert taken.lock._depth == 2
+    thread.join()
+
+
+def test_many_leave_while_many_own() -> None:
+    taken = Taken()
+    threads, each = 8, 300
+
+    def work(number: int) -> None:
+        for turn in range(each):
+            if turn % 3 == 0 and not taken.lock.acquire(blocking=False):
+                taken.lock.leave(number * each + turn)
+                continue
+            with taken.lock:
+                taken.take(number * each + turn)
+            if turn % 3 == 0:
+                taken.lock.release()
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert sorted(taken.things) == list(range(threads * each))
+    assert taken.lock.left() == []
+
+
+# --- in an uploader ---------------------------------------------------------------------------------------------------
+
+
+def test_submit_nowait_does_not_wait_for_the_account() -> None:
+    store = FakeStore()
+    with uploader(store) as up:
+        up.upload(CAPTURE)
+        tickets: list[Ticket] = []
+        with up._engine._lock:
+            in_thread(lambda: tickets.extend(up.submit_nowait(CAPTURE) for _ in range(20)))
+            assert len(up._engine._lock.left()) == 20
+            assert [ticket.fate for ticket in tickets] == [Fate.IN_FLIGHT] * 20
+        assert up.stats().submitted == 21
+        assert {ticket.result(30).key for ticket in tickets} == {ticket.key for ticket in tickets}
+    assert up.stats().uploaded == 21
+    assert balanced(up.stats())
+
+
+def test_what_may_not_fit_waits_for_the_decision() -> None:
+    """Beyond the budget nothing is left with the lock: it would be held and not counted."""
+    store = FakeStore()
+    with uploader(store, budget=50_000) as up:
+        up.upload(CAPTURE)
+        with up._engine._lock:
+            job = up._engine.job({"log": {"entries": []}, "text": "x" * 60_000}, None)
+            assert not up._engine._surely_fits(job)
+            small = up._engine.job(CAPTURE, None)
+            assert up._engine._surely_fits(small)
+
+
+def test_what_was_left_as_it_closed_is_counted() -> None:
+    store = FakeStore()
+    up = uploader(store)
+    up.upload(CAPTURE)
+    engine = up._engine
+    engine._lock.acquire()
+    tickets: list[Ticket] = []
+    in_thread(lambda: tickets.append(up.submit_nowait(CAPTURE)))
+    engine.closing = True
+    engine._lock.release()
+    assert tickets[0].fate is Fate.DROPPED
+    assert tickets[0].done()
+    assert "closed" in tickets[0].reason
+    with pytest.raises(UploaderClosed):
+        up.submit_nowait(CAPTURE)
+    up.close()
+    stats = up.stats()
+    assert (stats.submitted, stats.uploaded, stats.dropped) == (2, 1, 1)
