@@ -31,6 +31,7 @@ class Tally:
 
     plain_bytes: int = 0
     digest: _Hash | None = field(default_factory=sha256)
+    frozen: str = ""
 
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass ``chunks`` on, counting and hashing."""
@@ -42,7 +43,12 @@ class Tally:
 
     def hexdigest(self) -> str:
         """Hex SHA-256 of what has passed so far; empty when none was wanted."""
-        return self.digest.hexdigest() if self.digest is not None else ""
+        return self.digest.hexdigest() if self.digest is not None else self.frozen
+
+    def freeze(self) -> str:
+        """As :meth:`hexdigest`, at the end: lets go of the hash's state, which weighs more than what it says."""
+        self.frozen, self.digest = self.hexdigest(), None
+        return self.frozen
 
 
 @dataclass(slots=True)

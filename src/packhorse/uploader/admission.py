@@ -14,7 +14,7 @@ from packhorse.uploader.degrade import degradable
 from packhorse.uploader.handover import MOST_LEFT
 from packhorse.uploader.job import Job
 from packhorse.uploader.keys import checked_key, new_key
-from packhorse.uploader.prepare import STREAM_HELD_BYTES, estimate_bytes
+from packhorse.uploader.prepare import JOB_BYTES, STREAM_HELD_BYTES, estimate_bytes
 from packhorse.uploader.ticket import Fate, Ticket
 from packhorse.uploader.unspooling import Unspooling
 from packhorse.uploader.waiting import Line, Waiter
@@ -95,7 +95,7 @@ class Admission(Unspooling):
         held_bytes = estimate_bytes(capture)
         if held_bytes > self.options.stream_above_bytes and held_bytes != STREAM_HELD_BYTES:
             held_bytes += STREAM_HELD_BYTES  # it stays whole while it is streamed
-        return Job(ticket, capture, held_bytes, time.monotonic())
+        return Job(ticket, capture, held_bytes + JOB_BYTES, time.monotonic())
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from packhorse.uploader.job import Job
 from packhorse.uploader.keys import checked_key, new_key
 from packhorse.uploader.ledger import Ledger
 from packhorse.uploader.options import UploaderOptions
-from packhorse.uploader.prepare import STREAM_HELD_BYTES
+from packhorse.uploader.prepare import JOB_BYTES, STREAM_HELD_BYTES
 from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.telemetry import watch
 from packhorse.uploader.telemetry_metrics import Reading
@@ -128,7 +128,7 @@ class Work(Client, ABC):
             if not stopped:
                 self._in_hand.discard(job)
                 streaming = max(job.held_bytes, STREAM_HELD_BYTES)
-                self._hold(job, streaming if job.body is None else len(job.body))
+                self._hold(job, streaming if job.body is None else len(job.body) + JOB_BYTES)
                 self._bodies.append(job)
                 self._more_uploaders()
                 self._body_ready.notify()

@@ -73,11 +73,12 @@ def encode(engine: Work, codec: Codec, job: Job, *, overlap: bool = True) -> boo
                 return True
     job.body = head[0] if len(head) == 1 else b"".join(head)
     job.capture = None
+    plain_sha256 = job.tally.freeze()  # while it waits, a capture is what it weighs
     job.info = describe(
         engine.profile.pipeline,
         engine.profile.name,
         plain_bytes=job.tally.plain_bytes,
-        sha256=job.tally.hexdigest() or None,
+        sha256=plain_sha256 or None,
     )
     _mark_degraded(engine, job, reduced=reduced)
     return False
