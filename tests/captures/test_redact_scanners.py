@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from packhorse.captures.redact import Redactor, load_rules
+from packhorse.captures.redact import Redactor, load_rules, scanner
 from packhorse.captures.redact import check as checking
 from packhorse.captures.redact.rules import builtin_rules
 from packhorse.captures.redact.scan_base import Scan
 from packhorse.captures.redact.scan_plain import make_scan as make_plain
-from packhorse.captures.redact.scanner import make_scan
+from packhorse.captures.redact.scanner import Deferred, make_scan
 from packhorse.captures.redact.signals import signals_of
 from packhorse.captures.synth import KINDS, synthesize
 
@@ -136,3 +139,75 @@ def test_bytes_of_any_encoding_are_searched(codec: str) -> None:
     new = Redactor(key=b"test").capture(raw)
     assert "hunter2".encode(codec)[-8:] not in new
     assert "[redacted:" in new.decode(codec)
+
+
+# --- while the scanner is made ----------------------------------------------------------------------------------------
+
+
+def test_what_is_suspected_meanwhile_is_removed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every rule on every text, and the scanner only where it has to be certain: the outcome is the same."""
+    exact = Redactor(key=b"test")
+    found = [(place, entry, exact.entry(entry)) for place, _, entry in checking.planted_entries(300, 11)]
+    monkeypatch.setattr(Deferred, "suspects", lambda self, _text: self._all)
+    guessing = Redactor(key=b"test")
+    for place, entry, clean in found:
+        assert guessing.entry(entry) == clean, place
+
+
+def test_a_first_small_text_does_not_wait_for_the_scanner() -> None:
+    scan = Deferred(_SIGNALS[:9], hyperscan=False)  # a set of rules that nobody has asked for yet
+    with Deferred.making:  # nobody can make it now
+        assert scan.suspects(b"x") == scan._all
+        assert scan._scan is None
+    assert scan(b"x") == frozenset()
+    assert scan.suspects(b"x") == frozenset()
+
+
+def test_whoever_has_more_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanner, "GUESSED_BYTES", 10)
+    scan = make_scan(_SIGNALS)
+    assert scan.suspects(b"x" * 11) == frozenset()
+    assert scan._scan is not None  # type: ignore[attr-defined]
+
+
+def test_rules_that_cannot_be_compiled_are_told_to_who_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("no such pattern")
+
+    monkeypatch.setattr(scanner, "_shared", refuse)
+    scan = make_scan(_SIGNALS)
+    assert scan.suspects(b"x") == scan._all  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="no such pattern"):
+        scan(b"x")
+    for thread in threading.enumerate():
+        if thread.name == "packhorse-redact":
+            thread.join()
+    with pytest.raises(ValueError, match="no such pattern"):
+        scan.suspects(b"x")
+
+
+_FORKING = """
+import os, threading
+from packhorse.captures.redact import Redactor
+redactor = Redactor()
+capture = {"log": {"entries": [{"request": {"headers": [{"name": "Cookie", "value": "a=b"}]}}]}}
+stop = threading.Event()
+def mark():
+    while not stop.is_set():
+        redactor.capture(capture), redactor.report()
+threads = [threading.Thread(target=mark, daemon=True) for _ in range(3)]
+[thread.start() for thread in threads]
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        clean = Redactor().capture(capture), redactor.capture(capture), redactor.report()
+        os._exit(0 if "a=b" not in str(clean) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+stop.set()
+[thread.join() for thread in threads]
+"""
+
+
+def test_children_of_a_process_that_redacts_can_redact() -> None:
+    done = subprocess.run([sys.executable, "-c", _FORKING], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

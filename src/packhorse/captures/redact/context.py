@@ -9,7 +9,7 @@ from typing import Any
 from packhorse.captures.redact.marker import Marker
 from packhorse.captures.redact.names import NameBook, Place
 from packhorse.captures.redact.rules import Rules
-from packhorse.captures.redact.scan_base import Scan
+from packhorse.captures.redact.scan_base import Scanner
 from packhorse.captures.redact.signals import signals_of
 
 #: Texts within texts (JSON in a form field in JSON …) that are followed. Deeper ones are replaced whole.
@@ -45,7 +45,7 @@ class Context:
         self,
         rules: Rules,
         marker: Marker,
-        scan: Scan | None,
+        scan: Scanner | None,
         functions: Functions,
     ) -> None:
         self.rules = rules
@@ -64,17 +64,21 @@ class Context:
         self._base64 = functions.base64
 
     def signals(self, text: str) -> frozenset[str]:
-        """Names of what may be secret in a text; empty when nothing can be."""
+        """Names of what may be secret in a text, or of more than that; empty when nothing can be."""
         if self._scan is None:
             return self._all_signals
         if text in self._clean:
             return _NOTHING
-        found = self._scan(text.encode("utf-8", "surrogatepass"))
+        found = self._scan.suspects(text.encode("utf-8", "surrogatepass"))
         if not found and len(text) <= _REMEMBERED_CHARS:
             if len(self._clean) >= _MAX_REMEMBERED:
                 self._clean = set()
             self._clean.add(text)
         return found
+
+    def certain_signals(self, text: str) -> frozenset[str]:
+        """As :meth:`signals`, and no more than that. Waits until the scanner is made."""
+        return self._all_signals if self._scan is None else self._scan(text.encode("utf-8", "surrogatepass"))
 
     def remember_headers(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         """Names and values in which a scan found nothing and whose names are harmless."""
@@ -95,8 +99,8 @@ class Context:
         return sorted(ends)
 
     def scan_bytes(self, text: bytes) -> frozenset[str]:
-        """The same for UTF-8."""
-        return self._all_signals if self._scan is None else self._scan(text)
+        """As :meth:`signals`, for UTF-8."""
+        return self._all_signals if self._scan is None else self._scan.suspects(text)
 
     def text(self, text: str, mime: str = "", depth: int = 0) -> str:
         """A text with its secrets replaced; the same object when there are none."""

@@ -16,3 +16,11 @@ class Scan(Protocol):
             spots: When given, receives the byte offset just behind every secret name, in no particular order.
         """
         ...
+
+
+class Scanner(Scan, Protocol):
+    """A scan that may take its time to be ready."""
+
+    def suspects(self, text: bytes) -> frozenset[str]:
+        """As the call, without waiting until it is ready: names of more signals than there are, but never of fewer."""
+        ...

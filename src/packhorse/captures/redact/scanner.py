@@ -1,27 +1,34 @@
 """Chooses the scanner: Hyperscan where it is installed, the standard library otherwise. Both find the same.
 
-Scanners are made at the first scan, by the thread that scans, and shared by all redactors with the same rules:
-Hyperscan compiles for about half a second, which no caller of ``Redactor(...)`` should wait for.
+Scanners are made when the first text is scanned and shared by all redactors with the same rules. That takes about 150
+ms for either, which neither a caller of ``Redactor(...)`` nor a process's first captures should wait for: it happens in
+a thread of its own, and meanwhile every rule is run on every text, which costs more and removes the same.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from packhorse.captures.redact.scan_base import Scan
+from packhorse.captures.redact.scan_base import Scan, Scanner
 from packhorse.captures.redact.signals import Signal
 from packhorse.errors import UnavailableError
+from packhorse.units import KIB
 
 ScannerName = Literal["auto", "hyperscan", "plain"]
 #: Sets of rules whose scanners are kept. A process has one or two.
 _MAX_KEPT = 8
-_making = threading.Lock()
+#: Bytes of text that may be checked by every rule while the scanner is made. At 20 to 50 MB/s that takes a few
+#: milliseconds; whoever has more waits for the scanner.
+GUESSED_BYTES = 64 * KIB
+_HOMES = {True: "packhorse.captures.redact.scan_hyperscan", False: "packhorse.captures.redact.scan_plain"}
 
 
-def make_scan(signals: tuple[Signal, ...], scanner: ScannerName = "auto") -> Scan:
+def make_scan(signals: tuple[Signal, ...], scanner: ScannerName = "auto") -> Scanner:
     """A function from bytes to the names of the signals in them. Nothing is compiled before its first call.
 
     Raises:
@@ -30,24 +37,62 @@ def make_scan(signals: tuple[Signal, ...], scanner: ScannerName = "auto") -> Sca
     installed = find_spec("hyperscan") is not None
     if scanner == "hyperscan" and not installed:
         raise UnavailableError("hyperscan is not installed; pip install 'packhorse[redact]'")
-    return _Deferred(signals, hyperscan=installed and scanner != "plain")
+    return Deferred(signals, hyperscan=installed and scanner != "plain")
 
 
-class _Deferred:
-    __slots__ = ("_hyperscan", "_scan", "_signals")
+class Deferred:
+    """A scanner that is made when it is needed. Thread-safe."""
+
+    #: Held while a scanner is made.
+    making: ClassVar[Any] = threading.RLock()
+
+    __slots__ = ("_all", "_guessed_bytes", "_hyperscan", "_maker", "_scan", "_signals")
 
     def __init__(self, signals: tuple[Signal, ...], *, hyperscan: bool) -> None:
         self._signals = signals
         self._hyperscan = hyperscan
+        self._all = frozenset(signal.name for signal in signals)
         self._scan: Scan | None = None
+        self._guessed_bytes = 0
+        self._maker: int | None = None
 
     def __call__(self, text: bytes, spots: list[int] | None = None) -> frozenset[str]:
-        scan = self._scan
-        if scan is None:
-            # One thread compiles, the others wait for it rather than compile the same.
-            with _making:
-                scan = self._scan = _shared(self._signals, hyperscan=self._hyperscan)
-        return scan(text, spots)
+        """As :class:`Scan`; waits until the scanner is made."""
+        return (self._scan or self._made())(text, spots)
+
+    def suspects(self, text: bytes) -> frozenset[str]:
+        """As :class:`Scanner`."""
+        if self._scan is None:
+            self._guessed_bytes += len(text)
+            if self._guessed_bytes <= GUESSED_BYTES and self._begin():
+                return self._all
+        return self(text)
+
+    def _made(self) -> Scan:
+        # One thread makes it, the others wait for it rather than make the same.
+        with Deferred.making:
+            self._scan = _shared(self._signals, hyperscan=self._hyperscan)
+        return self._scan
+
+    def _begin(self) -> bool:
+        """Have it made by another thread, once per process; False when there can be none."""
+        if self._maker != os.getpid():
+            with Deferred.making:
+                if self._maker != os.getpid():
+                    import_module(_HOMES[self._hyperscan])  # here, where the uploader lets no fork happen meanwhile
+                    try:
+                        # No daemon: an interpreter that ends while a library compiles would break off its work.
+                        threading.Thread(target=self._make, name="packhorse-redact", daemon=False).start()
+                    except RuntimeError:
+                        return False
+                    self._maker = os.getpid()
+        return True
+
+    def _make(self) -> None:
+        try:
+            self._made()
+        except Exception:  # noqa: BLE001  # whoever needs it meets it again, and is told
+            self._guessed_bytes = GUESSED_BYTES
 
 
 @lru_cache(maxsize=_MAX_KEPT)
@@ -59,3 +104,10 @@ def _shared(signals: tuple[Signal, ...], *, hyperscan: bool) -> Scan:
     from packhorse.captures.redact import scan_plain
 
     return scan_plain.make_scan(signals)
+
+
+def _in_child() -> None:
+    Deferred.making = threading.RLock()  # whoever held it is not there any more
+
+
+os.register_at_fork(after_in_child=_in_child)

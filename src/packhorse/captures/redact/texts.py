@@ -110,6 +110,6 @@ def _broken_json(ctx: Context, text: str) -> str:
     """JSON that cannot be read: the loose rules replace what they reach; if a secret name stays, all goes."""
     new = redact_loose(ctx, text, ctx.signals(text), script=False)
     new = redact_tokens(ctx, new, ctx.signals(new))
-    if not ctx.signals(new).isdisjoint(STRUCTURAL):
+    if not ctx.certain_signals(new).isdisjoint(STRUCTURAL):
         return ctx.marker.mark(text, "unparsed")
     return new
