@@ -49,6 +49,7 @@ class Worker:
     def __init__(self, side: Side) -> None:
         self._side = side
         self._heard = b""
+        self._preparing: list[str] = []
         self._stopped = False
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
         self._process = subprocess.Popen(
@@ -75,9 +76,21 @@ class Worker:
         Raises:
             WorkerDied: The process ended or hung; ``row`` is the one that it did this at.
         """
-        self._ask(None, do="load", folder=str(folder), captures=list(captures))
-        answers = {row["name"]: self._ask(row["name"], do="prepare", row=row) for row in rows}
-        self._ask(None, do="settle")
+        self.begin_prepare(folder, captures, rows)
+        return self.prepared()
+
+    def begin_prepare(self, folder: Path, captures: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+        """Have rows made ready, without waiting: several processes can do this at the same time."""
+        self._preparing = [row["name"] for row in rows]
+        commands: list[dict[str, Any]] = [{"do": "load", "folder": str(folder), "captures": list(captures)}]
+        commands += [{"do": "prepare", "row": row} for row in rows]
+        self._say([*commands, {"do": "settle"}])
+
+    def prepared(self) -> dict[str, Any]:
+        """Wait for what was begun. Returns and raises as :meth:`prepare`."""
+        self._hear(None)
+        answers = {row: self._hear(row) for row in self._preparing}
+        self._hear(None)
         return answers
 
     def run(self, row: str, rounds: int) -> dict[str, float]:
@@ -86,7 +99,8 @@ class Worker:
         Raises:
             WorkerDied: The process ended, hung, or the row failed.
         """
-        answer = self._ask(row, do="run", row=row, rounds=rounds)
+        self._say([{"do": "run", "row": row, "rounds": rounds}])
+        answer = self._hear(row)
         if "error" in answer:
             raise WorkerDied(self._side.name, row, answer["error"])
         return answer
@@ -102,15 +116,13 @@ class Worker:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
 
-    def _ask(self, row: str | None, /, **command: Any) -> dict[str, Any]:
-        deadline_s = time.monotonic() + SILENCE_LIMIT_S
+    def _hear(self, row: str | None) -> dict[str, Any]:
+        """The answer to the command that is next; it was about ``row``, or about none."""
         try:
-            self._say(json.dumps(command).encode() + b"\n", deadline_s)
-            line = self._line(deadline_s)
-            answer: dict[str, Any] = json.loads(line)
+            answer: dict[str, Any] = json.loads(self._line(time.monotonic() + SILENCE_LIMIT_S))
         except TimeoutError:
             why = f"did not answer for {SILENCE_LIMIT_S:.0f} s"
-        except (EOFError, BrokenPipeError, ConnectionResetError):
+        except (EOFError, ConnectionResetError):
             why = self._ending()
         except ValueError:
             why = "wrote into the gate's pipe"
@@ -123,16 +135,16 @@ class Worker:
         end_group(self._process)
         raise WorkerDied(self._side.name, row, f"the process {why}{self._last_words()}")
 
-    def _say(self, line: bytes, deadline_s: float) -> None:
-        """Write without ever waiting longer than the deadline: a process that does not read fills its pipe."""
+    def _say(self, commands: Sequence[dict[str, Any]]) -> None:
+        """Write commands, but never wait for long: one that hangs does not read. The answers tell what is wrong."""
         assert self._process.stdin is not None
-        pipe = self._process.stdin.fileno()
+        lines = b"".join(json.dumps(command).encode() + b"\n" for command in commands)
+        pipe, deadline_s = self._process.stdin.fileno(), time.monotonic() + SILENCE_LIMIT_S
         os.set_blocking(pipe, False)
-        while line:
-            if not _ready(pipe, select.POLLOUT, deadline_s - time.monotonic()):
-                raise TimeoutError
-            with contextlib.suppress(BlockingIOError):
-                line = line[os.write(pipe, line) :]
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while lines and _ready(pipe, select.POLLOUT, deadline_s - time.monotonic()):
+                with contextlib.suppress(BlockingIOError):
+                    lines = lines[os.write(pipe, lines) :]
 
     def _line(self, deadline_s: float) -> bytes:
         """The next line.
