@@ -19,7 +19,7 @@ from packhorse.lab.faults.answers import error
 from packhorse.lab.faults.objects import Request
 from packhorse.stages.base import Candidate
 from packhorse.stores import credentials as renewal
-from packhorse.stores.base import Credentials, ObjectInfo
+from packhorse.stores.base import DEFAULT_PART_BYTES, Credentials, ObjectInfo
 from packhorse.stores.credentials import Renewing
 from tests.stores.conftest import NETWORK_ROWS, ROWS, Opener
 from tests.stores.wire import Wire, started
@@ -107,6 +107,19 @@ def test_the_repetition_has_the_new_credentials(row: Candidate, wire: Wire, open
     store.put("a", b"body", INFO)
     store.put("b", b"body", INFO)
     assert tokens(wire) == ["token-1", "token-2", "token-2"]
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in REPEATING if not row.name.startswith("obstore")], ids=lambda row: row.name
+)
+def test_parts_are_repeated_too(row: Candidate, wire: Wire, opened: Opener) -> None:
+    chunks = [bytes([number]) * DEFAULT_PART_BYTES for number in range(3)]
+    refused = only("token-2")
+    store = opened(row, wire.endpoint(credentials=Issuer()))
+    wire.refuse = lambda request: refused(request) if request.operation == "part" else None
+    store.put_stream("a", iter(chunks), INFO)
+    assert wire.objects.ledger().objects["a"].size_bytes == sum(map(len, chunks))
+    assert set(tokens(wire)) == {"token-1", "token-2"}
 
 
 @each_repeating
