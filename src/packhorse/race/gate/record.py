@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 
 from packhorse.errors import RecordError
 from packhorse.files import write_text
-from packhorse.race.gate.measure import ARMS, BASE, BASE_AGAIN, HEAD, Bench, Probe
+from packhorse.race.gate.measure import ARMS, BASE, BASE_AGAIN, HEAD, Bench
+from packhorse.race.gate.probe import Probe
 from packhorse.race.machine import scrub
 from packhorse.race.record import load_json
 from packhorse.race.stats.gate import GateState

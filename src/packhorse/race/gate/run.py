@@ -13,8 +13,9 @@ from packhorse import __version__
 from packhorse.errors import InputError
 from packhorse.lab.targets import start_target
 from packhorse.race.gate.config import GateConfig
-from packhorse.race.gate.measure import BASE, HEAD, Bench, Probe, measure, probe
+from packhorse.race.gate.measure import BASE, HEAD, Bench, measure
 from packhorse.race.gate.plan import GateRequest, Plan, find_captures, find_subjects, make_plan, make_sides
+from packhorse.race.gate.probe import Probe, probe
 from packhorse.race.gate.record import GATE_SCHEMA_VERSION, GateRecord, row_record
 from packhorse.race.gate.subjects import check_comparable
 from packhorse.race.inputs import CaptureFile
