@@ -37,7 +37,9 @@ def make_scan(signals: tuple[Signal, ...], scanner: ScannerName = "auto") -> Sca
     installed = find_spec("hyperscan") is not None
     if scanner == "hyperscan" and not installed:
         raise UnavailableError("hyperscan is not installed; pip install 'packhorse[redact]'")
-    return Deferred(signals, hyperscan=installed and scanner != "plain")
+    hyperscan = installed and scanner != "plain"
+    import_module(_HOMES[hyperscan])  # now: a child that is forked during another thread's import could never import it
+    return Deferred(signals, hyperscan=hyperscan)
 
 
 class Deferred:
@@ -79,7 +81,6 @@ class Deferred:
         if self._maker != os.getpid():
             with Deferred.making:
                 if self._maker != os.getpid():
-                    import_module(_HOMES[self._hyperscan])  # here, where the uploader lets no fork happen meanwhile
                     try:
                         # No daemon: an interpreter that ends while a library compiles would break off its work.
                         threading.Thread(target=self._make, name="packhorse-redact", daemon=False).start()
