@@ -46,9 +46,13 @@ class Boto3Put:
 
     def put_stream(self, key: str, chunks: Iterator[bytes], info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.Store.put_stream`."""
+        return send_stream(self.sender(key, info), chunks)
+
+    def sender(self, key: str, info: ObjectInfo) -> PartSender:
+        """As :meth:`packhorse.stores.multipart.PartStore.sender`."""
         self._client.check_open()
         check_request(key, info)
-        return send_stream(PartSender(self._client, key, info, self._client.put), chunks)
+        return PartSender(self._client, key, info, self._client.put)
 
     def open(self, key: str) -> AbstractContextManager[StoredObject]:
         """As :meth:`packhorse.stores.base.Store.open`."""

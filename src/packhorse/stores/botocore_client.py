@@ -78,7 +78,7 @@ class BotocoreClient:
             with translating("get", key, self.endpoint):
                 answer = self.sdk.get_object(Bucket=self.endpoint.bucket, Key=key)
                 with answer["Body"] as stored:
-                    same = stored.read(len(body) + 1) == body and _info_of(answer) == info
+                    same = stored.read(len(body) + 1) == body and info_of(answer) == info
         except StoreError:
             same = False
         if not same:
@@ -94,7 +94,7 @@ class BotocoreClient:
             answer = self.sdk.get_object(Bucket=self.endpoint.bucket, Key=key)
         chunks = self._chunks(key, answer["Body"])
         try:
-            yield StoredObject(_info_of(answer), chunks)
+            yield StoredObject(info_of(answer), chunks)
         finally:
             answer["Body"].close()
 
@@ -114,7 +114,8 @@ def create_only(endpoint: Endpoint) -> dict[str, str]:
     return {"IfNoneMatch": "*"} if endpoint.create_only else {}
 
 
-def _info_of(answer: Any) -> ObjectInfo:
+def info_of(answer: Any) -> ObjectInfo:
+    """The headers of an object, from the answer to ``get_object`` or ``head_object``."""
     return ObjectInfo(
         answer.get("ContentType", "application/octet-stream"),
         answer.get("ContentEncoding") or None,

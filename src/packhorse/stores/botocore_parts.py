@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import ObjectInfo, PutResult
-from packhorse.stores.botocore_client import BotocoreClient, create_only, headers_of
+from packhorse.stores.botocore_client import BotocoreClient, create_only, headers_of, info_of
 from packhorse.stores.botocore_errors import translating
 from packhorse.stores.failure import entity_tag, upload_id_of
 
@@ -57,6 +58,17 @@ class PartSender:
         """As :meth:`packhorse.stores.multipart.Sender.abort`."""
         with self._translating("aborting the upload of"):
             self._client.sdk.abort_multipart_upload(**self._where, UploadId=upload_id)
+
+    def stored(self) -> tuple[str, int, ObjectInfo] | None:
+        """As :meth:`packhorse.stores.multipart.LookingSender.stored`."""
+        try:
+            with self._translating("looking at"):
+                answer = self._client.sdk.head_object(**self._where)
+        except StoreError as error:
+            if error.kind is StoreErrorKind.NOT_FOUND:
+                return None
+            raise
+        return str(answer.get("ETag", "")).strip('"'), int(answer["ContentLength"]), info_of(answer)
 
     def _translating(self, action: str) -> AbstractContextManager[None]:
         return translating(action, self._key, self._client.endpoint)

@@ -10,16 +10,18 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import chain
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from packhorse.errors import StoreError, StoreErrorKind
-from packhorse.stores.base import DEFAULT_PART_BYTES, PutResult
+from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo, PutResult
 from packhorse.units import format_bytes
 
 #: Two parts on their way keep the link busy while the next one is gathered; each costs 8 MiB.
 PARTS_IN_FLIGHT = 2
 #: S3 user guide, "Multipart upload limits".
 MAX_PARTS = 10_000
+#: Metadata that marks one multipart upload, so that its object can be told when the answer to its end was lost.
+META_UPLOAD = "packhorse-upload"
 
 
 class Gatherer:
@@ -60,7 +62,7 @@ def gather(chunks: Iterator[bytes], part_bytes: int = DEFAULT_PART_BYTES) -> Ite
 
 
 class Sender(Protocol):
-    """The five requests of an upload, for one key. Each raises StoreError."""
+    """The requests of an upload, for one key. Each raises StoreError."""
 
     def whole(self, body: bytes) -> PutResult:
         """Write the object in one request."""
@@ -80,6 +82,42 @@ class Sender(Protocol):
 
     def abort(self, upload_id: str) -> None:
         """Throw the parts away."""
+        ...
+
+
+class LookingSender(Sender, Protocol):
+    """A sender that can look at what is stored."""
+
+    def stored(self) -> tuple[str, int, ObjectInfo] | None:
+        """Entity tag, size and headers of the object that is stored under the key now; None when there is none."""
+        ...
+
+
+@runtime_checkable
+class PartStore(Protocol):
+    """A store whose multipart requests can be made, and tried again, one by one."""
+
+    def sender(self, key: str, info: ObjectInfo) -> LookingSender:
+        """The requests of one upload, not begun yet.
+
+        Raises:
+            StoreError: kind ``invalid``, or ``config`` when the store is closed.
+        """
+        ...
+
+
+@runtime_checkable
+class RetryingStore(Protocol):
+    """A store whose client tries parts again by itself, and does not let others do it."""
+
+    def put_stream_retrying(self, key: str, chunks: Iterator[bytes], info: ObjectInfo) -> PutResult:
+        """As :meth:`packhorse.stores.base.Store.put_stream`, with retries of each request.
+
+        Args:
+            key: Object key.
+            chunks: The body.
+            info: Its metadata holds :data:`META_UPLOAD`, by which the object is known when the last answer is lost.
+        """
         ...
 
 

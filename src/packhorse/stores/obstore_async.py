@@ -35,6 +35,7 @@ from packhorse.stores.obstore_config import (
     translated,
     translating,
 )
+from packhorse.stores.obstore_patience import Clients
 
 #: Seconds to wait for Rust threads that are inside Python; they need microseconds once they get the GIL.
 QUIESCE_S = 2.0
@@ -63,7 +64,7 @@ class ObstoreAsync:
 
     def __init__(self, endpoint: Endpoint, pool: int) -> None:
         client, self._endpoint, self._source = open_client(endpoint, pool)
-        self._client: Any = client
+        self._clients: Clients | None = Clients(client, self._endpoint)
 
     async def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.AsyncStore.put`."""
@@ -85,7 +86,7 @@ class ObstoreAsync:
         try:
             with translating("put", key, self._endpoint):
                 answer = await obstore.put_async(
-                    self._open(),
+                    self._open(len(body)),
                     key,
                     body,
                     attributes=attributes_of(info),
@@ -126,7 +127,7 @@ class ObstoreAsync:
         check_stream(self._endpoint)
         upload = asyncio.ensure_future(
             obstore.put_async(
-                self._open(),
+                self._open(DEFAULT_PART_BYTES),
                 key,
                 source.parts(),
                 attributes=attributes_of(info),
@@ -154,15 +155,15 @@ class ObstoreAsync:
 
     async def close(self) -> None:
         """As :meth:`packhorse.stores.base.AsyncStore.close`; see the module about exit."""
-        self._client = None
+        self._clients = None
         for pause_s in _until_quiet():
             await asyncio.sleep(pause_s)
 
-    def _open(self) -> Any:
-        client = self._client
-        if client is None:
+    def _open(self, body_bytes: int = 0) -> Any:
+        clients = self._clients
+        if clients is None:
             raise closed(self._endpoint)
-        return client
+        return clients.of(body_bytes)
 
 
 class AsyncSource:

@@ -8,7 +8,7 @@ Counted as in :mod:`packhorse.stores.boto3_put`: 67 opened, 40 open at most, 8 k
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -19,7 +19,7 @@ from packhorse.errors import StoreError
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo, PutResult, Store, StoredObject
 from packhorse.stores.credentials import STALE_S
 from packhorse.stores.failure import EXPIRED, check_request, closed, created_before, entity_tag
-from packhorse.stores.multipart import PARTS_IN_FLIGHT, gather
+from packhorse.stores.multipart import META_UPLOAD, PARTS_IN_FLIGHT, gather
 from packhorse.stores.obstore_config import (
     attributes_of,
     check_stream,
@@ -30,6 +30,7 @@ from packhorse.stores.obstore_config import (
     translated,
     translating,
 )
+from packhorse.stores.obstore_patience import Clients
 from packhorse.units import KIB, MIB
 
 #: Bytes that obstore gathers per chunk when reading.
@@ -55,7 +56,7 @@ class ObstoreSync:
 
     def __init__(self, endpoint: Endpoint, pool: int) -> None:
         client, self._endpoint, self._source = open_client(endpoint, pool)
-        self._client: Any = client
+        self._clients: Clients | None = Clients(client, self._endpoint)
 
     def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.Store.put`."""
@@ -75,7 +76,7 @@ class ObstoreSync:
         try:
             with translating("put", key, self._endpoint):
                 answer = obstore.put(
-                    self._open(),
+                    self._open(len(body)),
                     key,
                     body,
                     attributes=attributes_of(info),
@@ -105,8 +106,24 @@ class ObstoreSync:
         """As :meth:`packhorse.stores.base.Store.put_stream`. obstore aborts the upload itself when a part or
         ``chunks`` fails, and does not tell when that abort fails.
         """
+        return self._stream(key, chunks, info, lambda clients: clients.of(DEFAULT_PART_BYTES))
+
+    def put_stream_retrying(self, key: str, chunks: Iterator[bytes], info: ObjectInfo) -> PutResult:
+        """As :meth:`packhorse.stores.multipart.RetryingStore.put_stream_retrying`; obstore does the retrying."""
+        source = Source(chunks)
+        try:
+            return self._stream(key, source, info, Clients.parts)
+        except StoreError:
+            tag = None if source.error else self._tag_of_marked(key, info.metadata[META_UPLOAD], source.given_bytes)
+            if tag is None:
+                raise
+            return PutResult(tag, source.given_bytes)
+
+    def _stream(
+        self, key: str, chunks: Iterator[bytes], info: ObjectInfo, client: Callable[[Clients], Any]
+    ) -> PutResult:
         check_request(key, info)
-        client = self._open()
+        opened = self._opened()
         parts = gather(chunks)
         first = next(parts, b"")
         if len(first) < DEFAULT_PART_BYTES:
@@ -117,7 +134,7 @@ class ObstoreSync:
         error: BaseException
         try:
             answer = obstore.put(
-                client,
+                client(opened),
                 key,
                 source,
                 attributes=attributes_of(info),
@@ -132,6 +149,16 @@ class ObstoreSync:
         except Exception as sdk_error:  # noqa: BLE001 - the chunks may raise anything, through obstore
             error = source.error or translated(sdk_error, "put", key, self._endpoint)
         raise error
+
+    def _tag_of_marked(self, key: str, mark: str, size_bytes: int) -> str | None:
+        """The stored object's entity tag if it is the one with that mark: then the answer to its end was lost."""
+        try:
+            with translating("looking at", key, self._endpoint):
+                answer = obstore.get(self._open(), key, options={"head": True})
+                same = info_of(answer.attributes).metadata.get(META_UPLOAD) == mark
+                return str(answer.meta["e_tag"]).strip('"') if same and answer.meta["size"] == size_bytes else None
+        except StoreError:
+            return None
 
     @contextmanager
     def open(self, key: str) -> Iterator[StoredObject]:
@@ -149,13 +176,16 @@ class ObstoreSync:
 
     def close(self) -> None:
         """As :meth:`packhorse.stores.base.Store.close`: the Rust client closes its connections when it is dropped."""
-        self._client = None
+        self._clients = None
 
-    def _open(self) -> Any:
-        client = self._client
-        if client is None:
+    def _open(self, body_bytes: int = 0) -> Any:
+        return self._opened().of(body_bytes)
+
+    def _opened(self) -> Clients:
+        clients = self._clients
+        if clients is None:
             raise closed(self._endpoint)
-        return client
+        return clients
 
 
 class Source:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from dataclasses import dataclass
+from itertools import islice
 
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.uploader.job import Job
@@ -15,6 +17,29 @@ from packhorse.uploader.retry import RESERVED_RETRIES, Breaker, RetryBudget, pau
 
 #: Share of the uploads at once that probes may take: those that hang in a black hole must leave room for the rest.
 PROBE_SHARE = 2
+#: Waiting captures of which the smallest becomes the probe: it is given up soonest when nobody answers.
+PROBED = 64
+#: Seconds between two looks of a multipart request that waits for S3 to be back.
+RESEND_LOOK_S = 0.25
+
+
+@dataclass(slots=True)
+class Resend:
+    """One multipart request that is made until it succeeds.
+
+    Attributes:
+        tries: How often it has failed.
+        due_s: When it may be made again.
+        end_s: When it may not be made any more.
+        hopeful: False when it is not to be made again.
+        probe: True while it finds out if S3 is back.
+    """
+
+    tries: int = 0
+    due_s: float = 0.0
+    end_s: float = 0.0
+    hopeful: bool = True
+    probe: bool = False
 
 
 class Trying:
@@ -91,8 +116,7 @@ class Trying:
         if bodies:
             if now_s < self.breaker.due_s(fresh=True):
                 return None
-            # A stream cannot be sent twice: not to be risked while there is something else.
-            job = next((job for job in bodies if job.body is not None), bodies[0])
+            job = min(islice(bodies, PROBED), key=_risk)
             bodies.remove(job)
         else:
             due = (job for job in self.again if job.again_s <= now_s)
@@ -124,10 +148,7 @@ class Trying:
             return False
         self._last_kind = error.kind
         options = self._options
-        pause = pause_s(
-            job.attempts, base_s=options.backoff_base_s, max_s=options.backoff_max_s, uniform=random.uniform
-        )
-        job.again_s = now_s + max(pause, error.retry_after_s or 0.0)
+        job.again_s = now_s + self._pause_s(job.attempts, error)
         in_time = job.again_s < job.submitted_s + options.deadline_s
         if job.body is None or job.attempts >= options.max_attempts or not in_time:
             return False
@@ -146,11 +167,50 @@ class Trying:
             self.budget.give_back()
         return self._back()
 
+    # --- requests of multipart uploads, made again in their own threads -----------------------------------------------
+
+    def resend_failed(self, turn: Resend, job: Job, error: StoreError, now_s: float) -> None:
+        """A request failed: decide whether it is made again, and when at the soonest."""
+        self._end_probe(turn)
+        turn.tries += 1
+        turn.due_s = now_s + self._pause_s(turn.tries, error)
+        turn.end_s = job.submitted_s + self._options.deadline_s
+        turn.hopeful = error.retryable and turn.tries < self._options.max_attempts and turn.due_s < turn.end_s
+        if error.retryable:
+            self._last_kind = error.kind
+
+    def resend_wait_s(self, turn: Resend, now_s: float) -> float:
+        """Seconds to wait before asking again; 0 when the request may be made now, its retry being paid."""
+        if now_s >= turn.end_s:
+            turn.hopeful = False
+            return RESEND_LOOK_S
+        if now_s < turn.due_s:
+            return turn.due_s - now_s
+        if not self.breaker.open:
+            if self.budget.take_retry(reserved=RESERVED_RETRIES):
+                return 0.0
+            self.breaker.trip(now_s)
+        if self.breaker.probes or now_s < self.breaker.due_s(fresh=False) or not self.budget.take_retry():
+            return RESEND_LOOK_S
+        self.breaker.begin(now_s, fresh=False)
+        turn.probe = True
+        return 0.0
+
+    def resend_worked(self, turn: Resend) -> bool:
+        """A request succeeded. True when S3 was thought to be out until now."""
+        self._end_probe(turn)
+        if turn.tries:
+            self.budget.give_back()
+        return self._back()
+
+    def _end_probe(self, one: Job | Resend) -> None:
+        if one.probe:
+            one.probe = False
+            self.breaker.end()
+
     def ended(self, job: Job) -> None:
         """If it was a probe, it is over. Idempotent."""
-        if job.probe:
-            job.probe = False
-            self.breaker.end()
+        self._end_probe(job)
 
     def clear(self) -> list[Job]:
         """Everything that waits for another attempt, which will not be made."""
@@ -162,6 +222,11 @@ class Trying:
         job = self.again.pop()
         self._unpay(job)
         return job
+
+    def _pause_s(self, tries: int, error: StoreError) -> float:
+        base_s, max_s = self._options.backoff_base_s, self._options.backoff_max_s
+        pause = pause_s(tries, base_s=base_s, max_s=max_s, uniform=random.uniform)
+        return max(pause, error.retry_after_s or 0.0)
 
     def _unpay(self, job: Job) -> None:
         if job.paid:
@@ -175,4 +240,7 @@ class Trying:
             self.budget.refill()
         return was_out
 
-    back = _back
+
+def _risk(job: Job) -> float:
+    """What is lost with a probe: the bytes sent, or, of a stream, which cannot be sent twice, the capture."""
+    return float("inf") if job.body is None else len(job.body)

@@ -28,7 +28,7 @@ from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.telemetry import watch
 from packhorse.uploader.telemetry_metrics import Reading
 from packhorse.uploader.ticket import Fate, Receipt
-from packhorse.uploader.trying import Trying
+from packhorse.uploader.trying import Resend, Trying
 from packhorse.uploader.workers import encode_loop, upload_loop
 from packhorse.wire import suffix
 
@@ -222,6 +222,27 @@ class Work(Client, ABC):
             if self.trying.breaker.open:
                 self._s3_is_out()
             return waits
+
+    def await_resend(self, job: Job, turn: Resend, error: StoreError) -> bool:
+        """A multipart request failed: wait until it may be made again. False when it shall not be."""
+        with self._lock:
+            self.trying.resend_failed(turn, job, error, time.monotonic())
+            while turn.hopeful and not self.stopping and not job.settled:
+                if self.trying.breaker.open:
+                    self._s3_is_out()
+                wait_s = self.trying.resend_wait_s(turn, time.monotonic())
+                if wait_s <= 0.0:
+                    return True
+                self._settled.wait(wait_s)
+            return False
+
+    def resent(self, turn: Resend) -> None:
+        """A multipart request succeeded, at once or at last."""
+        if turn.tries or self.trying.breaker.open:
+            with self._lock:
+                if self.trying.resend_worked(turn):
+                    self._more_uploaders()
+                    self._body_ready.notify_all()
 
     def finish(
         self, job: Job, fate: Fate, reason: str = "", *, detail: str = "", receipt: Receipt | None = None

@@ -16,6 +16,7 @@ from packhorse.uploader.degrade import META_DEGRADED, SAYS, degraded
 from packhorse.uploader.draining import OWN_FAULT, drain
 from packhorse.uploader.forks import warm_up
 from packhorse.uploader.job import Job, Stream
+from packhorse.uploader.parts import send_parts
 from packhorse.uploader.prepare import encodable
 from packhorse.uploader.ticket import Fate, Receipt
 from packhorse.wire import describe
@@ -126,8 +127,7 @@ def _send(engine: Work, job: Job) -> PutResult:
     try:
         if job.body is not None:
             return store.put(job.ticket.key, job.body, job.info)
-        assert job.stream is not None  # encode() made one or the other
-        return store.put_stream(job.ticket.key, job.stream, job.info)
+        return send_parts(engine, store, job)
     except StoreError as error:
         if error.kind in OVERLOAD:
             engine.overloaded(job)

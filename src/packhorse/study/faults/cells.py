@@ -32,12 +32,20 @@ class Owed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One row: a name, the faults, what is owed, and whether captures go up as multipart."""
+    """One row: a name, the faults, what is owed, and whether captures go up as multipart.
+
+    ``helpless`` names transports that cannot try again what is hit: what they owe is that it is counted.
+    """
 
     name: str
     faults: tuple[Fault, ...]
     owed: Owed
     multipart: bool = False
+    helpless: tuple[str, ...] = ()
+
+    def owed_by(self, transport: str) -> Owed:
+        """What the uploader owes when it sends through ``transport``."""
+        return Owed.COUNTED if transport in self.helpless else self.owed
 
     @property
     def read_timeout_s(self) -> float:
@@ -72,6 +80,8 @@ _TUNING: dict[str, dict[str, float]] = {
 PERMANENT = ("307", "expired-token", "clock-skew", "denied", "no-bucket", "412")
 #: A weather of these cannot come per request: while they last, they hit everything.
 _WINDOWED = ("refuse", "dns")
+#: Requests of each multipart upload and operation that may be hit: one less than they are made at the most.
+HIT_REQUESTS = 4
 #: Total outages, of each way to fail one: the name, the listener, the handshake, silence, resets, answers.
 _OUTAGES = (
     "dns",
@@ -109,7 +119,10 @@ def cells(weather_ratio: float = WEATHER_RATIO) -> Iterator[Cell]:
 
 
 def multipart_cells() -> Iterator[Cell]:
-    """Multipart uploads under fire. A stream that is being encoded cannot be sent twice, so some fail, counted."""
+    """Multipart uploads under fire: a stream is encoded once, but each of its requests can be made again.
+
+    Not so often that one is hit each time it is made. obstore makes these requests itself, and gives a damaged part up.
+    """
     for kind, operation in (
         ("500", "begin"),
         ("503", "part"),
@@ -119,5 +132,6 @@ def multipart_cells() -> Iterator[Cell]:
         ("200-error", "finish"),
         ("lost-answer", "finish"),
     ):
-        fault = Fault(kind, 0.5, operations=(operation,))
-        yield Cell(f"multipart: {kind} of {operation}", (fault,), Owed.COUNTED, multipart=True)
+        fault = Fault(kind, 0.5, first_requests=HIT_REQUESTS, operations=(operation,))
+        helpless = ("obstore",) if kind == "damaged-body" else ()
+        yield Cell(f"multipart: {kind} of {operation}", (fault,), Owed.ALL, multipart=True, helpless=helpless)

@@ -180,7 +180,7 @@ def _judged(
     tickets, stats, unbalanced = outcome
     said = {ticket.key for ticket in tickets if ticket.fate.value == "uploaded"}
     verdict = report.ledger.compare(expected, claimed=said)
-    problems = [*_always(stats, verdict, unbalanced), *_owed(cell, tickets, stats, report)]
+    problems = [*_always(stats, verdict, unbalanced), *_owed(cell, how[0], outcome, report)]
     if said and cell.owed is not Owed.BOUNDED and verdict.checked < len(said):
         problems.append(f"only {verdict.checked} of {len(said)} objects could be compared")
     if report.requests.get("put", 0) > stats.attempts:
@@ -219,11 +219,12 @@ def _always(stats: Stats, verdict: Verdict, unbalanced: int) -> Iterator[str]:
         yield f"{stats.held_bytes} bytes are still held"
 
 
-def _owed(cell: Cell, tickets: list[Ticket], stats: Stats, report: Report) -> Iterator[str]:
+def _owed(cell: Cell, transport: str, outcome: Outcome, report: Report) -> Iterator[str]:
+    owed, (tickets, stats, _) = cell.owed_by(transport), outcome
     hits = Counter(hit.key for hit in report.hits)
-    if cell.owed is Owed.ALL and stats.uploaded < stats.submitted:
+    if owed is Owed.ALL and stats.uploaded < stats.submitted:
         yield f"{stats.submitted - stats.uploaded} not uploaded, though the fault passes: {dict(stats.reasons)}"
-    if cell.owed is Owed.NO_RETRY:
+    if owed is Owed.NO_RETRY:
         retried = [key for key in hits if len(report.arrivals[key]) > 1]
         if retried:
             yield f"{len(retried)} were tried again after a permanent refusal, e.g. {retried[0]}"
@@ -231,9 +232,9 @@ def _owed(cell: Cell, tickets: list[Ticket], stats: Stats, report: Report) -> It
         if untold:
             yield f"{len(untold)} fates do not follow from the refusals, e.g. {untold[0]}"
     allowed = stats.submitted * (1 + RETRIES_PER_CAPTURE)
-    if cell.owed is Owed.BOUNDED and stats.attempts > max(allowed, stats.submitted + RETRIES_LENT):
+    if owed is Owed.BOUNDED and stats.attempts > max(allowed, stats.submitted + RETRIES_LENT):
         yield f"{stats.attempts} attempts for {stats.submitted} captures: above 1.1"
-    if cell.owed is Owed.BOUNDED and "lost-answer" not in report.counts and stats.uploaded:
+    if owed is Owed.BOUNDED and "lost-answer" not in report.counts and stats.uploaded:
         yield f"{stats.uploaded} are said to be uploaded in a total outage"
     if report.ledger.open_uploads:
         yield f"{len(report.ledger.open_uploads)} multipart uploads were left open"

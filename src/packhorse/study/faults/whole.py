@@ -52,7 +52,7 @@ def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[
             for cell, transport, face in plan:
                 count = _count(size, cell)
                 result = run_cell(servers[cell.tls], cell, transport, uploads=count, seed=seed, face=face)
-                document["cells"].append({"owed": cell.owed.value, **result.row()})
+                document["cells"].append({"owed": cell.owed_by(transport).value, **result.row()})
                 done_s += _seconds(size, cell)
                 progress(done_s / seconds_all)
         for spec in outages:

@@ -1,0 +1,173 @@
+"""Multipart uploads under fire: each request is made again, and an object whose last answer was lost is recognised."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from packhorse.errors import StoreError, StoreErrorKind, UploadFailed
+from packhorse.pipeline import Pipeline
+from packhorse.profiles.loading import Profile
+from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo, PutResult
+from packhorse.stores.multipart import META_UPLOAD
+from packhorse.uploader.sync import Uploader
+from tests.uploader.fakes import FakeStore, failure, options
+
+PROFILE = Profile("parts", Pipeline.parse("json:chunk=1MiB | none | raw | memory"), max_in_flight=2)
+#: Three parts.
+TEXT_BYTES = 2 * DEFAULT_PART_BYTES + 1000
+
+
+class PartsStore(FakeStore):
+    """Keeps parts; fails the first requests of each operation as planned. ``lost``: what was asked for was done."""
+
+    def __init__(self, **planned: list[StoreError]) -> None:
+        super().__init__()
+        self.planned = planned
+        self.lost: set[str] = set()
+        self.made: list[str] = []
+        self.uploads: dict[str, dict[int, bytes]] = {}
+        self.lock = threading.Lock()
+
+    def sender(self, key: str, info: ObjectInfo) -> _Sender:
+        return _Sender(self, key, info)
+
+    def asked(self, operation: str) -> StoreError | None:
+        with self.lock:
+            self.made.append(operation)
+            plan = self.planned.get(operation)
+            return plan.pop(0) if plan else None
+
+    def count(self, operation: str) -> int:
+        return self.made.count(operation)
+
+
+class _Sender:
+    def __init__(self, store: PartsStore, key: str, info: ObjectInfo) -> None:
+        self.store, self.key, self.info = store, key, info
+
+    def _go(self, operation: str) -> None:
+        error = self.store.asked(operation)
+        if error is not None:
+            raise error
+
+    def whole(self, body: bytes) -> PutResult:
+        raise AssertionError("the test's captures are larger")
+
+    def begin(self) -> str:
+        self._go("begin")
+        name = f"upload-{self.store.count('begin')}"
+        self.store.uploads[name] = {}
+        return name
+
+    def part(self, upload_id: str, number: int, body: bytes) -> str:
+        self._go("part")
+        self.store.uploads[upload_id][number] = body
+        return f'"{number}"'
+
+    def finish(self, upload_id: str, etags: list[str]) -> str:
+        error = self.store.asked("finish")
+        if error is not None and "finish" not in self.store.lost:
+            raise error
+        parts = self.store.uploads.pop(upload_id, None)
+        if parts is None:
+            raise StoreError("no such upload", kind=StoreErrorKind.NOT_FOUND, status=404, code="NoSuchUpload")
+        assert len(etags) == len(parts)
+        self.store.objects[self.key] = b"".join(parts[number] for number in sorted(parts))
+        self.store.infos[self.key] = self.info
+        if error is not None:
+            raise error
+        return "etag"
+
+    def abort(self, upload_id: str) -> None:
+        self._go("abort")
+        self.store.uploads.pop(upload_id, None)
+
+    def stored(self) -> tuple[str, int, ObjectInfo] | None:
+        self._go("stored")
+        body = self.store.objects.get(self.key)
+        return None if body is None else ("looked-up", len(body), self.store.infos[self.key])
+
+
+@pytest.fixture(scope="module")
+def capture() -> dict[str, Any]:
+    return {"log": {"entries": [{"text": "x" * (TEXT_BYTES // 8)} for _ in range(8)]}}
+
+
+def run(store: PartsStore, capture: Any, **more: Any) -> tuple[str, str]:
+    """Upload it; the fate and its reason, or the entity tag."""
+    chosen = options(store, stream_above_bytes=100_000, **more)
+    with Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=chosen) as up:
+        ticket = up.submit(capture, key="key")
+        try:
+            said = ticket.result(60).etag
+        except UploadFailed:
+            said = ticket.reason
+    assert up.stats().held_bytes == 0
+    return ticket.fate.value, said
+
+
+@pytest.mark.parametrize("operation", ["begin", "part", "finish"])
+@pytest.mark.parametrize("kind", [StoreErrorKind.CONNECTION, StoreErrorKind.THROTTLED, StoreErrorKind.SERVER])
+def test_each_request_is_made_again(operation: str, kind: StoreErrorKind, capture: Any) -> None:
+    store = PartsStore(**{operation: [failure(kind), failure(kind)]})
+    assert run(store, capture)[0] == "uploaded"
+    assert len(store.objects["key"]) > 2 * DEFAULT_PART_BYTES
+    assert store.uploads == {}
+    assert store.count("finish") == (3 if operation == "finish" else 1)
+    assert len(store.infos["key"].metadata[META_UPLOAD]) == 16
+
+
+def test_an_object_whose_last_answer_was_lost_is_recognised(capture: Any) -> None:
+    store = PartsStore(finish=[failure(StoreErrorKind.CONNECTION)])
+    store.lost = {"finish"}
+    assert run(store, capture) == ("uploaded", "looked-up")
+    assert store.count("finish") == 1
+
+
+def test_it_is_recognised_also_when_only_the_repetition_says_that_there_is_no_such_upload(capture: Any) -> None:
+    down = failure(StoreErrorKind.CONNECTION)
+    store = PartsStore(finish=[failure(StoreErrorKind.TIMEOUT)], stored=[down])
+    store.lost = {"finish"}
+    assert run(store, capture) == ("uploaded", "looked-up")
+    assert store.count("finish") == 2
+
+
+def test_somebody_elses_object_is_not_taken_for_it(capture: Any) -> None:
+    gone = StoreError("no such upload", kind=StoreErrorKind.NOT_FOUND, status=404, code="NoSuchUpload")
+    store = PartsStore(finish=[gone])
+    store.objects["key"], store.infos["key"] = b"other", ObjectInfo(metadata={META_UPLOAD: "0" * 16})
+    fate, reason = run(store, capture)
+    assert (fate, reason.partition(":")[0]) == ("failed", "store")
+    assert store.objects["key"] == b"other"
+    assert store.uploads == {}
+
+
+def test_what_keeps_failing_is_given_up_and_thrown_away(capture: Any) -> None:
+    store = PartsStore(part=[failure(StoreErrorKind.SERVER)] * 100, abort=[failure(StoreErrorKind.CONNECTION)])
+    assert run(store, capture, max_attempts=3)[0] == "failed"
+    assert store.count("part") <= 2 * 3
+    assert store.count("abort") == 2
+    assert store.uploads == {}
+
+
+def test_a_refusal_for_good_is_not_tried_again(capture: Any) -> None:
+    store = PartsStore(part=[failure(StoreErrorKind.DENIED)] * 100)
+    assert run(store, capture)[0] == "failed"
+    assert store.count("part") <= 2
+    assert store.uploads == {}
+
+
+def test_closing_ends_the_wait_for_another_try(capture: Any) -> None:
+    store = PartsStore(part=[failure(StoreErrorKind.SERVER)] * 100)
+    chosen = options(
+        store, stream_above_bytes=100_000, backoff_base_s=1000.0, backoff_max_s=1000.0, deadline_s=10_000.0
+    )
+    up = Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=chosen)
+    ticket = up.submit(capture, key="key")
+    while not store.count("part"):
+        threading.Event().wait(0.005)
+    up.close(deadline_s=0.1)
+    assert ticket.fate.value == "failed"
