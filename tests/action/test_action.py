@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from packhorse.report.pr_comment import MARKER
-from tests.race.test_gate_run import WORK, git
+from tests.race.gate_shop import WORK, git
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "ghs_not-a-real-token"

@@ -46,8 +46,8 @@ def verdict(record: dict[str, Any]) -> str:
     failed = f"the base cannot run {', '.join(named['base failed'])}" if "base failed" in named else ""
     count = len(named.get("unresolved", []))
     opened = f"{_rows(count)} could be called neither slower than the margin nor within it" if count else ""
-    said = "; ".join(filter(None, (failed, opened))) or "every row is new, so there is nothing to compare with"
-    return f"Unresolved: {said}."
+    why = "; ".join(filter(None, (failed, opened))) or "every row is new, so there is nothing to compare with"
+    return f"Unresolved: {why}."
 
 
 #: Outcome → what to do about it, in the order said.
