@@ -68,7 +68,8 @@ def command(argv: Sequence[str]) -> str:
 
 def scrub(text: str) -> str:
     """``text`` without absolute paths (the last part stays) and without user information in URLs."""
-    text = re.sub(r"(\w+://)[^/@\s]+@", r"\1", text)
+    text = re.sub(r"(\w+://)[^/\s]+@", r"\1", text)  # up to the last @: a password may hold one
+    text = re.sub(r"(file://)(?:/[^/\s'\"]+)+(/[^/\s'\"]+)", r"\1\2", text)
     return re.sub(r"(?<![\w:/.])~?(?:/[^/\s'\"]+)+/([^/\s'\"]+)", r"\1", text)
 
 
