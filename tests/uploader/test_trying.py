@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from packhorse.errors import StoreError, StoreErrorKind
+from packhorse.stores.base import DEFAULT_READ_TIMEOUT_S
 from packhorse.uploader.job import Job
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.retry import MAX_SAVED_RETRIES, PROBE_EVERY_S, Breaker, RetryBudget
@@ -26,14 +27,17 @@ def made(submitted_s: float = 0.0, body: bytes | None = b"x") -> Job:
 
 
 class Simulated:
-    """S3 answers after ``latency_s``: it is out until ``back_s``; the clock jumps from event to event."""
+    """S3 answers after ``latency_s``; it is out until ``back_s``, and what is sent then fails after ``hangs_s``."""
 
-    def __init__(self, jobs: list[Job], back_s: float, latency_s: float = 0.1, **settings: Any) -> None:
+    def __init__(
+        self, jobs: list[Job], back_s: float, latency_s: float = 0.1, hangs_s: float | None = None, **settings: Any
+    ) -> None:
         self.trying = Trying(UploaderOptions(**settings))
         self.coming = deque(sorted(jobs, key=lambda job: job.submitted_s))
         self.bodies: deque[Job] = deque()
         self.back_s, self.latency_s = back_s, latency_s
-        self.on_wire: deque[tuple[float, Job]] = deque()
+        self.hangs_s = latency_s if hangs_s is None else hangs_s
+        self.on_wire: list[tuple[float, float, Job]] = []
         self.uploaded: list[tuple[float, Job]] = []
         self.failed: list[tuple[float, Job]] = []
         self.attempts: list[float] = []
@@ -43,24 +47,29 @@ class Simulated:
         while now_s < until_s and (self.coming or self.bodies or self.on_wire or self.trying.again):
             while self.coming and self.coming[0].submitted_s <= now_s:
                 self.bodies.append(self.coming.popleft())
-            while self.on_wire and self.on_wire[0][0] <= now_s:
-                self._answer(now_s, self.on_wire.popleft()[1])
+            for sent in [sent for sent in self.on_wire if sent[0] <= now_s]:
+                self.on_wire.remove(sent)
+                self._answer(now_s, sent)
             while len(self.on_wire) < LIMIT and (job := self.trying.next(self.bodies, now_s, LIMIT)) is not None:
                 if job.late is not None:
                     self.failed.append((now_s, job))
                     continue
                 self.trying.begun(job)
                 self.attempts.append(now_s)
-                self.on_wire.append((now_s + self.latency_s, job))
+                self.on_wire.append((now_s + (self.latency_s if self._works(now_s) else self.hangs_s), now_s, job))
             waits = [job.submitted_s - now_s for job in list(self.coming)[:1]]
-            waits += [at_s - now_s for at_s, _ in list(self.on_wire)[:1]]
+            waits += [sent[0] - now_s for sent in self.on_wire]
             wait_s = self.trying.wait_s(self.bodies, now_s)
             waits += [] if wait_s is None or len(self.on_wire) >= LIMIT else [wait_s]
             assert waits or not (self.bodies or self.trying.again), "somebody waits and nothing will ever happen"
             now_s += max(min(waits, default=0.0), 0.001)
 
-    def _answer(self, now_s: float, job: Job) -> None:
-        if now_s >= self.back_s:
+    def _works(self, now_s: float) -> bool:
+        return now_s >= self.back_s
+
+    def _answer(self, now_s: float, sent: tuple[float, float, Job]) -> None:
+        job = sent[2]
+        if self._works(sent[1]):
             self.trying.worked(job)
             self.uploaded.append((now_s, job))
         elif not self.trying.failed(job, failure(StoreErrorKind.SERVER), now_s):
@@ -160,3 +169,17 @@ def test_what_waits_for_another_attempt_at_the_end_fails_with_its_last_error() -
     assert all("server" in ticket.reason for ticket in tried), [ticket.reason for ticket in tried]
     assert up.stats().held_bytes == 0
     assert up.stats().dropped == 6 - len(tried)
+
+
+@pytest.mark.parametrize("hole_s", [12.0, 60.0, 200.0])
+def test_after_a_black_hole_the_rate_is_back_within_ten_seconds(hole_s: float) -> None:
+    """What was sent into the hole blocks its permit for the read timeout; arrivals are at twice the drain rate."""
+    latency_s, seconds = 0.4, int(hole_s + 30)
+    rate = LIMIT / latency_s
+    jobs = [made(number / (2 * rate)) for number in range(int(2 * rate * seconds))]
+    lab = Simulated(jobs, hole_s, latency_s, hangs_s=DEFAULT_READ_TIMEOUT_S)
+    lab.run(seconds)
+    ended = Counter(int(at_s - hole_s) for at_s, _ in lab.uploaded)
+    assert sum(ended[second] for second in range(10, 20)) >= 0.9 * 10 * rate
+    assert sum(ended[second] for second in range(10)) > 0
+    assert max(ended.values()) <= rate + LIMIT

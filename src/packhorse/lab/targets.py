@@ -39,6 +39,8 @@ from packhorse.stores.url import check_bucket
 #: Bucket of local targets, made when they start.
 LOCAL_BUCKET = "packhorse"
 LOCAL_TARGETS = ("moto", "rclone")
+#: Seconds of silence that local servers on busy machines are given: in a measurement a slow answer is no error.
+PATIENCE_S = 60.0
 
 _REMEDY = "pip install 'packhorse[target]'"
 _RCLONE_PORT = re.compile(r"Starting s3 server on \[https?://127\.0\.0\.1:(\d+)/?\]")
@@ -106,7 +108,8 @@ def start_target(
         raise InputError(f"target {name!r}: TLS is for local targets to switch on; write https:// in an endpoint's URL")
     if not bucket:
         raise InputError(f"target {name!r} needs the name of a bucket that exists")
-    endpoint = Endpoint(check_bucket(bucket), url=None if name == "aws" else name, region=region)
+    url = None if name == "aws" else name
+    endpoint = Endpoint(check_bucket(bucket), url=url, region=region, read_timeout_s=PATIENCE_S)
     return Target("aws" if name == "aws" else shown_url(endpoint), endpoint, shown_url(endpoint))
 
 
@@ -200,7 +203,8 @@ def _start_rclone(bucket: str, *, tls: bool) -> Target:
 
 def _made_up(bucket: str) -> Endpoint:
     """An endpoint without an address yet, with credentials for one start."""
-    return Endpoint(bucket, region="us-east-1", access_key=secrets.token_hex(10), secret_key=secrets.token_hex(20))
+    keys = secrets.token_hex(10), secrets.token_hex(20)
+    return Endpoint(bucket, None, "us-east-1", *keys, read_timeout_s=PATIENCE_S)
 
 
 def _preparing(folder: str | None = None, *, tls: bool) -> Callable[[Path], None]:

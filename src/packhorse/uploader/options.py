@@ -29,8 +29,8 @@ class UploaderOptions:
         stream_above_bytes: Encoded size beyond which a capture goes up as multipart while it is still being encoded.
         plain_sha256: Hash the plain capture for its metadata and receipt: about 0.5 ms of CPU per MB. Without it,
             damage is still found by the checksum inside zstd, gzip, lz4, bzip2 and xz objects.
-        max_attempts: The most PUTs for one capture.
-        deadline_s: Seconds from submit after which a capture is not tried again.
+        max_attempts: The most PUTs for one capture, or of each request of a multipart upload.
+        deadline_s: Seconds from submit after which a capture is not tried again. While S3 is out captures wait so long.
         backoff_base_s, backoff_max_s: Full-jitter pauses between attempts: uniform in [0, min(max, base·2^n)].
         close_deadline_s: Seconds that ``close()`` takes at the most. It drains; the last part of the time goes to
             spooling what is left; without a spool that is dropped, counted.

@@ -17,6 +17,7 @@ from packhorse.lab.faults.running import start_faults
 from packhorse.lab.faults.script import Fault, FaultScript
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
+from packhorse.stores.base import DEFAULT_READ_TIMEOUT_S
 from packhorse.study.faults.run import balanced
 from packhorse.units import MIB
 from packhorse.uploader.options import UploaderOptions
@@ -54,7 +55,7 @@ class Outage:
     after_s: float
     budget_bytes: int = 64 * MIB
     text_bytes: int = 100_000
-    read_timeout_s: float = 5.0
+    read_timeout_s: float = DEFAULT_READ_TIMEOUT_S
     close_s: float = 120.0
     seed: int = 1
 

@@ -1,0 +1,54 @@
+"""obstore waits for larger bodies for longer: its timeout runs while a body is being sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from packhorse.errors import StoreError, StoreErrorKind
+from packhorse.lab.faults import Fault, FaultScript, FaultyS3, start_faults
+from packhorse.stores.base import DEFAULT_READ_TIMEOUT_S, Endpoint, ObjectInfo
+from packhorse.stores.obstore_config import open_client
+from packhorse.stores.obstore_patience import CLASSES, SLOWEST_BYTES_PER_S, Clients
+from packhorse.stores.obstore_sync import make
+from packhorse.units import KIB, MIB
+
+SLOW = FaultScript((Fault("slow-reading", rate_bytes_per_s=200_000.0),))
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[FaultyS3]:
+    with start_faults() as server:
+        yield server
+
+
+def test_clients_by_size() -> None:
+    endpoint = Endpoint("bucket", "http://127.0.0.1:1", "us-east-1", "key", "secret")
+    client, _, _ = open_client(endpoint, 4)
+    clients = Clients(client, endpoint)
+    assert clients.of(0) is clients.of(CLASSES[0]) is client
+    assert clients.of(CLASSES[0] + 1) is clients.of(MIB)
+    waits = [clients.of(size).client_options["read_timeout"] for size in (100 * KIB, 1 * MIB, 8 * MIB)]
+    assert waits == [f"{DEFAULT_READ_TIMEOUT_S:.0f}s", "24s", "2m 16s"]
+    assert clients.of(64 * MIB) is not clients.of(8 * MIB)
+    assert clients.of(8 * MIB).retry_config["max_retries"] == 0
+    assert clients.parts().retry_config["max_retries"] == 4
+
+
+def test_a_body_that_takes_longer_than_the_timeout_is_sent(s3: FaultyS3) -> None:
+    s3.play(SLOW)
+    store = make(endpoint=s3.endpoint(read_timeout_s=0.3), pool=2)
+    assert store.put("slow", bytes(200 * KIB), ObjectInfo()).bytes_sent == 200 * KIB
+    assert 200 * KIB / 200_000 > 0.3
+    assert CLASSES[1] / SLOWEST_BYTES_PER_S > 200 * KIB / 200_000
+    store.close()
+
+
+def test_a_small_body_is_not_waited_for(s3: FaultyS3) -> None:
+    s3.play(FaultScript((Fault("slow-answer", delay_s=5.0),)))
+    store = make(endpoint=s3.endpoint(read_timeout_s=0.3), pool=2)
+    with pytest.raises(StoreError) as caught:
+        store.put("small", b"x", ObjectInfo())
+    assert caught.value.kind is StoreErrorKind.TIMEOUT
+    store.close()
