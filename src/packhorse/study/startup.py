@@ -1,7 +1,8 @@
-"""``packhorse study startup``: what importing costs, and whether processes exit cleanly after using each client."""
+"""``packhorse study startup``: how soon a process can upload, and whether it exits cleanly after using each client."""
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,19 @@ with Uploader("s3://" + where["bucket"] + "/exit", profile=profile, options=opti
     tickets = [uploader.submit({"log": {"entries": [{"n": n}] * 50}}) for n in range(20)]
     [ticket.result(30) for ticket in tickets]
 """
+_FIRST = """
+import json, sys, time
+where, redact = json.loads(sys.stdin.read()), sys.argv[1] == "redacting"
+begun = time.perf_counter()
+import packhorse
+endpoint = packhorse.Endpoint(**where)
+options = packhorse.UploaderOptions(endpoint=endpoint)
+uploader = packhorse.Uploader("s3://" + where["bucket"] + "/first", options=options, redact=redact)
+ready = time.perf_counter()
+uploader.upload({"log": {"entries": [{"request": {"headers": []}, "response": {"content": {"text": "x" * 999}}}] * 20}})
+print(ready - begun, time.perf_counter() - ready)
+uploader.close()
+"""
 
 
 def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[str, Any]:
@@ -38,16 +52,40 @@ def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[
         where = asdict(target.endpoint)
         for number, row in enumerate(stores):
             exits[row.name] = _exits(row.name, where, runs)
-            progress((number + 1) / (len(stores) + 1))
-    result = {"runs": runs, "exits": exits, "import": _import_cost(10 if quick else 30)}
+            progress((number + 1) / (len(stores) + 2))
+        first = {how: _first_upload(how, where, 20 if quick else 50) for how in ("not redacting", "redacting")}
+        progress((len(stores) + 1) / (len(stores) + 2))
+    result = {"runs": runs, "exits": exits, "import": _import_cost(10 if quick else 30), "first_upload": first}
     progress(1.0)
     return result
 
 
+def _first_upload(how: str, where: dict[str, Any], runs: int) -> dict[str, float]:
+    """Seconds in fresh processes, with the default profile: ``import packhorse; Uploader(...)``, then one upload."""
+    ready_s, first_s = [], []
+    for _ in range(runs):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", _FIRST, how],
+            input=json.dumps(where),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        ready, first = map(float, done.stdout.split())
+        ready_s.append(ready)
+        first_s.append(first)
+    return {
+        "runs": runs,
+        "ready_s": statistics.median(ready_s),
+        "ready_worst_s": max(ready_s),
+        "first_upload_s": statistics.median(first_s),
+        "first_upload_worst_s": max(first_s),
+    }
+
+
 def _exits(store: str, where: dict[str, Any], runs: int) -> dict[str, int]:
     """How often each outcome was seen: ``0`` for a clean and silent exit, otherwise the status or ``stderr``."""
-    import json
-
     text = store if store == "memory" else f"{store}:pool=8"
     outcomes: Counter[str] = Counter()
     for _ in range(runs):

@@ -1,7 +1,8 @@
 """``packhorse study throughput``: the published uploader against the designs it replaces, and against its own parts.
 
 One run, one capture, one server; every block is a fresh process that runs every arm. The figures are ratios within
-blocks. Each arm reads back one of its objects before it is timed.
+blocks. Each arm reads back one of its objects before it is timed. Two rows beside: small captures, with what the server
+takes for itself, and what handing a capture in costs its submitter.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from packhorse.model import materialized
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import load_profile
 from packhorse.stores.base import Endpoint
+from packhorse.study import submit_cost
 from packhorse.study.blocks import fresh, median_ratio, orders
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
@@ -48,6 +50,10 @@ ARMS = (
     "common",
     "original",
 )
+SMALL_BYTES = 20_000
+SMALL_IN_FLIGHT = 16
+PUT_ALONE = "PUT alone, encoded beforehand"
+SMALL_ARMS = ("uploader", "uploader, no SHA-256", HAND_WRITTEN, HAND_HASHED, PUT_ALONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +92,18 @@ class Sample:
         return self.captures / self.wall_s
 
 
+def run_small_block(spec: Spec) -> list[Sample]:
+    """Run every arm once."""
+    return _samples(spec, materialized(sized(spec.capture_bytes, spec.seed, spec.kind)))
+
+
 def run_block(spec: Spec) -> tuple[list[Sample], dict[str, float]]:
     """Run every arm once; also the CPU seconds of the uploader and of its parts, each alone."""
     capture = materialized(sized(spec.capture_bytes, spec.seed, spec.kind))
+    return _samples(spec, capture), _alone_cpu_s(spec, capture)
+
+
+def _samples(spec: Spec, capture: Any) -> list[Sample]:
     samples = []
     for arm in spec.order:
         with _arm(arm, spec, capture) as (send, key):
@@ -97,7 +112,7 @@ def run_block(spec: Spec) -> tuple[list[Sample], dict[str, float]]:
             if "redacting" not in arm and stored != capture:
                 raise AssertionError(f"{arm} stored something else than it was given")
             samples.append(_sample(arm, send, spec))
-    return samples, _alone_cpu_s(spec, capture)
+    return samples
 
 
 def _sample(arm: str, send: Callable[[int], object], spec: Spec) -> Sample:
@@ -130,19 +145,23 @@ def _arm(arm: str, spec: Spec, capture: Any) -> Iterator[tuple[Callable[[int], o
             yield send, lambda: keys[-1]
         return
     published = load_profile().pipeline
-    pipeline = published if arm.startswith("same") else Pipeline.parse(arm)
-    yield from _hand_written(pipeline, spec, capture, hashed=arm == HAND_HASHED)
+    pipeline = published if arm.startswith(("same", "PUT")) else Pipeline.parse(arm)
+    yield from _hand_written(pipeline, spec, capture, hashed=arm == HAND_HASHED, encoded=arm == PUT_ALONE)
 
 
 def _hand_written(
-    pipeline: Pipeline, spec: Spec, capture: Any, *, hashed: bool
+    pipeline: Pipeline, spec: Spec, capture: Any, *, hashed: bool, encoded: bool
 ) -> Iterator[tuple[Callable[[int], object], Callable[[], str]]]:
     """What one would write without packhorse: a thread pool, each task encodes and puts."""
     assert pipeline.store is not None
     store = pipeline.store.make(endpoint=spec.endpoint)
     mine = threading.local()
+    ready = b"".join(pipeline.encode(capture)) if encoded else None
 
     def task(number: int) -> None:
+        if ready is not None:
+            store.put(f"hand/{number}", ready, describe(pipeline, "study"))
+            return
         if not hasattr(mine, "codec"):
             mine.codec = pipeline.codec()
         tally = Tally(digest=sha256() if hashed else None)
@@ -208,13 +227,51 @@ def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[
                 )
                 samples.append(measured)
                 alone.append(cpu_s)
-                progress((index + (number + 1) / blocks) / len(KINDS))
+                progress((index + (number + 1) / blocks) / (len(KINDS) + 2))
             kinds[kind] = _figures(samples, alone)
+        small = _small(target.endpoint, blocks, seed, sample_s)
+        progress((len(KINDS) + 1) / (len(KINDS) + 2))
+        submit = _submit(target.endpoint, 2 * blocks, seed)
     settings = {"capture_bytes": CAPTURE_BYTES, "in_flight": IN_FLIGHT, "seed": seed, "blocks": blocks}
     return {
         "settings": {**settings, "cores": os.cpu_count(), "target": "rclone", "pipeline": str(load_profile().pipeline)},
         "kinds": kinds,
+        "small_captures": small,
+        "submit_nowait": submit,
     }
+
+
+def _small(endpoint: Endpoint, blocks: int, seed: int, sample_s: float) -> dict[str, Any]:
+    """Rates of small captures. ``put_alone`` is the most that client and server reach on these cores together."""
+    measured = [
+        fresh(run_small_block, Spec(endpoint, order, SMALL_BYTES, KINDS[0], seed, SMALL_IN_FLIGHT, sample_s))
+        for order in orders(SMALL_ARMS, blocks, seed)
+    ]
+    rates = {arm: [s.captures_per_s for block in measured for s in block if s.arm == arm] for arm in SMALL_ARMS}
+    return {
+        "settings": {"capture_bytes": SMALL_BYTES, "in_flight": SMALL_IN_FLIGHT, "kind": KINDS[0]},
+        "captures_per_s": {arm: statistics.median(rates[arm]) for arm in SMALL_ARMS},
+        "best_captures_per_s": {arm: max(rates[arm]) for arm in SMALL_ARMS},
+        "uploader_over_hand_written": median_ratio(rates["uploader"], rates[HAND_WRITTEN]),
+        "uploader_over_hand_written_hashed": median_ratio(rates["uploader"], rates[HAND_HASHED]),
+        "uploader_over_put_alone": median_ratio(rates["uploader"], rates[PUT_ALONE]),
+        "samples": [
+            {"block": n, "arm": s.arm, "captures": s.captures, "wall_s": s.wall_s, "cpu_s": s.cpu_s}
+            for n, block in enumerate(measured)
+            for s in block
+        ],
+    }
+
+
+def _submit(endpoint: Endpoint, blocks: int, seed: int) -> dict[str, Any]:
+    """What ``submit_nowait`` costs, with and without redaction in the encoders beside it."""
+    found = {}
+    for redact in (False, True):
+        spec = submit_cost.SubmitSpec(endpoint, CAPTURE_BYTES, KINDS[0], seed, redact, 2000, 4000, 50)
+        measured = [fresh(submit_cost.run_block, spec) for _ in range(blocks)]
+        arms = {arm: submit_cost.summary([block[arm] for block in measured]) for arm in measured[0]}
+        found["redacting" if redact else "not redacting"] = arms
+    return found
 
 
 def _figures(blocks: list[list[Sample]], alone: list[dict[str, float]]) -> dict[str, Any]:
