@@ -17,11 +17,14 @@ from packhorse.captures.redact import Redactor, load_rules
 from packhorse.errors import InputError, UploadFailed
 from packhorse.fetching import DEFAULT_MAX_BYTES, fetch_to_file
 from packhorse.units import format_bytes, format_s, parse_bytes
+from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Ticket
 
 #: Seconds that requests on the wire get after Ctrl-C.
 INTERRUPTED_GRACE_S = 1.0
+#: Seconds that files wait for an S3 that is out: somebody sits at the terminal.
+OUTAGE_S = 10.0
 EXIT_INTERRUPTED = 130
 
 
@@ -47,7 +50,7 @@ def upload(files: tuple[Path, ...], url: str, *, redact: bool, redact_rules: Pat
     redactor = redact if redact_rules is None else Redactor(load_rules(redact_rules))
     tickets: list[tuple[Path, Ticket]] = []
     failures: list[str] = []
-    with Uploader(url, redact=redactor, **chosen) as uploader:
+    with Uploader(url, redact=redactor, options=UploaderOptions(deadline_s=OUTAGE_S), **chosen) as uploader:
         try:
             tickets.extend((file, uploader.submit(file)) for file in files)  # Ctrl-C leaves those that were begun
             with Progress(console=Console(stderr=True), transient=True) as progress:

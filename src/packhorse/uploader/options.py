@@ -50,7 +50,7 @@ class UploaderOptions:
     encode_threads: int = 2
     stream_above_bytes: int = 8 * MIB
     plain_sha256: bool = True
-    max_attempts: int = 5
+    max_attempts: int = 10
     deadline_s: float = 300.0
     backoff_base_s: float = 0.2
     backoff_max_s: float = 10.0

@@ -18,7 +18,7 @@ WEATHER_RATIO = 0.05
 READ_TIMEOUT_S, PATIENCE_S = 0.5, 30.0
 STALL_S = 2.0
 #: Deadlines of captures in total outages, and elsewhere.
-OUTAGE_S, PATIENT_S = 3.0, 300.0
+OUTAGE_S, PATIENT_S = 1.5, 300.0
 
 
 class Owed(StrEnum):
@@ -80,7 +80,7 @@ _TUNING: dict[str, dict[str, float]] = {
 PERMANENT = ("307", "expired-token", "clock-skew", "denied", "no-bucket", "412")
 #: A weather of these cannot come per request: while they last, they hit everything.
 _WINDOWED = ("refuse", "dns")
-#: Requests of each multipart upload and operation that may be hit: one less than they are made at the most.
+#: Requests of each multipart upload and operation that may be hit: fewer than obstore makes at the most.
 HIT_REQUESTS = 4
 #: Total outages, of each way to fail one: the name, the listener, the handshake, silence, resets, answers.
 _OUTAGES = (
