@@ -169,6 +169,7 @@ def _hand_written(
         info = describe(pipeline, "study", sha256=tally.hexdigest() or None)
         store.put(f"hand/{number}", body, info)
 
+    task(0)  # rclone sometimes answers 500 when several requests make the same folder at once
     with ThreadPoolExecutor(spec.in_flight) as pool:
         yield lambda count: deque(pool.map(task, range(count)), 0), lambda: "hand/0"
     store.close()
