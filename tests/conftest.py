@@ -7,11 +7,16 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from packhorse.errors import InputError
 from packhorse.pipeline import Choice, Pipeline
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate, Stage
+
+# The same examples on each run: a failure is one of the change that is tested, and can be seen again.
+settings.register_profile("packhorse", derandomize=True, deadline=None, database=None)
+settings.load_profile("packhorse")
 
 #: Programs that are no Python package, and Debian's package of each; tests name them in a mark ``programs``.
 PROGRAMS = {"chromium": "chromium"}

@@ -123,9 +123,9 @@ def test_a_failing_put_ends_the_run_with_its_own_error(make: Callable[[Seen, int
     seen = Seen(fail_at=3)
     driver = make(seen, 2)
     with pytest.raises(StoreError, match="planted"):
-        driver.run([b"a"], 500)
+        driver.run([b"a"], 5000)
     driver.close()
-    assert len(seen.keys) < 50
+    assert len(seen.keys) < 1000  # the other worker stops as soon as it runs
 
 
 @both

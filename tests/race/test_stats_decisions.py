@@ -26,6 +26,9 @@ DARWIN = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48], 
 NOISE = ContaminatedNoise()
 STEADY = settings(derandomize=True, max_examples=10, deadline=None)
 RULE = VerdictRule(margin_ratio=0.01, seed=1)
+#: One process for all that imports arch and statsmodels: it takes seconds.
+with_arch = pytest.mark.xdist_group("arch")
+ARCH = pytest.param("arch", marks=with_arch)
 
 
 def draw(blocks: int, effects: list[float], seed: int = 1) -> FloatArray:
@@ -48,7 +51,7 @@ def test_two_columns_give_fishers_randomization_p_value_of_darwins_maize() -> No
     assert found.members == (1, 0)
 
 
-@pytest.mark.parametrize("method", ["sign-flip", "arch"])
+@pytest.mark.parametrize("method", ["sign-flip", ARCH])
 def test_the_set_holds_the_tied_best_and_nothing_that_is_clearly_slower(method: Method) -> None:
     found = winner_set(draw(20, [0.30, 0.0, 0.0, 0.10, 0.0]), seed=1, method=method)
     assert set(found.members) == {1, 2, 4}
@@ -63,13 +66,14 @@ def test_members_come_fastest_first() -> None:
     assert found.members == tuple(np.argsort(np.median(columns - columns.mean(axis=1, keepdims=True), axis=0)))
 
 
+@with_arch
 def test_sign_flip_and_arch_agree_where_blocks_are_many() -> None:
     times = np.random.default_rng(8).normal([0.0, 0.0, 0.002, 0.02], 0.01, (120, 4))
     ours, archs = (winner_set(times, seed=2, method=method).p_values for method in ("sign-flip", "arch"))
     assert ours == pytest.approx(archs, abs=0.06)
 
 
-@pytest.mark.parametrize("method", ["sign-flip", "arch"])
+@pytest.mark.parametrize("method", ["sign-flip", ARCH])
 def test_identical_columns_stay_together(method: Method) -> None:
     same = draw(8, [0.0])
     assert winner_set(np.repeat(same, 3, axis=1), seed=1, method=method).p_values == (1.0, 1.0, 1.0)
@@ -128,6 +132,7 @@ def test_the_set_covers_the_best(blocks: int) -> None:
         assert float(figures["coverage"]) >= 0.90  # 0.95 less two standard errors of 100 runs
 
 
+@with_arch
 def test_archs_own_test_is_anti_conservative_at_eight_blocks() -> None:
     # The reason why it is not the default. Should this fail one day, arch has become usable here.
     figures = studies.winner_set_coverage(NOISE, runs=40, blocks=8, effects=[0.0] * 15, method="arch", seed=1)

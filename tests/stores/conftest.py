@@ -23,13 +23,22 @@ NETWORK_ROWS = tuple(row for row in ROWS if row.name != "memory")
 Opener = Callable[..., Store]
 
 
+def told(process: psutil.Process) -> str:
+    """Its command, and what it is doing; nothing once it has gone."""
+    try:
+        return f"{process.status()}: {' '.join(process.cmdline())}"
+    except psutil.NoSuchProcess:  # a zombie too has no command any more
+        return ""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_process_is_left() -> Iterator[None]:
     yield
-    left = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
-    # multiprocessing's own helpers, which the standard library keeps until this process ends.
+    # multiprocessing's own helpers are kept by the standard library until this process ends.
     helpers = ("from multiprocessing.resource_tracker import main", "from multiprocessing.forkserver import main")
-    assert [command for command in left if not any(helper in command for helper in helpers)] == []
+    left = [child for child in psutil.Process().children(recursive=True) if not any(h in told(child) for h in helpers)]
+    _, left = psutil.wait_procs(left, timeout=20)  # those that were told to end may take a moment
+    assert [told(child) for child in left] == []
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import pytest
 from packhorse.lab.targets import Target
 from packhorse.stages.base import Candidate
 from tests.stores.conftest import ROWS
+from tests.uploader.reliability import quick_and_full
 
 THREADS = """
 import json, sys
@@ -43,11 +44,10 @@ async def main():
 
 asyncio.run(main())
 """
-RUNS = 3
 
 
-def ends_well(code: str, row: Candidate, target: Target, how: str) -> None:
-    for _ in range(RUNS):
+def ends_well(code: str, row: Candidate, target: Target, how: str, runs: int) -> None:
+    for _ in range(runs):
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", code, row.name, json.dumps(asdict(target.endpoint)), how],
             capture_output=True,
@@ -58,12 +58,14 @@ def ends_well(code: str, row: Candidate, target: Target, how: str) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@quick_and_full("runs", 1, 50)
 @pytest.mark.parametrize("how", ["closed", "forgotten"])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_threads(row: Candidate, how: str, rclone: Target) -> None:
-    ends_well(THREADS, row, rclone, how)
+def test_threads(row: Candidate, how: str, rclone: Target, runs: int) -> None:
+    ends_well(THREADS, row, rclone, how, runs)
 
 
+@quick_and_full("runs", 1, 50)
 @pytest.mark.parametrize("row", [row for row in ROWS if row.asynchronous], ids=lambda row: row.name)
-def test_event_loop(row: Candidate, rclone: Target) -> None:
-    ends_well(LOOP, row, rclone, "closed")
+def test_event_loop(row: Candidate, rclone: Target, runs: int) -> None:
+    ends_well(LOOP, row, rclone, "closed", runs)

@@ -138,7 +138,7 @@ def test_real_cells_in_processes_of_their_own() -> None:
         link = links["same-region"]
         context = run._context()
         for client, pool, flying in (("obstore", 4, 4), ("obstore-async", 2, 6)):
-            figures = measure(context, run._job(Cell(client, pool, flying, SMALL, "same-region"), link), link, 0.5)
+            figures = measure(context, run._job(Cell(client, pool, flying, SMALL, "same-region"), link), link, 1.5)
             assert figures["warm"], figures
             assert figures["errors"] == {}
             assert figures["puts"] > flying

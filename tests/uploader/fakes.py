@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import Endpoint, ObjectInfo, PutResult, StoredObject
 from packhorse.uploader.options import UploaderOptions
+from packhorse.uploader.ticket import Fate
+
+if TYPE_CHECKING:
+    from packhorse.uploader.aio import AsyncUploader
+    from packhorse.uploader.sync import Uploader
 
 #: Standard library only, so that what is tested here is the engine.
 PROFILE = Profile("test", Pipeline.parse("json:chunk=64KiB | gzip:1 | raw | memory"), max_in_flight=4)
@@ -37,7 +43,7 @@ class FakeStore:
             self.concurrent += 1
             self.most_concurrent = max(self.concurrent, self.most_concurrent)
         try:
-            assert self.gate.wait(30)
+            assert self.gate.wait(90)
             with self._lock:
                 if self.failures:
                     raise self.failures.pop(0)
@@ -63,5 +69,15 @@ def failure(kind: StoreErrorKind) -> StoreError:
 
 
 def options(store: FakeStore, **more: Any) -> UploaderOptions:
-    quick: dict[str, Any] = {"backoff_base_s": 0.001, "backoff_max_s": 0.002, "close_deadline_s": 10.0}
+    quick: dict[str, Any] = {"backoff_base_s": 0.001, "backoff_max_s": 0.002, "close_deadline_s": 60.0}
     return UploaderOptions(endpoint=Endpoint("bucket"), store=store, **{**quick, **more})
+
+
+def fill(up: Uploader | AsyncUploader, capture: Any) -> None:
+    """Submit until there is no room and nothing on its way that would make some: the store's gate is closed."""
+    engine = up._engine
+    while True:
+        refused = up.submit_nowait(capture).fate is Fate.DROPPED
+        if refused and not engine._raw and all(job.attempts for job in set(engine._in_hand)):
+            return
+        time.sleep(0.0005)

@@ -8,4 +8,4 @@ from tests.uploader.fakes import PROFILE, FakeStore, options
 
 def run() -> None:
     with Uploader("s3://bucket/p", profile=PROFILE, redact=False, options=options(FakeStore())) as up:
-        up.upload({"log": {"entries": [1]}}, timeout_s=10)
+        up.upload({"log": {"entries": [1]}}, timeout_s=60)

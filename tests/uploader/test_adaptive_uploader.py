@@ -95,7 +95,7 @@ def test_the_permit_is_taken_before_the_request_is_made_and_never_exceeded() -> 
         assert up.stats().attempts == 3
         store.gate.set()
         for ticket in tickets:
-            ticket.result(10)
+            ticket.result(60)
     assert store.most_concurrent <= 8
 
 
@@ -104,12 +104,12 @@ def test_limits_change_live_between_fixed_and_adaptive() -> None:
     with uploader(store, 4) as up:
         up.set_limits(max_in_flight="adaptive")
         assert up._engine.permits.adaptive
-        up.upload(CAPTURE, timeout_s=10)
+        up.upload(CAPTURE, timeout_s=60)
         up.set_limits(max_in_flight=Adaptive(max_in_flight=6, start=6))
         assert up._engine.max_in_flight == 6
         up.set_limits(max_in_flight=9)
         assert (up._engine.max_in_flight, up._engine.permits.adaptive) == (9, False)
-        up.upload(CAPTURE, timeout_s=10)
+        up.upload(CAPTURE, timeout_s=60)
 
 
 POOLED = Profile("pooled", Pipeline.parse("json | gzip:1 | raw | obstore:pool=10"), 4)

@@ -11,7 +11,7 @@ import pytest
 from packhorse.errors import QueueFull, UploaderClosed, UploadFailed
 from packhorse.uploader.aio import AsyncUploader
 from packhorse.uploader.ticket import Fate
-from tests.uploader.fakes import PROFILE, FakeStore, options
+from tests.uploader.fakes import PROFILE, FakeStore, fill, options
 from tests.uploader.test_uploader import CAPTURE, KIB100, balanced
 
 
@@ -58,25 +58,23 @@ def test_submit_waits_for_room_without_holding_the_loop() -> None:
     asyncio.run(main())
 
 
-async def fill(up: AsyncUploader) -> None:
-    for _ in range(2000):
-        await up.submit(KIB100, timeout_s=0.02)
-
-
 def test_a_wait_that_ends_without_room_is_counted() -> None:
     async def main() -> None:
         store = FakeStore()
         store.gate.clear()
-        async with uploader(store, budget=120_000, max_in_flight=1) as up:
+        async with uploader(store, budget=12_000, max_in_flight=1) as up:
+            fill(up, CAPTURE)
+            before = up.stats().dropped
             with pytest.raises(QueueFull):
-                await fill(up)
-            waiting = asyncio.create_task(up.submit(KIB100))
-            await asyncio.sleep(0.02)
+                await up.submit(CAPTURE, timeout_s=0.02)
+            waiting = asyncio.create_task(up.submit(CAPTURE))
+            while not len(up._engine._line):
+                await asyncio.sleep(0)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
             stats = up.stats()
-            assert stats.dropped == 2
+            assert stats.dropped == before + 2
             assert balanced(stats)
             store.gate.set()
         assert balanced(up.stats())

@@ -6,6 +6,7 @@ The quick part of the reliability study: its cells with dozens of uploads each; 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,18 @@ ASYNC_CELLS = (
     "stall, now and then",
 )
 
-pytestmark = pytest.mark.xdist_group("faults")  # one pair of servers for all of it
+#: Seconds after which captures are given up in total outages, which last as long.
+OUTAGE_S = 1.0
+
+
+def by_transport() -> list[Any]:
+    """Each in a group of its own: one pair of servers for all of its cells."""
+    return [pytest.param(name, marks=pytest.mark.xdist_group(f"faults-{name}")) for name in TRANSPORTS]
+
+
+@pytest.fixture(autouse=True)
+def _short_outages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packhorse.study.faults.cells.OUTAGE_S", OUTAGE_S)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +58,7 @@ def uploads(cell: Cell) -> int:
     return MULTIPART_UPLOADS if cell.multipart else SLOW_UPLOADS if cell.slow else UPLOADS
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", by_transport())
 @pytest.mark.parametrize("name", CELLS)
 def test_what_is_owed_is_kept(name: str, transport: str, servers: dict[bool, FaultyS3]) -> None:
     cell = CELLS[name]
@@ -56,7 +68,7 @@ def test_what_is_owed_is_kept(name: str, transport: str, servers: dict[bool, Fau
     assert result.uploaded + result.failed == result.submitted
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", by_transport())
 @pytest.mark.parametrize("name", ASYNC_CELLS)
 def test_the_asyncio_face_keeps_it_too(name: str, transport: str, servers: dict[bool, FaultyS3]) -> None:
     cell = CELLS[name]
@@ -64,6 +76,7 @@ def test_the_asyncio_face_keeps_it_too(name: str, transport: str, servers: dict[
     assert result.problems == ()
 
 
+@pytest.mark.xdist_group("faults-obstore")
 def test_a_broken_promise_would_be_seen(servers: dict[bool, FaultyS3]) -> None:
     """The same run, judged by what another cell owes: refusals for good are not "all uploaded"."""
     told = Cell("wrongly told", CELLS["denied, now and then"].faults, Owed.ALL)
@@ -72,6 +85,7 @@ def test_a_broken_promise_would_be_seen(servers: dict[bool, FaultyS3]) -> None:
     assert "tried again" in run_cell(servers[False], retried, "obstore", uploads=UPLOADS, seed=SEED).problems[0]
 
 
+@pytest.mark.xdist_group("black-hole")
 def test_a_black_hole_at_twice_the_drain_rate() -> None:
     """The account and what is stored stay true, and uploading goes on by itself.
 
@@ -92,6 +106,7 @@ def _options(s3: FaultyS3, **more: float) -> UploaderOptions:
     return UploaderOptions(endpoint=s3.endpoint(), backoff_base_s=0.01, backoff_max_s=0.02, **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.xdist_group("faults-boto3")
 def test_a_retry_waits_as_long_as_the_server_asks(servers: dict[bool, FaultyS3]) -> None:
     """boto3 hands ``Retry-After`` on; obstore does not tell it (packhorse.stores.obstore_config)."""
     s3 = servers[False]
@@ -104,7 +119,7 @@ def test_a_retry_waits_as_long_as_the_server_asks(servers: dict[bool, FaultyS3])
     assert second - first >= 1.0
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", by_transport())
 def test_a_capture_is_not_tried_beyond_its_deadline(transport: str, servers: dict[bool, FaultyS3]) -> None:
     s3 = servers[False]
     s3.play(FaultScript((Fault("500"),)))

@@ -42,13 +42,13 @@ def child(up: Uploader, folder: Path, write: int) -> int:
     with Uploader("s3://bucket", profile=PROFILE, spool_dir=folder, options=options(Pipe(write))) as own:
         if own.stats().spool != stats.spool or own._engine.spool is None or own._engine.spool.adopt():
             return 13  # it robbed its living parent
-        if own.submit(CAPTURE, key=f"child-{os.getpid()}").result(10).attempts != 1:
+        if own.submit(CAPTURE, key=f"child-{os.getpid()}").result(60).attempts != 1:
             return 14
     return 0
 
 
 def ended(pid: int) -> int:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 80
     while time.monotonic() < deadline:
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
@@ -76,7 +76,7 @@ def test_forking_with_uploads_in_flight(forks: int, tmp_path: Path) -> None:
                 pid = os.fork()
             if pid == 0:
                 status = 15
-                faulthandler.dump_traceback_later(20, file=2)  # where it hangs, if it does
+                faulthandler.dump_traceback_later(60, file=2)  # where it hangs, if it does
                 try:
                     status = child(up, folder, write)
                 finally:
@@ -84,7 +84,7 @@ def test_forking_with_uploads_in_flight(forks: int, tmp_path: Path) -> None:
             statuses[ended(pid)] += 1
             store.gate.set()
             for ticket in tickets:
-                assert ticket.result(30).attempts == 1
+                assert ticket.result(60).attempts == 1
         assert balanced(up.stats())
         os.close(write)
         with os.fdopen(read) as lines:

@@ -127,7 +127,7 @@ def test_every_capture_has_one_classified_fate(examples: int, redact: bool) -> N
             fates[ticket.fate.value] = fates.get(ticket.fate.value, 0) + 1
 
         submit()
-        assert up.upload(CAPTURE, timeout_s=20).attempts == 1  # the workers are alive
+        assert up.upload(CAPTURE, timeout_s=60).attempts == 1  # the workers are alive
         assert not [thread for thread in up._engine._threads if not thread.is_alive()]
     stats = up.stats()
     note(f"hostile input, redact={redact}", examples=examples, fates=fates, reasons=dict(stats.reasons))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import resource
+from itertools import pairwise
 from pathlib import Path
 
 from packhorse.stores.base import ObjectInfo, PutResult
@@ -29,7 +30,11 @@ def rss_bytes() -> int:
 
 @quick_and_full("captures", 6_000, 200_000)
 def test_memory_does_not_grow_with_the_number_of_captures(captures: int, tmp_path: Path) -> None:
-    """After a warm-up of a quarter: less than 1 MiB per 100,000; the quick part allows 2 MiB of noise."""
+    """After a warm-up of a quarter: less than 1 MiB per 100,000.
+
+    The quick part looks at each of the other quarters: what leaks grows in every one of them, and what else goes on in
+    this process, such as a client of an earlier test that is let go, does not.
+    """
     with Uploader("s3://bucket", profile=PROFILE, spool_dir=tmp_path, options=options(Sink())) as up:
 
         def submit(count: int) -> None:
@@ -39,10 +44,13 @@ def test_memory_does_not_grow_with_the_number_of_captures(captures: int, tmp_pat
                 pass
 
         submit(captures // 4)
-        before = rss_bytes()
-        submit(captures - captures // 4)
-        grown = rss_bytes() - before
+        looks = [rss_bytes()]
+        for _ in range(3):
+            submit(captures // 4)
+            looks.append(rss_bytes())
+    grown = looks[-1] - looks[0]
     assert up.stats().uploaded == captures
     per_100k = grown / (captures - captures // 4) * 100_000
     note("soak", captures=captures, grown_bytes=grown, grown_bytes_per_100000=per_100k)
-    assert grown < 2 * MIB if captures < 100_000 else per_100k < MIB
+    least = min(later - earlier for earlier, later in pairwise(looks))
+    assert least < 0.6 * MIB if captures < 100_000 else per_100k < MIB

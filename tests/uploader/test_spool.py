@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import pytest
 
 from packhorse.errors import InputError, StoreErrorKind, UploadFailed
+from packhorse.uploader.rest import share_s
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Ticket
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
@@ -39,10 +40,16 @@ def dead() -> FakeStore:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen within 20 s"
+        assert time.monotonic() < deadline, "it did not happen within 60 s"
         time.sleep(0.005)
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing drains for a moment alone and has the rest of its deadline for the disk, however busy the machine is."""
+    monkeypatch.setattr("packhorse.uploader.closing.share_s", lambda deadline_s: deadline_s - 0.2)
 
 
 def spool_balanced(up: Uploader) -> bool:
@@ -113,10 +120,8 @@ def test_the_next_process_uploads_what_was_left_under_the_same_keys(tmp_path: Pa
 
 def test_close_does_not_wait_for_the_spool_while_s3_is_out(tmp_path: Path) -> None:
     spool_some(tmp_path, 5)
-    begun = time.monotonic()
-    with uploader(dead(), tmp_path):
-        pass
-    assert time.monotonic() - begun < 9  # the deadline would be 10 s
+    with uploader(dead(), tmp_path, close_deadline_s=100_000.0):
+        pass  # waiting would go beyond any test's time limit
     assert len(files(tmp_path)) == 5
 
 
@@ -124,10 +129,10 @@ def test_permanent_errors_of_the_object_fail_and_those_of_the_account_are_kept(t
     store = FakeStore([failure(StoreErrorKind.INVALID)])
     with uploader(store, tmp_path) as up:
         with pytest.raises(UploadFailed, match="invalid"):
-            up.upload(CAPTURE, timeout_s=10)
+            up.upload(CAPTURE, timeout_s=60)
         store.failures = [failure(StoreErrorKind.DENIED)]
         with pytest.raises(UploadFailed, match="spooled"):
-            up.upload(CAPTURE, timeout_s=10)
+            up.upload(CAPTURE, timeout_s=60)
         assert up.stats().attempts >= 2
     assert spool_balanced(up)
 
@@ -158,7 +163,7 @@ def test_those_who_can_wait_do_not_fill_the_disk(tmp_path: Path) -> None:
     store = FakeStore()
     with uploader(store, tmp_path, budget=500_000, max_in_flight=1) as up:
         for number in range(60):
-            up.submit(random_capture(number), timeout_s=20)
+            up.submit(random_capture(number), timeout_s=60)
     stats = up.stats()
     assert (stats.uploaded, stats.spooled) == (60, 0)
 
@@ -246,28 +251,36 @@ def test_a_folder_that_cannot_be_made_is_no_error_of_the_producer(tmp_path: Path
 def test_a_slow_disk_holds_no_producer_and_memory_stays_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.fsync
+    real, works, stuck = os.fsync, threading.Event(), threading.Event()
+    works.set()
 
-    def slow(descriptor: int) -> None:
-        time.sleep(0.05)
+    def hanging(descriptor: int) -> None:
+        if not works.is_set():
+            stuck.set()
+        assert works.wait(90)
         real(descriptor)
 
-    monkeypatch.setattr("packhorse.uploader.spool.durable.os.fsync", slow)
+    monkeypatch.setattr("packhorse.uploader.spool.durable.os.fsync", hanging)
     store = FakeStore()
     store.gate.clear()
-    slowest = 0.0
     with uploader(store, tmp_path, budget=2_000_000, max_in_flight=1, degrade=False) as up:
-        for number in range(200):
-            capture = random_capture(number)
-            begun = time.monotonic()
-            up.submit_nowait(capture)
-            slowest = max(slowest, time.monotonic() - begun)
+        number = 0
+        while not stuck.is_set():  # once some are on disk, it hangs
+            up.submit_nowait(random_capture(number := number + 1))
+            if up.stats().spooled:
+                works.clear()
+            time.sleep(0.001)
+        spooled, dropped = up.stats().spooled, up.stats().dropped
+        for _ in range(200):  # would never return if they waited for the disk
+            up.submit_nowait(random_capture(number := number + 1))
+        assert not works.is_set()
+        assert up.stats().spooled == spooled > 0
+        assert up.stats().dropped > dropped
         assert up.stats().peak_held_bytes <= 2_000_000
         assert spool_balanced(up)
+        works.set()
         store.gate.set()
-    assert slowest < 1.0  # a fsync would be 0.05 s, all of them 10 s
     stats = up.stats()
-    assert stats.dropped > 0
     assert stats.in_flight == 0
     assert spool_balanced(up)
 
@@ -285,14 +298,18 @@ def test_what_is_too_old_is_removed_and_counted(tmp_path: Path) -> None:
     assert spool_balanced(up)
 
 
-@pytest.mark.parametrize("deadline_s", [0.3, 1.0])
-def test_close_spools_everything_within_its_deadline(deadline_s: float, tmp_path: Path) -> None:
+def test_a_part_of_a_deadline_is_kept_for_the_disk() -> None:
+    assert [share_s(deadline_s) for deadline_s in (0.0, 0.5, 10.0, 3600.0)] == [0.0, 0.2, 4.0, 8.0]
+
+
+@pytest.mark.usefixtures("soon")
+def test_close_spools_everything_within_its_deadline(tmp_path: Path) -> None:
     """Waiting ones, those on the wire, and those that are not encoded yet."""
     store = FakeStore()
     store.gate.clear()
     up = uploader(store, tmp_path, max_in_flight=3)
     tickets = [up.submit(CAPTURE) for _ in range(40)]
-    up.close(deadline_s)
+    up.close(deadline_s=60)
     stats = up.stats()
     assert (stats.spooled, stats.in_flight, stats.held_bytes) == (40, 0, 0)
     assert {ticket.fate for ticket in tickets} == {Fate.SPOOLED}
@@ -305,6 +322,7 @@ def test_close_spools_everything_within_its_deadline(deadline_s: float, tmp_path
     assert set(later.objects) == {ticket.key for ticket in tickets}
 
 
+@pytest.mark.usefixtures("soon")
 def test_those_on_the_wire_that_finish_in_time_leave_no_file(tmp_path: Path) -> None:
     store = FakeStore()
     store.gate.clear()
@@ -312,7 +330,7 @@ def test_those_on_the_wire_that_finish_in_time_leave_no_file(tmp_path: Path) -> 
     for _ in range(2):
         up.submit(CAPTURE)
     until(lambda: store.concurrent == 2)
-    closing = threading.Thread(target=up.close, args=(2.0,))
+    closing = threading.Thread(target=up.close, args=(60.0,))
     closing.start()
     until(lambda: len(files(tmp_path)) == 2)
     store.gate.set()
@@ -322,6 +340,7 @@ def test_those_on_the_wire_that_finish_in_time_leave_no_file(tmp_path: Path) -> 
     assert spool_balanced(up)
 
 
+@pytest.mark.usefixtures("soon")
 def test_large_captures_are_spooled_and_drained_as_streams(tmp_path: Path) -> None:
     store = FakeStore()
     store.gate.clear()
@@ -329,7 +348,7 @@ def test_large_captures_are_spooled_and_drained_as_streams(tmp_path: Path) -> No
     up = uploader(store, tmp_path, budget=256 * 2**20, max_in_flight=1, stream_above_bytes=100_000)
     tickets = [up.submit(capture) for capture in captures]
     until(lambda: len(up._engine._bodies) >= 2)
-    up.close(deadline_s=3)
+    up.close(deadline_s=60)
     fates = [ticket.fate for ticket in tickets]
     assert fates.count(Fate.SPOOLED) == 4
     assert fates.count(Fate.FAILED) == 1  # its stream had been begun
@@ -342,12 +361,13 @@ def test_large_captures_are_spooled_and_drained_as_streams(tmp_path: Path) -> No
             assert json.loads(gzip.decompress(later.objects[ticket.key])) == capture
 
 
+@pytest.mark.usefixtures("soon")
 def test_what_cannot_be_encoded_fails_also_at_the_end(tmp_path: Path) -> None:
     store = FakeStore()
     store.gate.clear()
     up = uploader(store, tmp_path, max_in_flight=1)
     tickets = [up.submit(CAPTURE) for _ in range(3)] + [up.submit(b"{nope") for _ in range(3)]
-    up.close(deadline_s=1)
+    up.close(deadline_s=60)
     assert [ticket.fate for ticket in tickets] == [Fate.SPOOLED] * 3 + [Fate.FAILED] * 3
     assert spool_balanced(up)
     store.gate.set()

@@ -175,13 +175,15 @@ from packhorse.uploader.spool.spool import Spool
 root = Path(sys.argv[1])
 own = Spool(root, Quota(10**9, 1000))
 own.commit([own.write(Header("k", ObjectInfo()), [b"x"])])
+disowned, told = os.pipe()
 child = os.fork()
 if child == 0:
     own.disown()
     os.close(1)  # the test reads to its end
-    time.sleep(60)
+    os.write(told, b"x")
+    time.sleep(600)
     os._exit(0)
-time.sleep(0.1)
+os.read(disowned, 1)
 other = Spool(root, Quota(10**9, 1000))
 print(other.adopt(), child, flush=True)
 os._exit(0)

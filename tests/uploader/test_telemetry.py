@@ -160,7 +160,7 @@ def test_counters_do_not_fall_when_an_uploader_ends_and_names_add_up() -> None:
     for _ in range(2):
         with uploader(FakeStore(), name="twice") as up:
             telemetry.add(up._engine, "twice")
-            up.upload(CAPTURE, timeout_s=10)
+            up.upload(CAPTURE, timeout_s=60)
         telemetry.end(up._engine)
         telemetry.end(up._engine)
     labels = (("uploader", "twice"),)
@@ -209,7 +209,7 @@ def test_every_reason_of_the_account_has_its_label(reason: str) -> None:
 def test_the_dashboard_queries_only_metrics_that_exist(exported: Exported) -> None:
     with uploader(FakeStore(), name="dashboard", spool_dir=None) as up:
         exported.telemetry.add(up._engine, "dashboard")
-        up.upload(CAPTURE, timeout_s=10)
+        up.upload(CAPTURE, timeout_s=60)
         known = set(exported.scrape())
     known |= {metric.prometheus_name for metric in METRICS if ".spool." in metric.name}  # there with a spool only
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
@@ -227,7 +227,7 @@ def test_the_dashboard_queries_only_metrics_that_exist(exported: Exported) -> No
 def test_names_are_those_the_exporter_gives(exported: Exported, tmp_path: Path) -> None:
     with uploader(FakeStore(), name="names", spool_dir=tmp_path) as up:
         exported.telemetry.add(up._engine, "names")
-        up.upload(CAPTURE, timeout_s=10)
+        up.upload(CAPTURE, timeout_s=60)
         found = exported.scrape()
     mine = {name for name in found if name.startswith("packhorse_")}
     assert mine == {metric.prometheus_name for metric in (*METRICS, *PROCESS_METRICS)}
@@ -274,7 +274,7 @@ def test_an_async_uploader_brings_its_loop_lag() -> None:
     async def run() -> bool:
         opts = options(FakeStore(), name="loop")
         async with AsyncUploader("s3://bucket/p", profile=PROFILE, redact=False, options=opts) as up:
-            await up.upload(CAPTURE, timeout_s=10)
+            await up.upload(CAPTURE, timeout_s=60)
         return asyncio.get_running_loop() in telemetry.lag._beating
 
     assert asyncio.run(run())
