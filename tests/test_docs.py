@@ -23,3 +23,10 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     dead = [link for link in _LINK.findall(text) if not (page.parent / link).exists()]
     assert not dead
+
+
+def test_every_page_stands_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link).resolve() for link in _LINK.findall(index.read_text(encoding="utf-8"))}
+    pages = {page for page in (ROOT / "docs").rglob("*.md") if page != index and not page.name.startswith("0")}
+    assert sorted(page.name for page in pages - linked) == []

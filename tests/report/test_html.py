@@ -20,13 +20,13 @@ from packhorse.race.results import build_record
 from packhorse.report import html, rendered
 from packhorse.report.html import render
 from packhorse.report.html.answer import answer
-from packhorse.report.html.arms import ordered
+from packhorse.report.html.arms import label, left_out, ordered
 from packhorse.report.html.facts import ratio
 from packhorse.report.html.inert import script_json, visible
 from packhorse.report.html.order import median_interval
-from packhorse.report.html.waterfall_figure import STEPS, stage_seconds
+from packhorse.report.html.waterfall_figure import STEPS, stage_seconds, stages
 from packhorse.report.plots.pareto import front, pareto
-from tests.report.records import HOSTILE, hostile, published
+from tests.report.records import HOSTILE, hostile, published, with_verdicts
 
 MOST_BYTES = 5_000_000
 
@@ -111,7 +111,8 @@ def test_hostile_text_adds_no_element_and_no_attribute(page: str, hostile_page: 
 
 
 def test_hostile_text_is_shown(hostile_page: str) -> None:
-    assert "orjson-stream | isal:2 | raw | obstore&lt;/script&gt;&lt;script&gt;window.owned=1" in hostile_page
+    pipeline = published()["winner"]["pipeline"]
+    assert f"{pipeline}&lt;/script&gt;&lt;script&gt;window.owned=1" in hostile_page
     assert "{{7*7}}" in hostile_page
     assert not re.search("[\u2028\u2029\u202e\u200b\x07]", hostile_page)
 
@@ -149,14 +150,57 @@ def test_the_answer_says_how_much_faster_how_sure_and_what_to_do() -> None:
     found = answer(record)
     cards = {card.title: card for card in found.cards}
     held_out = record["winner"]["held_out"]
-    assert cards["× the original design"].value == f"{held_out['speedup_over_reference']:.3g}×"
-    assert "95 %: " in cards["× the original design"].about
-    assert list(cards)[1] == "× the common stack"
-    assert cards["per million captures"].value.startswith("$")
+    assert cards["× original design"].value == f"{held_out['speedup_over_reference']:.3g}×"
+    assert "95 %: " in cards["× original design"].about
+    assert list(cards)[1] == "× common stack"
+    assert cards["$ per million"].value.startswith("$")
     assert len(found.others) == len(record["winner"]["set_arms"]) - 1
     assert any("Noise floor" in sentence for sentence in found.confidence)
-    assert found.publish.startswith("packhorse publish ")
+    assert found.publish.splitlines()[-1].startswith("packhorse publish ")
     assert len(found.use.splitlines()) == 3
+
+
+def test_the_last_measurement_counts_also_where_it_writes_the_pool_otherwise() -> None:
+    record = published()
+    before = answer(record)
+    for row in record["held_out"]["results"]:
+        row["pipeline"] += ":pool=1234"
+    found = answer(record)
+    assert [card.value for card in found.cards] == [card.value for card in before.cards]
+    assert any("measured again" in sentence and "flatter" not in sentence for sentence in found.confidence)
+    assert found.cards[0].value == f"{record['winner']['held_out']['speedup_over_reference']:.3g}×"
+    assert found.headline.endswith(":")
+    assert record["winner"]["pipeline"] not in found.headline
+
+
+def test_names_in_plots_leave_out_what_the_chosen_pipeline_has_and_stay_apart() -> None:
+    record = with_verdicts()
+    words = record["winner"]["pipeline"].split(" | ")
+    for shortest in (False, True):
+        names = [label(row, record, shortest=shortest) for row in ordered(record)]
+        assert len(set(names)) == len(names)
+    assert f"◆ {words[1]}" in names
+    assert any(re.fullmatch(r"orjson \| gzip:6 \| boto3( @\d+)? \(common\)", name) for name in names)
+    assert left_out(record) == f"Names leave out what the chosen pipeline has, too: {words[0]}, {words[2]}."
+    record["winner"]["pipeline"] = None
+    assert left_out(record) == ""
+    assert label(record["results"][0], record).endswith(record["results"][0]["arm"])
+
+
+def test_by_throughput_all_stand_in_the_order_of_their_bars() -> None:
+    rates = [row["captures_per_s"] for row in ordered(with_verdicts())]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_an_upload_that_was_not_measured_alone_is_not_called_none() -> None:
+    record = published()
+    record["stages"]["stores"] = []
+    row = next(row for row in record["results"] if row["role"] == "candidate")
+    split = stage_seconds(row, record)
+    assert split is not None
+    assert "upload" not in split
+    assert sum(split.values()) == pytest.approx(row["in_flight"] * row["wall_s"])
+    assert "in the wait" in str(stages(record).table.lines[0])
 
 
 def test_a_race_that_was_not_measured_again_says_so() -> None:

@@ -58,6 +58,43 @@ def test_every_map_and_line_of_a_study_is_drawn_with_its_table() -> None:
     assert "interrupted" in " ".join(found[2].notes)
 
 
+def test_two_records_of_one_study_have_figures_and_tables_of_their_own() -> None:
+    found = sections([pools(), regimes(), pools()])
+    figures = [figure for section in found for figure in section.figures]
+    assert len({figure.name for figure in figures}) == len({figure.table.name for figure in figures}) == len(figures)
+
+
+def test_a_cell_measured_again_is_drawn_once() -> None:
+    record = pools()
+    again = {**record["samples"][0], "puts_per_s": 30.0}
+    record["samples"] += [again]
+    figure = sections([record])[0].figures[0]
+    assert figure.chart is not None
+    values = figure.chart["data"]["values"]
+    assert len({row["key"] for row in values}) == len(values)
+    assert next(row for row in values if row["key"] == "boto3:pool=1 @1")["value"] == 20.0
+    assert sum(line.key == "boto3:pool=1 @1" for line in figure.table.lines) == 2
+
+
+def test_the_load_study_shows_what_the_closed_loop_hides() -> None:
+    percentiles = {"p50_s": 0.01, "p90_s": 0.02, "p99_s": 0.03, "p999_s": 0.04, "max_s": 2.0}
+    late = {**percentiles, "p99_s": 1.9}
+    closed = {"response": percentiles, "service": percentiles, "corrected": late}
+    rows = {"closed loop": closed, "open loop, steady": {"response": late, "service": late, "corrected": {}}}
+    (found,) = sections([study("load", rows=rows, settings={"stall_s": 2.0})])
+    assert found.notes[0] == "The same stall of 2 s: p99 is 30 ms by the closed loop, 1.9 s by the open one."
+    (figure,) = found.figures
+    assert [line.cells[1].text for line in figure.table.lines] == [
+        "as it shows them",
+        "with HdrHistogram's correction",
+        "from due to done",
+        "from sent to done alone",
+    ]
+    assert figure.chart is not None
+    assert [row["far"] for row in figure.chart["data"]["values"]] == [30.0, 1900.0, 1900.0]
+    assert compiled(figure.chart)["marks"]
+
+
 def test_studies_stand_on_the_page_below_the_race() -> None:
     page = render(published(), [pools(), study("other")])
     assert "Pool × concurrency under a declared link" in page

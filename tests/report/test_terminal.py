@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from packhorse.race.record import read_record
 from packhorse.report import ranking, terminal
 from packhorse.report.interval_column import drawn
-from tests.report.records import ROOT, published
+from tests.report.records import published, with_verdicts
 
 _SPARK = re.compile(r"[·━●○│┿◀▶]{9,}")
 
@@ -61,7 +60,7 @@ def test_an_effect_of_nothing_has_an_axis() -> None:
 @pytest.fixture(scope="module")
 def judged() -> dict[str, Any]:
     """A race whose rows have verdicts."""
-    return read_record(ROOT / "reports" / "race-profiles")
+    return with_verdicts()
 
 
 @pytest.mark.parametrize("width", [80, 103, 104, 113, 114, 129, 130, 200])

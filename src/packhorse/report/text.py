@@ -72,3 +72,9 @@ def times(value: float | None) -> str:
 def percent(value: float) -> str:
     """``1.9 %``."""
     return f"{value * 100:.1f} %"
+
+
+def signed(value: float) -> str:
+    """One decimal with its sign; what rounds to zero is ``0.0``."""
+    shown = f"{value:+.1f}"
+    return "0.0" if shown in {"+0.0", "-0.0"} else shown

@@ -29,8 +29,9 @@ class Answer:
     """The page's first part.
 
     Attributes:
-        headline: The verdict in one sentence.
+        headline: The verdict in words that the pipeline follows.
         pipeline: The chosen pipeline; empty where there is none.
+        in_flight: How many captures it has in flight.
         others: The other arms of the winner set.
         cards: Its figures.
         confidence: Sentences on how sure this is.
@@ -40,6 +41,7 @@ class Answer:
 
     headline: str
     pipeline: str
+    in_flight: int
     others: tuple[str, ...]
     cards: tuple[Card, ...]
     confidence: tuple[str, ...]
@@ -47,7 +49,8 @@ class Answer:
     use: str
 
 
-PUBLISH = "packhorse publish DIR --to my-profile.toml    # DIR is this report's folder"
+PUBLISH = """# DIR is this report's folder
+packhorse publish DIR --to my-profile.toml"""
 USE = """from packhorse import Uploader
 with Uploader("s3://bucket/prefix", profile="my-profile.toml") as up:
     ticket = up.submit(capture)"""
@@ -62,8 +65,9 @@ def answer(record: Record) -> Answer:
     row = facts.chosen(rows, record)
     mine = facts.chosen(record["results"], record)
     return Answer(
-        headline=headline(record),
+        headline=_headline(record),
         pipeline=winner["pipeline"] or "",
+        in_flight=winner.get("in_flight") or 0,
         others=tuple(arm for arm in winner.get("set_arms", ()) if not mine or arm != mine["arm"]),
         cards=tuple(_cards(record, row, rows, mine)) if row and row["captures_per_s"] else (),
         confidence=tuple(_confidence(record, again=rows is held_out)),
@@ -72,8 +76,23 @@ def answer(record: Record) -> Answer:
     )
 
 
+def _headline(record: Record) -> str:
+    """As :func:`packhorse.report.markdown.headline`, without the pipeline, which the page shows below it."""
+    winner = record["winner"]
+    if winner["pipeline"] is None:
+        return headline(record)
+    if record["interrupted"]:
+        return "No winner is named, since the race was interrupted; ahead so far:"
+    if not winner["conclusive"]:
+        return f"No winner is named ({winner['why']}); ahead so far:"
+    if winner["named"]:
+        return f"Winner by {record['objective']}:"
+    count = len(winner["set_arms"])
+    return f"{count} pipelines cannot be told apart by {record['objective']}. Chosen ({winner['decided_by']}):"
+
+
 def _cards(record: Record, row: Row, rows: list[Row], mine: Row | None) -> Iterator[Card]:
-    for title, role in (("× the original design", "reference"), ("× the common stack", "common")):
+    for title, role in (("× original design", "reference"), ("× common stack", "common")):
         other = facts.of_role(rows, role)
         against = facts.ratio(row, other)
         if against and other:
@@ -89,7 +108,7 @@ def _cards(record: Record, row: Row, rows: list[Row], mine: Row | None) -> Itera
     tariff = facts.tariff_of(record)
     if dollars is not None:
         kept = f"CPU, PUT and {tariff.retention_days:g} days of storage; {tariff.name}"
-        yield Card("per million captures", f"${dollars:.3g}", kept)
+        yield Card("$ per million", f"${dollars:.3g}", kept)
 
 
 def _interval(against: facts.Ratio) -> str:

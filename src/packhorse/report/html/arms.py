@@ -12,9 +12,14 @@ _MARKS = {"chosen": "◆ chosen", "set": "● in the set", "reference": "the ori
 
 
 def ordered(record: Record) -> list[Row]:
-    """Measured rows from the best on, the A/A twin left out: the set by distance from the best, others by time."""
+    """Measured rows from the best on, the A/A twin left out.
+
+    By throughput all are ordered by time. By another objective those that were compared with the best come first, by
+    their distance from it; the presets and what was raced for other goals follow, by time.
+    """
     rows = [row for row in record["results"] if row["captures_per_s"] is not None and row["role"] != "aa-twin"]
-    return sorted(rows, key=lambda row: (_behind(row), row["wall_s"], row["arm"]))
+    by_time = record["objective"] == "throughput"
+    return sorted(rows, key=lambda row: (0.0 if by_time else _behind(row), row["wall_s"], row["arm"]))
 
 
 def _behind(row: Row) -> float:
@@ -37,8 +42,38 @@ def mark(row: Row, record: Record) -> str:
     return _MARKS.get(tone(row, record), "")
 
 
-def label(row: Row, record: Record) -> str:
-    """The arm, with its mark in front or what it stands for behind."""
+def label(row: Row, record: Record, *, shortest: bool = False) -> str:
+    """A row's name in plots, short enough for a phone: its mark, compressor, client and number in flight.
+
+    Encoder and base64 stand in it where they are not those of the chosen pipeline, and what it stands for behind.
+
+    Args:
+        row: A row of the results.
+        record: Its record.
+        shortest: Leave out the client, and the number in flight, too, where they are the chosen pipeline's.
+    """
     sign = {"chosen": "◆ ", "set": "● "}.get(tone(row, record), "")
-    name = {"common": " (common stack)", "reference": " (original design)"}.get(tone(row, record), "")
-    return f"{sign}{row['arm']}{name}"
+    name = {"common": " (common)", "reference": " (original)"}.get(tone(row, record), "")
+    words, (usual, flight) = row["arm"].rpartition(" @")[0].split(" | "), _chosen(record)
+    kept = f" @{row['in_flight']}"
+    if len(words) == len(usual) == 4:
+        left_out = {0, 2, 3} if shortest else {0, 2}
+        same = [index for index in range(4) if index in left_out and words[index] == usual[index]]
+        words = [word for index, word in enumerate(words) if index not in same]
+        kept = "" if shortest and row["in_flight"] == flight else kept
+    return f"{sign}{' | '.join(words)}{kept}{name}"
+
+
+def left_out(record: Record, *, shortest: bool = False) -> str:
+    """A sentence on what :func:`label` leaves out; empty where nothing is."""
+    words, flight = _chosen(record)
+    if len(words) != 4:
+        return ""
+    client = f", {words[3]} @{flight}" if shortest else ""
+    return f"Names leave out what the chosen pipeline has, too: {words[0]}, {words[2]}{client}."
+
+
+def _chosen(record: Record) -> tuple[list[str], int | None]:
+    """The chosen arm's stages and number in flight; no stages where nothing was chosen."""
+    row = next((row for row in record["results"] if tone(row, record) == "chosen"), None)
+    return (row["arm"].rpartition(" @")[0].split(" | "), row["in_flight"]) if row else ([], None)

@@ -31,10 +31,15 @@ class Ratio:
 
 
 def chosen(rows: list[Row], record: Record) -> Row | None:
-    """The row of the chosen pipeline, its A/A twin aside; None where it was not measured."""
+    """The row of the chosen pipeline, its A/A twin aside; None where it was not measured.
+
+    ``rows`` are the record's results, or those of its last measurement. Arms are compared: texts of pipelines differ
+    where one names a pool that goes without saying in the other.
+    """
     winner = record["winner"]
     wanted = (winner["pipeline"], winner.get("in_flight"))
-    return next((r for r in rows if (r["pipeline"], r["in_flight"]) == wanted and r["role"] != "aa-twin"), None)
+    arms = {r["arm"] for r in record["results"] if (r["pipeline"], r["in_flight"]) == wanted and r["role"] != "aa-twin"}
+    return next((row for row in rows if row["arm"] in arms and row["role"] != "aa-twin"), None)
 
 
 def of_role(rows: list[Row], role: str) -> Row | None:

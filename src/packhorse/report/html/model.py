@@ -81,10 +81,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Figures and tables under one heading."""
+    """Figures and tables under one heading; ``short`` is its name among the page's links."""
 
     name: str
     title: str
+    short: str
     figures: Sequence[Figure] = ()
     tables: Sequence[tuple[str, Table]] = ()
     notes: Sequence[str] = field(default=())

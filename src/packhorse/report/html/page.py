@@ -80,11 +80,11 @@ def race_sections(record: Record) -> list[Section]:
         ("Versions", lists.versions(record)),
     ]
     return [
-        Section("race", "The race, end to end", whole),
-        Section("sure", "How sure, and how late", sure),
-        Section("alone", "The stages alone", alone),
-        Section("doubts", "What limits this result", tables=doubts, notes=tuple(map(str, limits(record)))),
-        Section("origin", "What it was measured on", tables=origin),
+        Section("race", "The race, end to end", "race", whole),
+        Section("sure", "How sure, and how late", "confidence", sure),
+        Section("alone", "The stages alone", "stages", alone),
+        Section("doubts", "What limits this result", "limits", tables=doubts, notes=tuple(map(str, limits(record)))),
+        Section("origin", "What it was measured on", "machine", tables=origin),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from packhorse.report.html.arms import label, mark, ordered, tone
+from packhorse.report.html.arms import label, left_out, mark, ordered, tone
 from packhorse.report.html.facts import per_block, usd_per_million
 from packhorse.report.html.model import Cell, Figure, Line, Table, figure, text
 from packhorse.report.html.order import median_interval
@@ -26,7 +26,7 @@ def rates(record: Record) -> Figure:
         rows.append({**_common(row, record), **facts, "text": f"{rate(row['captures_per_s'])}/s"})
     about = (
         "Captures a second over the whole mix: medians over blocks (bars), 95 % intervals of the median (lines), and "
-        f"each block (ticks). ◆ chosen, ● in the winner set. By {record['objective']}."
+        f"each block (ticks). ◆ chosen, ● in the winner set. {left_out(record)}"
     )
     description = "Captures per second of each pipeline, end to end"
     chart = bars(rows, title="captures/s", description=description) if rows else None
@@ -71,7 +71,7 @@ def trade(record: Record) -> Figure:
         points = [1 / value for value in per_block(row).values()]
         low, high = median_interval(points) or (None, None)
         facts = {"size": row["bytes_out"] / 1e3, "speed": row["captures_per_s"], "low": low, "high": high}
-        rows.append({**_common(row, record), **facts})
+        rows.append({**_common(row, record), "label": label(row, record, shortest=True), **facts})
     best = front(rows)
     lines = [
         Line(
@@ -84,7 +84,8 @@ def trade(record: Record) -> Figure:
     columns = ("pipeline", "stored per capture", "captures/s", "front")
     table = Table("trade", columns, tuple(lines), "Size and speed, end to end")
     about = (
-        "Left is smaller, up is faster; the dashed front joins what nothing beats in both. Lines are 95 % intervals."
+        "Left is smaller, up is faster; the dashed front joins what nothing beats in both. Lines are 95 % intervals. "
+        + left_out(record, shortest=True)
     )
     description = "Captures per second against kilobytes stored, by pipeline"
     size, speed = "kB stored per capture", "captures/s"

@@ -10,7 +10,7 @@ from packhorse.report.html.order import median_interval, middle
 from packhorse.report.plots.bars import bars, forest
 from packhorse.report.plots.heat import heat
 from packhorse.report.plots.pareto import pareto
-from packhorse.report.text import bytes_, number, rate, seconds
+from packhorse.report.text import bytes_, number, rate, seconds, signed
 
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -119,13 +119,13 @@ def base64_cost(record: Record) -> Figure:
             continue
         low, high = median_interval(points) or (None, None)
         more = 100 * (row["bytes_out"] / plain["bytes_out"] - 1)
-        shown = f"{value:+.1f} % time, {more:+.0f} % bytes"
+        shown = f"{signed(value)} %"
         rows.append({
-            "key": name, "label": " | ".join(name.split(" | ")[1:]), "text": shown, "tone": "set", "value": value,
+            "key": name, "label": name, "text": shown, "tone": "set", "value": value,
             "low": low, "high": high, "points": points,
         })  # fmt: skip
-        ends = "–" if low is None or high is None else f"{low:+.1f} to {high:+.1f} %"
-        cells = (figure(value, f"{value:+.1f} %"), figure(low, ends), figure(more, f"{more:+.1f} %"))
+        ends = "–" if low is None or high is None else f"{signed(low)} to {signed(high)} %"
+        cells = (figure(value, f"{signed(value)} %"), figure(low, ends), figure(more, f"{signed(more)} %"))
         lines.append(Line((text(name, code=True), *cells), name))
     lines += [
         Line(
@@ -138,6 +138,7 @@ def base64_cost(record: Record) -> Figure:
         )
         for row in _measured(record, "base64")
     ]
+    rows.sort(key=lambda row: row["key"])
     about = (
         "What base64 adds to the same pipeline without it: CPU time by block (ticks), median and 95 % interval; and "
         "bytes, always a third more, which the link and the storage pay for."
@@ -151,7 +152,7 @@ def base64_cost(record: Record) -> Figure:
 def clients(record: Record) -> Figure:
     """Captures a second of each store client at each concurrency."""
     rows = []
-    for row in _measured(record, "stores"):
+    for row in sorted(_measured(record, "stores"), key=lambda row: row["in_flight"]):
         client, speed = row["pipeline"].rpartition(" | ")[2], row["captures_per_s"]
         place = {"key": row["candidate"], "across": row["in_flight"], "down": client}
         rows.append({**place, "value": speed, "text": rate(speed)})

@@ -29,6 +29,23 @@ _TONES = {
 }
 
 
+def notes(record: Record) -> list[str]:
+    """How many tasks each way carries."""
+    goals = record.get("goals") or {}
+    knees, highest = goals.get("knees"), goals.get("highest_measured", {})
+    if not knees:
+        return []
+    told = (
+        f"{way} {knee}{' (the most that was tried)' if knee == highest.get(way) else ''}" for way, knee in knees.items()
+    )
+    return [f"Tasks at once up to which latency stays within 1.1 times that of one: {', '.join(told)}."]
+
+
+def tables(_: Record) -> list[tuple[str, Table]]:
+    """None beside the figures' own."""
+    return []
+
+
 def figures(record: Record) -> list[Figure]:
     """One plot a figure; levels that were ended early have none of some."""
     return [_figure(record["levels"], name, *drawn) for name, drawn in _DRAWN.items()]
@@ -57,4 +74,4 @@ def _figure(levels: Record, name: str, title: str, unit: str, factor: float) -> 
     table = Table(f"parallelism-{name}", ("way", "tasks at once", unit), tuple(told), title)
     about = "By tasks at once. Levels that had to be ended early are missing."
     chart = lines(rows, x="tasks at once", y=unit, description=title) if rows else None
-    return Figure(f"parallelism-{name}", title, about, table, chart)
+    return Figure(f"parallelism-{name}", title, about, table, chart, wide=name == "ratio")

@@ -13,6 +13,23 @@ Record = dict[str, Any]
 _COLUMNS = ("capture", "uplink, Mbit/s", "wins", "captures/s", "× uncompressed", "limited by")
 
 
+def notes(record: Record) -> list[str]:
+    """How far the map was checked."""
+    checked = record["checked"]
+    error = number(100 * (checked.get("median_absolute_error") or 0))
+    right = checked.get("winner_right_at")
+    told = f"Predictions were off by {error} % in the median of {checked.get('runs', 0)} real runs."
+    points = (
+        f" The predicted winner really won at {right} of {checked.get('points')} points." if right is not None else ""
+    )
+    return [told + points]
+
+
+def tables(_: Record) -> list[tuple[str, Table]]:
+    """None beside the figures' own."""
+    return []
+
+
 def figures(record: Record) -> list[Figure]:
     """One map a number of cores."""
     return [_figure(record, cores) for cores in sorted({row["cores"] for row in record["cells"]})]
@@ -26,7 +43,8 @@ def _figure(record: Record, cores: int) -> Figure:
         gain = row["captures_per_s"] / row["uncompressed_captures_per_s"]
         size, bandwidth = bytes_(row["plain_bytes"]), f"{row['mbit']:,g}"
         key = f"{wins} {size} {bandwidth} Mbit/s"
-        cells.append({"key": key, "across": row["mbit"], "down": size, "value": gain, "text": wins})
+        place = {"key": key, "across": _bits(row["mbit"]), "down": size}
+        cells.append({**place, "value": gain, "text": wins, "more": times(gain)})
         told = (
             figure(row["plain_bytes"], size), figure(row["mbit"], bandwidth), text(", ".join(row["winners"])),
             figure(row["captures_per_s"], rate(row["captures_per_s"])), figure(gain, times(gain)),
@@ -35,11 +53,13 @@ def _figure(record: Record, cores: int) -> Figure:
         lines.append(Line(told, key))
     title = f"What wins on {cores} core{'' if cores == 1 else 's'}"
     about = (
-        "The compressor that wins by throughput, by uplink and size of a capture; light where it gains most over "
-        "sending uncompressed. Computed from measured rates; predictions were off by "
-        f"{number(100 * (record['checked'].get('median_absolute_error') or 0))} % in the median of "
-        f"{record['checked'].get('runs', 0)} real runs."
+        "The compressor that wins by throughput, by uplink and size of a capture, and how many times more captures it "
+        "brings through than no compression does; light where that is most. Computed from measured rates."
     )
-    chart = heat(cells, across="uplink, Mbit/s", down="", description=title) if cells else None
+    chart = heat(cells, across="uplink, bit/s", down="", description=title) if cells else None
     table = Table(f"regimes-{cores}", _COLUMNS, tuple(lines), title)
     return Figure(f"regimes-{cores}", title, about, table, chart, wide=True, broad=True)
+
+
+def _bits(mbit: float) -> str:
+    return f"{mbit:g} M" if mbit < 1000 else f"{mbit / 1000:g} G"

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from packhorse.report import verdicts
-from packhorse.report.html.arms import label, ordered, tone
+from packhorse.report.html.arms import label, left_out, ordered, tone
 from packhorse.report.html.model import Cell, Figure, Line, Table, figure, text
 from packhorse.report.plots.bars import forest
 
@@ -41,6 +41,7 @@ def figure_of(record: Record) -> Figure:
             shown = {"key": row["arm"], "label": label(row, record), "tone": tone(row, record), "points": []}
             said = word if middle == 0 else f"{middle:+.1f} % {word}"
             rows.append({**shown, "value": middle, "low": low, "high": high, "text": said})
+    rows.sort(key=lambda row: row["value"])
     noise = record["noise"] or {}
     floor = _per_cent(noise.get("floor"))
     chart = None
@@ -48,7 +49,13 @@ def figure_of(record: Record) -> Figure:
         description = f"Each pipeline's cost over that of {over}, in per cent, with intervals"
         chart = forest(rows, title="% over it", floor=floor, description=description)
     table = Table("verdicts", _COLUMNS, tuple(lines), "Differences with 95 % intervals, beside the noise floor")
-    return Figure("verdicts", "Verdicts, and the noise they stand above", _about(over, floor), table, chart)
+    return Figure(
+        "verdicts",
+        "Verdicts, and the noise they stand above",
+        f"{_about(over, floor)} {left_out(record)}",
+        table,
+        chart,
+    )
 
 
 def _effect(row: Row, record: Record, *, judged: bool) -> tuple[Row, str | None, str]:

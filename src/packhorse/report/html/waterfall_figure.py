@@ -6,13 +6,15 @@ from typing import Any
 
 from packhorse.report.html.arms import ordered
 from packhorse.report.html.facts import chosen, of_role
-from packhorse.report.html.model import Figure, Line, Table, figure, text
+from packhorse.report.html.model import Cell, Figure, Line, Table, figure, text
 from packhorse.report.plots.waterfall import waterfall
 from packhorse.report.text import seconds
 
 Record = dict[str, Any]
 Row = dict[str, Any]
 
+#: Said of an upload that was not measured by itself.
+_IN_WAIT = "in the wait"
 STEPS = ("encode", "compress", "base64", "upload", "wait")
 
 
@@ -24,7 +26,8 @@ def stage_seconds(row: Row, record: Record) -> dict[str, float] | None:
     and what stages cost each other. Where stages alone take longer than the whole, the wait is 0 and they overlapped.
 
     Returns:
-        None where a stage was not measured alone at these settings.
+        None where a stage was not measured alone at these settings. Without ``upload`` where the client was not
+        measured with one capture in flight: the wait then holds the upload, too.
     """
     words = row["pipeline"].split(" | ")
     found = {}
@@ -36,8 +39,13 @@ def stage_seconds(row: Row, record: Record) -> dict[str, float] | None:
     under_way = row["in_flight"] * row["wall_s"]
     upload = _upload(record, words[3]) if len(words) > 3 else None
     rest = max(0.0, under_way - sum(found.values()))
-    found["upload"] = min(rest, upload) if upload is not None else 0.0
-    return {**found, "wait": rest - found["upload"]}
+    if upload is None:
+        return {**found, "wait": rest}
+    return {**found, "upload": min(rest, upload), "wait": rest - min(rest, upload)}
+
+
+def _cell(value: float | None) -> Cell:
+    return figure(value, _IN_WAIT if value is None else seconds(value))
 
 
 def _alone(record: Record, stage: str, name: str) -> float | None:
@@ -66,20 +74,22 @@ def stages(record: Record) -> Figure:
             continue
         known.append(row["arm"])
         begin = 0.0
-        for step, length in split.items():
-            end = begin + length * 1e3
-            shown = seconds(length) if length else "none"
+        for step in STEPS:
+            length = split.get(step)
+            end = begin + (length or 0.0) * 1e3
+            shown = _IN_WAIT if length is None else seconds(length) if length else "none"
             rows.append({"key": row["arm"], "step": step, "begin": begin, "end": end, "text": shown})
             begin = end
         whole = sum(split.values())
         rows.append({"key": row["arm"], "step": "in all", "begin": 0.0, "end": begin, "text": seconds(whole)})
-        cells = (text(row["arm"], code=True), *(figure(split[step], seconds(split[step])) for step in STEPS))
+        cells = (text(row["arm"], code=True), *(_cell(split.get(step)) for step in STEPS))
         lines.append(Line((*cells, figure(whole, seconds(whole))), row["arm"]))
     mine, reference = chosen(record["results"], record), of_role(record["results"], "reference")
     about = (
         "The mean time a capture is under way: ◆ chosen (orange), or the one picked, above the original (grey). "
         "Encode, compress and base64 are what they take alone; upload is one PUT at a time through the same client; "
-        "wait is the rest: for a core, a slot or the server, and what stages cost each other."
+        "wait is the rest: for a core, a slot or the server, and what stages cost each other. An upload that was not "
+        "measured one at a time is in the wait."
     )
     table = Table("stages", ("pipeline", *STEPS, "in all"), tuple(lines), "Time by stage, mean per capture")
     chart = None

@@ -89,7 +89,7 @@ def forest(rows: Sequence[Row], *, title: str, floor: float | None, description:
         floor: Half the width of the noise band, in per cent; None where noise was not measured.
         description: Of the plot, in words.
     """
-    x = amount("value", title, format="+,.6~f")
+    x = amount("value", title, format="+,.6~f", labelExpr="datum.value === 0 ? '0' : datum.label")
     whole = {"y": {"value": 0}, "y2": {"value": "height"}}
     once: Spec = {"values": [{}]}
     zero = {

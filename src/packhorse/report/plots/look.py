@@ -23,7 +23,7 @@ ROW_PX = 40
 #: Pixels of a bold character, of the usual size, at most on average.
 _CHARACTER_PX = 7.4
 #: Names shrink a little where space is short.
-_NAME_SIZE: Spec = {"expr": "width < 440 ? 11 : 12"}
+_NAME_SIZE: Spec = {"expr": "width < 440 ? 11 : width < 620 ? 11.5 : 12"}
 CONFIG: Spec = {
     "background": None,
     "font": "system-ui, sans-serif",

@@ -78,7 +78,7 @@
     if (value === null || value === undefined || value === "" || !datum || !datum.key) { tip.hidden = true; return; }
     tip.replaceChildren();
     const head = document.createElement("b");
-    head.textContent = datum.label || datum.key;
+    head.textContent = datum.key;
     tip.append(head, [datum.step, datum.text].filter(Boolean).join(": ") || describe(datum));
     tip.hidden = false;
     const box = tip.getBoundingClientRect();

@@ -1,0 +1,246 @@
+"""The tutorial and the how-to pages, followed step by step against a server on this machine; all other pages' commands
+and code are checked without being run.
+
+Commands that take minutes (a race, a gate) are only checked; where later steps need a race's folder, the published race
+stands in for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from packhorse import Uploader, fetch, load_profile
+from packhorse.cli import run
+from packhorse.lab.targets import Target, start_target
+from packhorse.race.gate.config import read_config
+from packhorse.stores import obstore_sync
+from packhorse.wire import suffix
+from tests.guides import PAGES, ROOT, blocks, commands, program, wrong_block, wrong_mentions
+
+HOWTO = ROOT / "docs" / "howto"
+CAPTURE: dict[str, Any] = {
+    "log": {"version": "1.2", "entries": [{"request": {"url": "/"}, "time": n} for n in range(9)]}
+}
+#: Checked, not run: they take minutes, install, or talk to what is not here.
+NOT_RUN = {"race", "gate", "study"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_and_every_block_is_right(page: Path) -> None:
+    made = page.name == "reference.md"  # its blocks are signatures
+    assert made or [wrong for block in blocks(page) if (wrong := wrong_block(block))] == []
+    assert wrong_mentions(page) == []
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Target]:
+    with start_target("moto", bucket="debug-captures") as running:
+        yield running
+
+
+class Reader:
+    """Follows a page in an empty folder, as somebody does who types what it shows."""
+
+    def __init__(self, server: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._environment = monkeypatch
+        self.endpoint = server.endpoint
+        self.names: dict[str, Any] = {}
+        self.statuses: list[int] = []
+        #: What stands on the page for what differs here.
+        self.instead: dict[str, str] = {"http://127.0.0.1:9000": server.endpoint.url or ""}
+
+    def follow(self, page: Path, *, python: bool = True) -> None:
+        """All blocks in turn."""
+        for block in blocks(page):
+            if block.language == "sh":
+                self.shell(block.text)
+            elif block.language == "python" and python:
+                self.python(block.text)
+
+    def python(self, text: str) -> None:
+        exec(compile(self._here(text), "page", "exec"), self.names)
+
+    def shell(self, text: str) -> None:
+        for words in commands(self._here(text)):
+            name, arguments = program(words)
+            if name == "export":
+                for setting in arguments:
+                    self._environment.setenv(*setting.split("=", 1))
+            elif name == "packhorse" and arguments[0] == "race":
+                self._raced(Path(arguments[arguments.index("-o") + 1]))
+            elif name == "packhorse" and arguments[0] not in NOT_RUN:
+                self.statuses.append(run(arguments))
+
+    def _here(self, text: str) -> str:
+        for shown, mine in self.instead.items():
+            text = text.replace(shown, mine)
+        return text
+
+    @staticmethod
+    def _raced(folder: Path) -> None:
+        folder.mkdir()
+        shutil.copy(ROOT / "reports" / "race-profiles" / "record.json", folder)
+
+
+@pytest.fixture
+def reader(server: Target, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Reader]:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    settings = {
+        "ENDPOINT_URL_S3": server.endpoint.url,
+        "ACCESS_KEY_ID": server.endpoint.access_key,
+        "SECRET_ACCESS_KEY": server.endpoint.secret_key,
+        "REGION": "us-east-1",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(f"AWS_{name}", value or "")
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+    yield Reader(server, monkeypatch)
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_the_tutorial(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+    pages = blocks(ROOT / "docs" / "tutorial.md")
+    before = [block for block in pages if block.language == "sh"][:-1]
+    for block in before:
+        reader.shell(block.text)
+    assert [status for status in reader.statuses if status not in {0, 1, 3}] == []  # doctor warns, judge may not decide
+    assert Path("my-profile.toml").is_file()
+    assert Path("my-race-cost", "report.md").is_file()
+    capture = json.loads(Path("my.har").read_text())
+    service, loop = (block for block in pages if block.language == "python")
+    reader.python(service.text)
+    capsys.readouterr()
+    reader.names["after_request"](capture)
+    url = capsys.readouterr().out.split()[-1]
+    reader.names["uploader"].close()
+    reader.python(loop.text)
+    asyncio.run(reader.names["main"]([capture, CAPTURE]))
+    assert "bytes stored" in capsys.readouterr().out
+    reader.instead["s3://debug-captures/checkout/KEY"] = url
+    reader.shell([block for block in pages if block.language == "sh"][-1].text)
+    assert len(json.loads(Path("capture.har").read_text())["log"]["entries"]) == 120
+
+
+def test_the_readme(reader: Reader) -> None:
+    (code,) = (block.text for block in blocks(ROOT / "README.md") if block.language == "python")
+    reader.instead["s3://bucket/debug"] = "s3://debug-captures/readme"
+    reader.names.update(capture={**CAPTURE}, log=logging.getLogger("test"))
+    reader.python(code)
+    assert reader.names["capture"] == CAPTURE
+
+
+def test_choosing_a_profile(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+    reader.follow(HOWTO / "choose-a-profile.md")
+    assert len(reader.statuses) == 6
+    assert set(reader.statuses) <= {0, 3}  # judging by cost may not decide
+    assert "bytes stored" in capsys.readouterr().out
+    text = (HOWTO / "choose-a-profile.md").read_text(encoding="utf-8")
+    for name, ending in re.findall(r"\| `(\w+)` \| `([\w.]+)` \|", text):
+        assert suffix(load_profile(name).pipeline.wire) == ending
+
+
+def test_the_gates_rows_are_rows(tmp_path: Path) -> None:
+    for page in (HOWTO / "gate-in-ci.md", ROOT / "docs" / "gate.md"):
+        (rows,) = (block.text for block in blocks(page) if block.language == "toml")
+        (tmp_path / "pyproject.toml").write_text(rows, encoding="utf-8")
+        assert len(read_config(tmp_path).rows) >= 2
+
+
+def test_running_in_a_service(reader: Reader) -> None:
+    reader.follow(HOWTO / "run-in-an-asyncio-service.md")
+
+    async def served() -> str:
+        app = SimpleNamespace(state=SimpleNamespace())
+        async with reader.names["lifespan"](app):
+            request = SimpleNamespace(app=app, state=SimpleNamespace(entries=CAPTURE["log"]["entries"]))
+            answer = await reader.names["checkout"](request)
+        assert app.state.captures.stats().uploaded == 1
+        return str(answer["capture"])
+
+    assert fetch(asyncio.run(served())) == CAPTURE
+
+
+def test_surviving_an_outage(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+    reader.follow(HOWTO / "survive-a-restart.md", python=False)
+    assert reader.statuses == [0, 0, 1, 0]
+    assert "spooled" in capsys.readouterr().err
+    assert [file for file in Path("spool").rglob("*") if file.suffix == ".capture"] == []
+    reader.follow(HOWTO / "survive-a-restart.md")
+    assert fetch(reader.names["ticket"].url) == {"log": {"version": "1.2", "entries": []}}
+
+
+def test_other_endpoints(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
+    reader.follow(HOWTO / "other-endpoints.md")
+    assert reader.statuses[1:] == [0, 0]
+    assert capsys.readouterr().out.split()[-1].startswith("s3://debug-captures/checkout/")
+
+
+def body(reader: Reader, url: str) -> bytes:
+    store = obstore_sync.make(endpoint=reader.endpoint, pool=1)
+    with store.open(url.removeprefix("s3://debug-captures/")) as found:
+        content = b"".join(found.chunks)
+    store.close()
+    return content
+
+
+def test_reading_with_standard_tools(reader: Reader) -> None:
+    stored = {}
+    for profile in ("default", "text"):
+        with Uploader("s3://debug-captures/checkout", profile=profile, redact=False) as uploader:
+            receipt = uploader.upload(CAPTURE)
+        stored[receipt.key.partition(".json")[2]] = (body(reader, receipt.url), receipt.sha256)
+    page = HOWTO / "read-with-standard-tools.md"
+    lines = [line for block in blocks(page) if block.language == "sh" for line in block.text.splitlines()]
+    piped = [match for line in lines if (match := re.match(r"aws s3 cp \S+KEY\.json(\S+) - \| ([^>]+)", line))]
+    assert len(piped) == 3
+    for ending, command in (match.groups() for match in piped):
+        content, sha256 = stored[ending]
+        made = subprocess.run(["bash", "-c", command], input=content, capture_output=True, check=True).stdout
+        if "sha256sum" in command:
+            assert made.decode().split()[0] == sha256
+        else:
+            assert json.loads(made) == CAPTURE
+    Path("capture.json.gz").write_bytes(stored[".gz"][0])
+    reader.follow(page)
+    assert reader.names["capture"] == CAPTURE
+
+
+def test_watching(reader: Reader) -> None:
+    page = HOWTO / "watch-in-grafana.md"
+    shown = blocks(page)
+    (code,) = (block.text for block in shown if block.language == "python")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    asked = "import urllib.request\nprint(urllib.request.urlopen('http://127.0.0.1:9464/metrics').read().decode())\n"
+    program_text = (code + asked).replace("9464", port)
+    # In a process of its own: OpenTelemetry's provider can be set once.
+    told = subprocess.run([sys.executable, "-c", program_text], capture_output=True, text=True, check=True).stdout
+    (pattern,) = re.findall(r"grep -E '(.+?)'", page.read_text(encoding="utf-8"))
+    counts = [line.split() for line in told.splitlines() if re.search(pattern, line)]
+    names = [f"packhorse_uploader_{name}" for name in ("submitted", "captures", "in_flight")]
+    totals = [sum(float(value) for name, value in counts if name.startswith(start)) for start in names]
+    assert totals == [1.0, 1.0, 0.0]
+    known = set(re.findall(r"`(packhorse_\w+)`", (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")))
+    rules = next(
+        found for block in shown if block.language == "yaml" and "groups" in (found := yaml.safe_load(block.text))
+    )
+    for rule in rules["groups"][0]["rules"]:
+        assert set(re.findall(r"packhorse_\w+", rule["expr"])) <= known
