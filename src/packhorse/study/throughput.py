@@ -26,9 +26,10 @@ from packhorse.lab.targets import start_target
 from packhorse.model import materialized
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import load_profile
-from packhorse.stores.base import Endpoint
+from packhorse.stores.base import Endpoint, ObjectInfo
 from packhorse.study import submit_cost
 from packhorse.study.blocks import fresh, median_ratio, orders
+from packhorse.uploader.keys import new_key
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
 from packhorse.wire import describe
@@ -134,7 +135,7 @@ def _arm(arm: str, spec: Spec, capture: Any) -> Iterator[tuple[Callable[[int], o
         options = UploaderOptions(
             endpoint=spec.endpoint, max_in_flight=spec.in_flight, plain_sha256="no SHA-256" not in arm
         )
-        url = f"s3://{spec.endpoint.bucket}/study"
+        url = f"s3://{spec.endpoint.bucket}/{_folder()}"
         with Uploader(url, options=options, redact="redacting" in arm) as uploader:
             keys: list[str] = []
 
@@ -149,29 +150,39 @@ def _arm(arm: str, spec: Spec, capture: Any) -> Iterator[tuple[Callable[[int], o
     yield from _hand_written(pipeline, spec, capture, hashed=arm == HAND_HASHED, encoded=arm == PUT_ALONE)
 
 
+def _folder() -> str:
+    """A folder that no other arm has: servers get slower as one grows."""
+    return f"study-{time.time_ns()}"
+
+
 def _hand_written(
     pipeline: Pipeline, spec: Spec, capture: Any, *, hashed: bool, encoded: bool
 ) -> Iterator[tuple[Callable[[int], object], Callable[[], str]]]:
     """What one would write without packhorse: a thread pool, each task encodes and puts."""
     assert pipeline.store is not None
     store = pipeline.store.make(endpoint=spec.endpoint)
+    folder = _folder()
     mine = threading.local()
     ready = b"".join(pipeline.encode(capture)) if encoded else None
 
-    def task(number: int) -> None:
+    def put(body: bytes, info: ObjectInfo) -> str:
+        key = new_key(folder, "")  # new objects, as the uploader's: to replace one is less work for the server
+        store.put(key, body, info)
+        return key
+
+    def task(_: int) -> str:
         if ready is not None:
-            store.put(f"hand/{number}", ready, describe(pipeline, "study"))
-            return
+            return put(ready, describe(pipeline, "study"))
         if not hasattr(mine, "codec"):
             mine.codec = pipeline.codec()
         tally = Tally(digest=sha256() if hashed else None)
         body = b"".join(mine.codec.encode(capture, tally=tally))
         info = describe(pipeline, "study", sha256=tally.hexdigest() or None)
-        store.put(f"hand/{number}", body, info)
+        return put(body, info)
 
-    task(0)  # rclone sometimes answers 500 when several requests make the same folder at once
+    first = task(0)  # rclone sometimes answers 500 when several requests make the same folder at once
     with ThreadPoolExecutor(spec.in_flight) as pool:
-        yield lambda count: deque(pool.map(task, range(count)), 0), lambda: "hand/0"
+        yield lambda count: deque(pool.map(task, range(count)), 0), lambda: first
     store.close()
 
 
