@@ -157,6 +157,7 @@ class Trying:
             if not job.paid:
                 self.breaker.trip(now_s)
         job.trouble = error.with_traceback(None)
+        error.__context__ = None  # a client's own exceptions hold on to what they were about
         self.again.append(job)
         return True
 
