@@ -1,6 +1,7 @@
-"""A service that is ended in one of several ways: ``python -m tests.uploader.ends_child HOW FOLDER DEADLINE_S``.
+"""A service that is ended in one of several ways: ``python -m tests.uploader.ends_child HOW FOLDER DEADLINE S3 DRAIN``.
 
-S3 hangs or works. It prints the keys it has submitted, then ``ready``; the end comes after that.
+S3 hangs or works. It prints the keys it has submitted, then ``ready``; the end comes after that. DRAIN is the part of
+the deadline, in seconds, in which nothing is spooled yet; where it is empty, the uploader decides.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import threading
 import time
 from typing import Any
 
+from packhorse.uploader import closing
 from packhorse.uploader.aio import AsyncUploader
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.signals import close_on_signal
 from packhorse.uploader.sync import Uploader
 from tests.uploader.fakes import PROFILE, FakeStore, options
 
-CAPTURES = 25
+CAPTURES = 12
 
 
 def arguments(folder: str, deadline_s: float, *, works: bool) -> dict[str, Any]:
@@ -77,7 +79,10 @@ async def service(how: str, given: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    how, folder, deadline_s, works = sys.argv[1:]
+    how, folder, deadline_s, works, drain_s = sys.argv[1:]
+    if drain_s:  # then the disk may be as slow as it likes
+        closing.share_s = lambda deadline_s: deadline_s - float(drain_s)  # type: ignore[attr-defined]
+        closing.EXIT_SPOOL_S = float(deadline_s)  # type: ignore[misc]
     given = arguments(folder, float(deadline_s), works=works == "works")
     if how in {"cancelled", "ctrl-c"}:
         asyncio.run(service(how, given))
