@@ -28,14 +28,14 @@ from packhorse.lab.targets import Target, start_target
 from packhorse.stores import boto3_put
 from packhorse.stores.base import ObjectInfo
 
-GONE_LIMIT_S = 20.0
+GONE_LIMIT_S = 60.0
 HOLDER = """
 import sys, time
 from packhorse.lab.link.model import Link
 from packhorse.lab.link.running import start_link
 with start_link(Link(), "http://127.0.0.1:9") as link:
     print(link.server.pid, flush=True)
-    time.sleep(120)
+    time.sleep(600)
 """
 
 

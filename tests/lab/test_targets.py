@@ -22,14 +22,14 @@ from packhorse.stores import obstore_sync
 from packhorse.stores.base import ObjectInfo
 
 #: Seconds within which a stopped server's processes must be gone; a bound for hanging, not a measurement.
-GONE_LIMIT_S = 20.0
+GONE_LIMIT_S = 60.0
 
 HOLDER = """
 import sys, time
 from packhorse.lab.targets import start_target
 with start_target(sys.argv[1]) as target:
     print(target.server.pid, flush=True)
-    time.sleep(120)
+    time.sleep(600)
 """
 
 

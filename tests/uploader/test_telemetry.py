@@ -53,7 +53,7 @@ class Exported:
     port: int
 
     def scrape(self) -> dict[str, dict[Labels, float]]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as answer:
             text = answer.read().decode()
         found: dict[str, dict[Labels, float]] = {}
         for family in text_string_to_metric_families(text):
