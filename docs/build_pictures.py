@@ -37,7 +37,7 @@ body { margin: 0; padding: 24px 32px; font: 15px/1.5 system-ui, sans-serif; back
   color: light-dark(#1b1d21, #eceef2); }
 h1 { line-height: 1.25; margin: 0 0 12px; padding-bottom: 8px; border-bottom: 1px solid light-dark(#d9dce2, #3a3f48); }
 table { border-collapse: collapse; margin: 12px 0; font-variant-numeric: tabular-nums; }
-th, td { border: 1px solid light-dark(#d9dce2, #3a3f48); padding: 5px 12px; text-align: left; }
+th, td { border: 1px solid light-dark(#d9dce2, #3a3f48); padding: 5px 12px; text-align: left; white-space: nowrap; }
 code { background: light-dark(#eff1f3, #2a2e36); padding: .15em .35em; border-radius: 5px; font-size: .88em; }
 </style><body>"""
 
@@ -66,9 +66,9 @@ def pictures() -> Iterator[Picture]:
     race = html.render(read_record(REPORTS / "race-profiles"), read_studies([REPORTS / "study-pools.json"]))
     yield Picture("report", race, 1160, 780)
     yield Picture("trade", race, 760, element="#figure-trade")
-    yield Picture("pools", race, 1160, element="#figure-pools-0")
+    yield Picture("pools", race, 1160, element="figure:has-text('through same-region, bodies of 20 kB')")
     summary = MarkdownIt("commonmark").enable("table").render(markdown(read_gate(REPORTS / "gate-example")))
-    yield Picture("gate", _SUMMARY + summary, 1000, element="body")
+    yield Picture("gate", _SUMMARY + summary, 1100, element="body")
 
 
 def draw(browser: Browser, picture: Picture, folder: Path) -> Iterator[Path]:

@@ -227,8 +227,7 @@ def test_the_data_can_be_downloaded_as_it_was(page: Page, tmp_path: Path) -> Non
     assert json.loads((tmp_path / "record.json").read_text()) == published()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("which", ["studies", "hostile"])
+@pytest.mark.parametrize(("which", "width"), [*(("studies", width) for width in WIDTHS), ("hostile", WIDTHS[0])])
 def test_nothing_needs_scrolling_sideways(browser: Browser, files: dict[str, Path], width: int, which: str) -> None:
     with opened(browser, files[which], viewport={"width": width, "height": 800}) as page:
         assert sideways(page) <= 0

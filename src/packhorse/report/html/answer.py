@@ -98,10 +98,10 @@ def _cards(record: Record, row: Row, rows: list[Row], mine: Row | None) -> Itera
         if against and other:
             yield Card(title, times(against.value), f"{_interval(against)}; {other['pipeline']} @{other['in_flight']}")
     speed = f"{bytes_(row['raw_bytes_per_s'])}/s of raw capture, {row['in_flight']} in flight"
-    yield Card("captures a second", rate(row["captures_per_s"]), speed)
+    yield Card("captures/s", rate(row["captures_per_s"]), speed)
     share = row["bytes_out"] * row["captures_per_s"] / row["raw_bytes_per_s"]
-    yield Card("stored per capture", bytes_(row["bytes_out"]), f"{percent(share)} of the compact JSON")
-    yield Card("CPU per capture", seconds(row["cpu_s"]), "the client's, all threads")
+    yield Card("stored/capture", bytes_(row["bytes_out"]), f"{percent(share)} of the compact JSON")
+    yield Card("CPU/capture", seconds(row["cpu_s"]), "the client's, all threads")
     if mine and mine["peak_rss_bytes"] is not None:
         yield Card("peak memory", bytes_(mine["peak_rss_bytes"]), "above the loaded captures")
     dollars = facts.usd_per_million(row, record)
