@@ -159,7 +159,7 @@ def test_the_load_ends_when_its_parent_is_killed() -> None:
     assert done.returncode == -9, done.stderr
     pids = [int(pid) for pid in done.stdout.split()]
     assert pids
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while any(_runs(pid) for pid in pids):
         assert time.monotonic() < deadline, "the load outlived its parent"
         time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, deque
 from itertools import pairwise
 from typing import Any
@@ -163,6 +164,8 @@ def test_what_waits_for_another_attempt_at_the_end_fails_with_its_last_error() -
     store = FakeStore([failure(StoreErrorKind.SERVER)] * 1000)
     up = Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=options(store, **LONG))
     tickets = [up.submit({"log": {"entries": [{"n": n}]}}) for n in range(6)]
+    while store.attempts == 0:
+        time.sleep(0.005)
     up.close(deadline_s=0.5)
     tried = [ticket for ticket in tickets if ticket.fate is Fate.FAILED]
     assert len(tried) == store.attempts > 0
