@@ -68,7 +68,7 @@ def pictures() -> Iterator[Picture]:
     yield Picture("trade", race, 760, element="#figure-trade")
     yield Picture("pools", race, 1160, element="figure:has-text('through same-region, bodies of 20 kB')")
     summary = MarkdownIt("commonmark").enable("table").render(markdown(read_gate(REPORTS / "gate-example")))
-    yield Picture("gate", _SUMMARY + summary, 1100, element="body")
+    yield Picture("gate", _SUMMARY + summary, 1250, element="body")
 
 
 def draw(browser: Browser, picture: Picture, folder: Path) -> Iterator[Path]:
@@ -81,6 +81,8 @@ def draw(browser: Browser, picture: Picture, folder: Path) -> Iterator[Path]:
         page.goto(file.as_uri())
         if "data-plot" in picture.page:
             page.wait_for_selector("html[data-drawn=all]", state="attached")
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            raise SystemExit(f"{picture.name}: cut off at {picture.width} pixels; give it more in pictures()")
         target = TARGET / f"{picture.name}-{scheme}.png"
         shown = page.locator(picture.element) if picture.element else page
         shown.screenshot(path=target, animations="disabled")
