@@ -151,7 +151,7 @@ def test_waiting_threads_are_served_by_turn() -> None:
     """By the order in which their captures are let in; when each thread runs again is the system's to say."""
     store = FakeStore()
     store.gate.clear()
-    with uploader(store, budget=6_000, max_in_flight=1, degrade=False, encode_threads=1) as up:
+    with uploader(store, budget=8_000, max_in_flight=1, degrade=False, encode_threads=1) as up:
         fill(up, CAPTURE)
         threads = []
         for number in range(20):
@@ -169,7 +169,7 @@ def test_waiting_threads_are_served_by_turn() -> None:
 def test_closing_gives_those_in_line_their_fate_at_once() -> None:
     store = FakeStore()
     store.gate.clear()
-    up = uploader(store, budget=6_000, max_in_flight=1, degrade=False)
+    up = uploader(store, budget=8_000, max_in_flight=1, degrade=False)
     fill(up, CAPTURE)
     errors: list[str] = []
 
@@ -220,7 +220,7 @@ def test_every_limit_changes_live() -> None:
 def test_more_budget_lets_those_in_line_in() -> None:
     store = FakeStore()
     store.gate.clear()
-    with uploader(store, budget=6_000, max_in_flight=1, degrade=False) as up:
+    with uploader(store, budget=8_000, max_in_flight=1, degrade=False) as up:
         fill(up, CAPTURE)
         thread = threading.Thread(target=up.submit, args=(CAPTURE,))
         thread.start()

@@ -15,7 +15,7 @@ def test_resident_memory_is_what_is_counted(text_bytes: int) -> None:
     found = fresh(measure, text_bytes)
     assert found["captures"] > 1000
     assert found["resident_bytes"] <= 1.05 * found["counted_bytes"]
-    assert found["counted_bytes"] <= found["resident_bytes"] + 1024  # nor is the budget wasted
+    assert found["counted_bytes"] <= found["resident_bytes"] + 2048  # nor is the budget wasted
 
 
 def test_many_tiny_captures_fill_the_budget() -> None:
@@ -26,7 +26,7 @@ def test_many_tiny_captures_fill_the_budget() -> None:
     ) as up:
         for _ in range(2000):
             up.submit_nowait([1])
-        assert up.stats().in_flight <= 512
-        assert up.stats().dropped >= 2000 - 512
+        assert up.stats().in_flight <= 341
+        assert up.stats().dropped >= 2000 - 341
         store.gate.set()
     assert up.stats().held_bytes == 0
