@@ -62,8 +62,9 @@ class Clients:
     def _like(self, read_timeout_s: float, **changed: Any) -> S3Store:
         known: Any = self._client
         settings = {"retry_config": known.retry_config, **changed}
+        options: Any = {**known.client_options, "read_timeout": timedelta(seconds=read_timeout_s)}
         return S3Store(
-            client_options={**known.client_options, "read_timeout": timedelta(seconds=read_timeout_s)},
+            client_options=options,
             credential_provider=known.credential_provider,
             **settings,
             **known.config,

@@ -17,6 +17,7 @@ from typing import Any
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import Endpoint, ObjectInfo, PutResult
+from packhorse.stores.failure import check_request
 from packhorse.stores.memory import MemoryStore
 from packhorse.study.blocks import fresh
 from packhorse.study.faults.outage import resident_bytes
@@ -37,8 +38,9 @@ class _Shut(MemoryStore):
         self.gate.set()
 
     def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
+        check_request(key, info)
         self.gate.wait()
-        return PutResult(key, len(body) if info else 0)
+        return PutResult(key, len(body))
 
 
 @dataclass(frozen=True, slots=True)
