@@ -30,7 +30,7 @@ def test_clients_by_size() -> None:
     assert clients.of(0) is clients.of(CLASSES[0]) is client
     assert clients.of(CLASSES[0] + 1) is clients.of(MIB)
     waits = [clients.of(size).client_options["read_timeout"] for size in (100 * KIB, 1 * MIB, 8 * MIB)]
-    assert waits == [f"{DEFAULT_READ_TIMEOUT_S:.0f}s", "24s", "2m 16s"]
+    assert waits == [f"{DEFAULT_READ_TIMEOUT_S:.0f}s", "22s", "2m 14s"]
     assert clients.of(64 * MIB) is not clients.of(8 * MIB)
     assert clients.of(8 * MIB).retry_config["max_retries"] == 0
     assert clients.parts().retry_config["max_retries"] == 4

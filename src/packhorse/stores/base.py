@@ -72,9 +72,9 @@ class Endpoint:
     ca_file: str | None = None
     connect_timeout_s: float = 5.0
     # S3 answers small requests within a second, and AWS advises to try them again after two ("Performance design
-    # patterns for Amazon S3"). What a black hole has swallowed holds a permit for so long: with 8 s an uploader has
+    # patterns for Amazon S3"). What a black hole has swallowed holds a permit for so long: with 6 s an uploader has
     # 90 % of its rate again within ten seconds after one.
-    read_timeout_s: float = 8.0
+    read_timeout_s: float = 6.0
     credentials: Callable[[], Credentials] | None = field(default=None, repr=False)
     server_side_encryption: str | None = None
     kms_key_id: str | None = None
