@@ -187,7 +187,7 @@ def _started(running: subprocess.Popen[bytes], said: Path) -> list[psutil.Proces
     deadline_s = time.monotonic() + 120
     while time.monotonic() < deadline_s and running.poll() is None:
         if b"measuring" in said.read_bytes():
-            found = psutil.Process(running.pid).children(recursive=True)
+            found: list[psutil.Process] = psutil.Process(running.pid).children(recursive=True)
             if len(found) >= 5:
                 return found
         time.sleep(0.05)

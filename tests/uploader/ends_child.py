@@ -82,7 +82,7 @@ def main() -> None:
     how, folder, deadline_s, works, drain_s = sys.argv[1:]
     if drain_s:  # then the disk may be as slow as it likes
         closing.share_s = lambda deadline_s: deadline_s - float(drain_s)  # type: ignore[attr-defined]
-        closing.EXIT_SPOOL_S = float(deadline_s)  # type: ignore[misc]
+        closing.EXIT_SPOOL_S = float(deadline_s)
     given = arguments(folder, float(deadline_s), works=works == "works")
     if how in {"cancelled", "ctrl-c"}:
         asyncio.run(service(how, given))
