@@ -36,6 +36,26 @@ def test_clients_by_size() -> None:
     assert clients.parts().retry_config["max_retries"] == 4
 
 
+def test_large_bodies_share_clients() -> None:
+    endpoint = Endpoint("bucket", "http://127.0.0.1:1", "us-east-1", "key", "secret")
+    clients = Clients(open_client(endpoint, 4)[0], endpoint)
+    assert clients.of(9 * MIB) is clients.of(16 * MIB)
+    assert clients.of(16 * MIB) is not clients.of(16 * MIB + 1)
+
+
+def test_an_endpoint_from_the_environment_holds_for_larger_bodies(
+    s3: FaultyS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3.play(FaultScript())
+    told = s3.endpoint()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", told.url or "")
+    for name, value in (("AWS_ACCESS_KEY_ID", told.access_key), ("AWS_SECRET_ACCESS_KEY", told.secret_key)):
+        monkeypatch.setenv(name, value or "")
+    store = make(endpoint=Endpoint(told.bucket, region=told.region), pool=2)
+    assert store.put("large", bytes(CLASSES[0] + 1), ObjectInfo()).bytes_sent == CLASSES[0] + 1
+    store.close()
+
+
 def test_a_body_that_takes_longer_than_the_timeout_is_sent(s3: FaultyS3) -> None:
     s3.play(SLOW)
     store = make(endpoint=s3.endpoint(read_timeout_s=0.3), pool=2)

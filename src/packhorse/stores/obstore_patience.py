@@ -40,7 +40,8 @@ class Clients:
 
     def of(self, body_bytes: int) -> Any:
         """The client for a body, or for parts, of that size."""
-        size = next((bound for bound in CLASSES if body_bytes <= bound), body_bytes)
+        # Above the classes in powers of two, so that few clients are made whatever sizes come.
+        size = next((bound for bound in CLASSES if body_bytes <= bound), 1 << (body_bytes - 1).bit_length())
         if size == CLASSES[0]:
             return self._client
         with self._lock:
@@ -63,9 +64,11 @@ class Clients:
         known: Any = self._client
         settings = {"retry_config": known.retry_config, **changed}
         options: Any = {**known.client_options, "read_timeout": timedelta(seconds=read_timeout_s)}
+        # obstore tells this one setting by another name than the one it takes.
+        config = {("aws_" + name if name == "endpoint_url_s3" else name): value for name, value in known.config.items()}
         return S3Store(
             client_options=options,
             credential_provider=known.credential_provider,
             **settings,
-            **known.config,
+            **config,
         )
