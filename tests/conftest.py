@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,10 @@ from packhorse.errors import InputError
 from packhorse.pipeline import Choice, Pipeline
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate, Stage
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and every process that they start, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on each run: a failure is one of the change that is tested, and can be seen again.
 settings.register_profile("packhorse", derandomize=True, deadline=None, database=None)
