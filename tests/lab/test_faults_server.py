@@ -10,9 +10,11 @@ import pytest
 
 from packhorse.errors import InputError, StoreError, StoreErrorKind
 from packhorse.lab.faults import KINDS, Fault, FaultScript, FaultyS3, start_faults
+from packhorse.lab.faults.objects import KEPT_BYTES
 from packhorse.lab.faults.script import Layer
 from packhorse.stores import boto3_put, obstore_sync
 from packhorse.stores.base import ObjectInfo, Store
+from packhorse.units import MIB
 
 BODY = b"x" * 100_000
 MAKERS = {"obstore": obstore_sync.make, "boto3": boto3_put.make}
@@ -127,6 +129,21 @@ def test_what_was_stored_can_be_read_back(s3: FaultyS3) -> None:
         assert found.info.content_encoding == "gzip"
     store.close()
     assert s3.ledger().objects["key"].claimed_sha256 == "0" * 64
+
+
+def test_an_object_whose_body_is_not_kept_still_has_its_head(s3: FaultyS3) -> None:
+    s3.play(FaultScript())
+    store = boto3_put.make(endpoint=s3.endpoint(read_timeout_s=PATIENCE_S), pool=2)
+    body, many = bytes(16 * MIB), KEPT_BYTES // (16 * MIB) + 1
+    for number in range(many):
+        store.put(f"key-{number}", body, ObjectInfo(metadata={"mark": str(number)}))
+    assert isinstance(store, boto3_put.Boto3Put)
+    last = f"key-{many - 1}"
+    with pytest.raises(StoreError), store.open(last):
+        pass
+    head = store._client.sdk.head_object(Bucket=s3.endpoint().bucket, Key=last)
+    store.close()
+    assert (head["ContentLength"], head["Metadata"]) == (len(body), {"mark": str(many - 1)})
 
 
 def test_faults_of_the_handshake_need_tls() -> None:

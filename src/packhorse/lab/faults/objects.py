@@ -189,6 +189,8 @@ class Objects:
         held = self._objects.get(request.key)
         if held is None:
             return error(404, "NoSuchKey")
+        if request.method == "HEAD" and held.body is None:  # its headers are kept, whatever became of its body
+            return Answer(200, {**held.headers, "content-length": str(held.stored.size_bytes)})
         if held.body is None:
             return error(507, "BodyNotKept")
         return Answer(200, held.headers, held.body)
