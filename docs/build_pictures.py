@@ -63,7 +63,7 @@ class Picture:
 
 def pictures() -> Iterator[Picture]:
     """All pictures of docs/img."""
-    race = html.render(read_record(REPORTS / "race-profiles"), read_studies([REPORTS / "study-pools.json"]))
+    race = html.render(read_record(REPORTS / "race-default"), read_studies([REPORTS / "study-pools.json"]))
     yield Picture("report", race, 1160, 780)
     yield Picture("trade", race, 760, element="#figure-trade")
     yield Picture("pools", race, 1160, element="figure:has-text('through same-region, bodies of 20 kB')")

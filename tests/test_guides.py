@@ -95,7 +95,7 @@ class Reader:
     @staticmethod
     def _raced(folder: Path) -> None:
         folder.mkdir()
-        shutil.copy(ROOT / "reports" / "race-profiles" / "record.json", folder)
+        shutil.copy(ROOT / "reports" / "race-default" / "record.json", folder)
 
 
 @pytest.fixture

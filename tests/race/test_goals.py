@@ -91,6 +91,13 @@ def test_what_is_not_one_gzip_stream_of_one_document_is_not_plain(text: str) -> 
     assert meets(Pipeline.parse(text), None)
 
 
+def test_a_client_for_threads_is_no_asyncio_one() -> None:
+    assert meets(Pipeline.parse("json | gzip:6 | raw | obstore"), Require.THREADS)
+    assert not meets(Pipeline.parse("json | gzip:6 | raw | obstore-async"), Require.THREADS)
+    with pytest.raises(InputError, match="threads"):
+        goal("threads", Objective.CPU)  # clients are raced anyway; it adds none to the finals
+
+
 def test_memory_is_not_offered_to_steer_a_race(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["race", "--objective", "memory"]) == 2
     assert "'memory' is not one of" in capsys.readouterr().err

@@ -164,8 +164,9 @@ def test_a_condition_restricts_who_may_win_and_text_wins_only_where_it_is_requir
     assert (plain["winner"]["pipeline"], text["winner"]["pipeline"]) == (PLAIN, TEXT)
     assert plain["require"] == "plain"
     assert "gzip stream" in plain["judged"]["notes"][0]
-    assert 'about = "the one fastest pipeline of its race of those that write one gzip stream of JSON"' in publish(
-        plain, name="plain", record_text=b"{}"
+    assert (
+        'about = "the one fastest pipeline of its race of those whose objects are one gzip stream of JSON"'
+        in publish(plain, name="plain", record_text=b"{}")
     )
     assert record["winner"]["pipeline"] == FAST  # though base64 looks faster still
     for one in record["results"]:

@@ -23,8 +23,8 @@ from packhorse.race.objective import Objective
 @click.option(
     "--require",
     type=click.Choice([o.value for o in Require]),
-    help="Choose only among pipelines whose objects are so: plain, one gzip stream of JSON that any standard library "
-    "reads; text, base64 for consumers that need text.",
+    help="Choose only among pipelines that are so. By their objects: plain, one gzip stream of JSON that any standard "
+    "library reads; text, base64 for consumers that need text. By their client: threads, called as the uploader does.",
 )
 @click.option(
     "--retention-days",

@@ -141,8 +141,8 @@ def report(directory: Path, studies: tuple[Path, ...]) -> None:
 @click.option(
     "--require",
     type=click.Choice([o.value for o in Require]),
-    help="Choose only among pipelines whose objects are so: plain, one gzip stream of JSON that any standard library "
-    "reads; text, base64 for consumers that need text.",
+    help="Choose only among pipelines that are so. By their objects: plain, one gzip stream of JSON that any standard "
+    "library reads; text, base64 for consumers that need text. By their client: threads, called as the uploader does.",
 )
 def publish(directory: Path, path: Path | None, name: str | None, objective: str | None, require: str | None) -> None:
     """Publish a race's winner as a profile (TOML with its provenance), by the race's own objective or another."""

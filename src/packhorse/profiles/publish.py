@@ -14,8 +14,12 @@ from packhorse.files import appearing
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import SCHEMA_VERSION, Profile, parse_profile
 
-#: What readers may require, in words.
-_REQUIRED = {"plain": "one gzip stream of JSON", "text": "base64 text"}
+#: The conditions that a record can be judged under, in words that go on from "pipelines".
+REQUIRED = {
+    "plain": "whose objects are one gzip stream of JSON",
+    "text": "whose objects are base64 text",
+    "threads": "whose client is called from threads",
+}
 #: What a profile keeps of a measurement, where the record has it.
 _FIGURES = (
     "captures_per_s",
@@ -69,7 +73,7 @@ def write_profile(toml: str, path: Path) -> Profile:
 
 def _about(winner: Mapping[str, Any], objective: str, require: str | None) -> str:
     count = len(winner.get("set") or [])
-    among = f" of those that write {_REQUIRED[require]}" if require else ""
+    among = f" of those {REQUIRED[require]}" if require else ""
     if winner.get("conclusive") is False:
         return f"from an inconclusive race ({winner.get('why')}): not shown to be the best by {objective}{among}"
     if winner.get("named"):

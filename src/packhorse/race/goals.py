@@ -1,4 +1,4 @@
-"""What a race can be decided for beside its own objective: another one, or what readers require."""
+"""What a race can be decided for beside its own objective: another one, or what readers or the uploader require."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from packhorse.race.objective import Objective
 
 
 class Require(StrEnum):
-    """A condition on the objects that a chosen pipeline writes."""
+    """A condition on the pipeline that is chosen: on the objects that it writes, or on its client."""
 
     PLAIN = "plain"  # one gzip stream of one JSON document: any standard library reads it
     TEXT = "text"  # base64 of compressed JSON, for consumers that need text
+    THREADS = "threads"  # a client that is called from threads, as the uploader calls it: raced as it will be run
+
+
+#: The conditions on objects need candidates of their own in the finals.
+WRITTEN = (Require.PLAIN, Require.TEXT)
 
 
 #: What ``--also`` takes: objectives that can be judged from an end-to-end sample, and the conditions.
-GOALS = (Objective.SIZE.value, Objective.COST.value, Objective.CPU.value, *(need.value for need in Require))
+GOALS = (Objective.SIZE.value, Objective.COST.value, Objective.CPU.value, *(need.value for need in WRITTEN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +42,18 @@ def goal(text: str, steered: Objective) -> Goal:
     """
     if text not in GOALS:
         raise InputError(f"also: {text!r} is none of {', '.join(GOALS)}")
-    if text in tuple(Require):
+    if text in WRITTEN:
         return Goal(steered, Require(text))
     return Goal(Objective(text))
 
 
 def meets(pipeline: Pipeline, require: Require | None) -> bool:
-    """Whether what the pipeline writes is what readers require."""
+    """Whether the pipeline meets the condition."""
     encoded, compressed, carried = pipeline.wire
     if require is Require.PLAIN:
         return (encoded, compressed, carried) == ("json", "gzip", "raw")
     if require is Require.TEXT:
         return (encoded, carried) == ("json", "base64")
+    if require is Require.THREADS:
+        return pipeline.store is None or not pipeline.store.candidate.asynchronous
     return True

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from packhorse.errors import InputError, RecordError
+from packhorse.profiles.publish import REQUIRED
 from packhorse.race import lineup
 from packhorse.race.cost import Tariff, packaged_tariff, priced
 from packhorse.race.exits import Exit
@@ -25,8 +26,6 @@ from packhorse.race.results import winner_fields
 from packhorse.race.score import upload_cost
 from packhorse.race.spec import Arm, Kind, Sample
 
-#: What readers may require, in words.
-WORDS = {Require.PLAIN: "one gzip stream of JSON", Require.TEXT: "base64 text"}
 #: Overlooked compressors that are named.
 SHOWN = 4
 
@@ -40,7 +39,7 @@ def judge_folder(
         folder: A race's folder, or its record's file.
         objective: What decides now; None for the race's own.
         tariff: Prices and retention for ``cost``; None for the packaged ones.
-        require: What the chosen pipeline's objects must be.
+        require: What the chosen pipeline must meet.
 
     Raises:
         RecordError: Unreadable, or without what the objective needs.
@@ -182,7 +181,7 @@ def _notes(judged: Record, found: Findings, options: RaceOptions, steered: str) 
     """What the reader has to know before believing the new verdict."""
     objective = options.objective
     count = sum(row["against_best"] is not None for row in judged["results"])
-    wanted = f" and whose objects are {WORDS[options.require]}" if options.require else ""
+    wanted = f" and {REQUIRED[options.require]}" if options.require else ""
     notes = [
         f"Judged among the {count} pipelines that a race by {steered} had taken to its end{wanted}; nothing was run."
     ]

@@ -99,7 +99,7 @@ def _link(record: Record) -> Limit:
     wanted = f"The link is {record['link']}, simulated: {2 * asked['delay_ms'] + asked['service_ms']:g} ms"
     if not achieved:
         return Limit(f"{wanted} to a PUT's answer were asked for; the race ended before it was measured.")
-    missed = ", ".join(f"{name.replace('_', ' ')} {error:+.1%}" for name, error in achieved["errors"].items())
+    missed = ", ".join(f"{name.replace('_', ' ')} {error:+.1%}" for name, error in sorted(achieved["errors"].items()))
     return Limit(
         f"{wanted} to a small PUT's answer were asked for, {achieved['answer_ms']:.1f} ms measured; "
         f"off by: {missed or 'nothing that was asked for'}. {asked['source']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from packhorse.report.text import code, number, percent, plain, table, times
@@ -10,6 +11,8 @@ from packhorse.report.text import code, number, percent, plain, table, times
 _ABSENT = "–"
 #: Most blocks that are offered as a way to settle a row (race/stats/equivalence.py).
 MOST_BLOCKS = 400
+#: The stages that interactions are told by.
+STAGES = ("encode", "compress", "base64", "store")
 
 
 def word(row: dict[str, Any], record: dict[str, Any]) -> str:
@@ -99,6 +102,11 @@ def _verdicts(record: dict[str, Any]) -> list[str]:
     ]
 
 
+def by_stage(ratios: Mapping[str, float]) -> str:
+    """What exchanging each stage costs, in the order in which a capture goes through them."""
+    return " · ".join(f"{stage} {ratios[stage]:.2f}" for stage in STAGES if stage in ratios)
+
+
 def _interactions(record: dict[str, Any]) -> list[str]:
     rows = record["interactions"]
     if not rows:
@@ -108,7 +116,7 @@ def _interactions(record: dict[str, Any]) -> list[str]:
         (
             code(row["pipeline"]),
             str(row["in_flight"]),
-            " · ".join(f"{stage} {ratio:.2f}" for stage, ratio in row["stages"].items()),
+            by_stage(row["stages"]),
             times(row["predicted"]),
             f"{times(row['measured'])} ({row['low']:.2f} to {row['high']:.2f})",
             "**interaction, the other way round**"

@@ -7,6 +7,7 @@ from typing import Any
 
 from packhorse.report.html.model import Line, Table, figure, text
 from packhorse.report.text import bytes_, seconds, times
+from packhorse.report.verdicts import by_stage
 
 Record = dict[str, Any]
 
@@ -42,7 +43,7 @@ def interactions(record: Record) -> Table:
     lines = [
         Line((
             text(row["arm"], code=True),
-            text(" · ".join(f"{stage} {value:.2f}" for stage, value in row["stages"].items())),
+            text(by_stage(row["stages"])),
             figure(row["predicted"], times(row["predicted"])),
             figure(row["measured"], f"{times(row['measured'])} ({row['low']:.2f} to {row['high']:.2f})"),
             text("the other way round" if row["reversed"] else "interaction" if row["interaction"] else "as predicted"),
