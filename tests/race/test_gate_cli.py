@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from packhorse.cli import run
+from packhorse.cli.gate import _Bar
 from packhorse.errors import InputError, PackhorseError
 from packhorse.race.gate import run as running
 from packhorse.race.gate import selftest
@@ -101,6 +104,49 @@ def test_a_failed_gate_leaves_no_older_verdict_behind(project: Path, monkeypatch
     assert [path.name for path in (project / "out").iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.parametrize("reader", ["ascii", "closed"])
+@pytest.mark.parametrize("outcome", ["passed", "regressed"])
+def test_a_verdict_that_cannot_be_shown_stays_what_it_is(
+    project: Path, monkeypatch: pytest.MonkeyPatch, reader: str, outcome: str
+) -> None:
+    status = int(outcome == "regressed")
+    rows, timings = [{**ROW, "name": "größer", "outcome": outcome}], [{**t, "row": "größer"} for t in TIMINGS]
+    ends(monkeypatch, {**RECORD, "exit_code": status, "rows": rows, "timings": timings})
+    stdout: Any
+    if reader == "ascii":
+        stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    else:
+        reading, writing = os.pipe()
+        os.close(reading)
+        stdout = open(writing, "w", encoding="utf-8")  # noqa: SIM115
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stdout)
+        assert gate(project) == status
+    stdout.close()
+    assert json.loads((project / "out" / "gate.json").read_text())["exit_code"] == status
+
+
+def test_a_closed_stderr_does_not_end_the_gate() -> None:
+    """Rich's own console ends the process with 1, which here means regressed."""
+    code = (
+        "import os, sys\nfrom packhorse.cli.gate import _Bar, _tell\n"
+        "reading, writing = os.pipe()\nos.close(reading)\nos.dup2(writing, 2)\n"
+        "with _Bar() as bar:\n    bar.say('x')\n    bar.begin(2, 1, ['a'])\n    bar.block()\n"
+        "_tell(ValueError('no'))\nos._exit(7)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 7
+
+
+def test_names_of_rows_are_never_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    with _Bar() as bar:
+        bar.say("GET [/items]")
+        bar.begin(2, 1, ["GET [/items]"])
+        bar.begin(2, 2, ["GET [/items]"])
+        bar.block()
+    assert "measuring again: GET [/items]" in capsys.readouterr().err
+
+
 def test_messages_hold_no_credential_and_no_folder(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +184,17 @@ def test_blocks_that_cannot_decide_so_many_rows_are_refused(project: Path, capsy
     assert "--blocks is 8, but 2 rows need at least 9 at alpha 0.05" in capsys.readouterr().err
     assert gate(project, "--blocks", "8", "--row", "encode") == 2
     assert "not a git repository" in capsys.readouterr().err  # past that check: this is no repository
+
+
+def test_declared_rows_need_no_blocks_where_profiles_are_compared(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "pyproject.toml").write_text("".join(ROWS.replace("encode", f"row {n}") for n in range(6)))
+    arguments = ["gate", "--base", "plain", "--head", "smallest", "-C", str(project), str(project / "gone.har")]
+    assert run([*arguments, "--blocks", "9"]) == 2
+    assert "gone.har" in capsys.readouterr().err  # past that check
+    assert run([*arguments, "--blocks", "8"]) == 2
+    assert "(--blocks) is 8, but 2 rows need at least 9" in capsys.readouterr().err
 
 
 def test_the_exit_statuses_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

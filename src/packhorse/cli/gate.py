@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -104,7 +105,7 @@ def _request(  # noqa: PLR0913 - one parameter an option
     blocks: int | None,
     seed: int | None,
 ) -> GateRequest:
-    from packhorse.race.gate.config import check_blocks, checked, read_config
+    from packhorse.race.gate.config import checked, read_config
     from packhorse.race.gate.run import GateRequest, with_rows
     from packhorse.race.machine import command
 
@@ -112,9 +113,7 @@ def _request(  # noqa: PLR0913 - one parameter an option
     given = {name: value for name, value in {"blocks": blocks, "seed": seed}.items() if value is not None}
     options = {name: f"--{name}" for name in given}
     config = checked(replace(config, **given), options=options)  # type: ignore[arg-type]
-    if config.rows:
-        check_blocks(config, len(config.rows), options=options)
-    return GateRequest(base, head, project, config, own, captures, command(sys.argv))
+    return GateRequest(base, head, project, config, own, captures, command(sys.argv), options)
 
 
 def _compare(request: GateRequest, output: Path | None) -> int:
@@ -128,11 +127,12 @@ def _compare(request: GateRequest, output: Path | None) -> int:
         clear(output)  # what an earlier gate left must not be taken for this one's, however this one ends
     with _Bar() as bar:
         record = run_gate(request, bar)
-    show(record, Console())
     if output is not None:
         write_gate(record, output / "gate.json")
         render(record, output)
-        click.echo(f"\nrecord and reports: {output}/")
+    _display(lambda: show(record, _Console()))
+    if output is not None:
+        _display(lambda: click.echo(f"\nrecord and reports: {output}/"))
     return EXIT_INTERRUPTED if record.get("interrupted") else int(record["exit_code"])
 
 
@@ -144,11 +144,34 @@ def _self_test(*, quick: bool, seed: int | None, output: Path | None) -> int:
         output.mkdir(parents=True, exist_ok=True)
     with _Bar() as bar:
         record = run_self_test(quick=quick, seed=1 if seed is None else seed, observer=bar)
-    click.echo(markdown(record))
     if output is not None:
         write_self_test(record, output)
-        click.echo(f"record and report: {output}/")
+    _display(lambda: click.echo(markdown(record)))
+    if output is not None:
+        _display(lambda: click.echo(f"record and report: {output}/"))
     return 0 if record["verdict"]["goals_met"] else 1
+
+
+def _display(show: Callable[[], object]) -> None:
+    """Show what is decided and written: a reader that went away, or a locale without a character, changes nothing."""
+    try:
+        show()
+        sys.stdout.flush()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict
+        _silence(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            with suppress(OSError, ValueError):
+                sys.stderr.write(f"packhorse: gate: the result cannot be shown here: {error}\n")
+
+
+def _silence(stream: IO[str]) -> None:
+    """Let what is still buffered go nowhere: Python would fail on it at its end, with an exit status of its own."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)
 
 
 def _tell(error: Exception) -> None:
@@ -156,12 +179,14 @@ def _tell(error: Exception) -> None:
     from packhorse.race.machine import scrub
 
     if isinstance(error, PackhorseError):
-        sys.stderr.write(f"packhorse: {scrub(str(error))}\n")
+        said = f"packhorse: {scrub(str(error))}\n"
     elif isinstance(error, OSError) and error.filename:
-        sys.stderr.write(f"packhorse: {scrub(str(error.filename))}: {error.strerror}\n")
+        said = f"packhorse: {scrub(str(error.filename))}: {error.strerror}\n"
     else:
-        sys.stderr.write(scrub("".join(traceback.format_exception(error))))
-        sys.stderr.write("packhorse: gate: this is a defect of packhorse and no verdict; please report it\n")
+        said = scrub("".join(traceback.format_exception(error)))
+        said += "packhorse: gate: this is a defect of packhorse and no verdict; please report it\n"
+    with suppress(OSError, ValueError):  # nobody reads it any more
+        sys.stderr.write(said)
 
 
 @contextmanager
@@ -182,19 +207,28 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class _Console(Console):
+    """A console whose reader may go away; rich's own would then end the process, with the status of a regression."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on in silence."""
+        self.quiet = True
+        _silence(self.file)
+
+
 class _Bar:
     """A progress bar on stderr."""
 
     def __init__(self) -> None:
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self._console = Console(stderr=True)
+        self._console = _Console(stderr=True)
         self._progress = Progress(*columns, console=self._console, transient=True)
         self._task = self._progress.add_task("gate", total=None)
 
@@ -207,12 +241,12 @@ class _Bar:
 
     def say(self, text: str) -> None:
         """A step begins."""
-        self._console.print(text, style="dim")
+        self._console.print(text, style="dim", markup=False)
 
     def begin(self, blocks: int, measurement: int, rows: Sequence[str]) -> None:
         """A measurement begins."""
         which = "measuring" if measurement == 1 else f"measuring again: {', '.join(rows)}"
-        self._console.print(which, style="dim")
+        self._console.print(which, style="dim", markup=False)
         self._progress.reset(self._task, total=blocks, description=which[:40])
 
     def block(self) -> None:

@@ -32,6 +32,7 @@ class GateRequest:
         own_environments: Install each checkout in an environment of its own; else both run in this one.
         captures: The user's captures; none takes the configured ones.
         command: The command line, for the record.
+        options: Field of ``config`` → the option that set it, which errors then name.
     """
 
     base: str
@@ -41,6 +42,7 @@ class GateRequest:
     own_environments: bool = True
     captures: tuple[Path, ...] = ()
     command: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -115,6 +117,7 @@ def make_plan(request: GateRequest, base: Subject, head: Subject) -> Plan:
             "gate: no rows are declared; add some to pyproject.toml, for example\n"
             '[[tool.packhorse.gate.rows]]\nname = "encode"\ncall = "myservice.captures:encode"\nmargin = 0.01'
         )
+    check_blocks(request.config, len(rows), options=request.options)
     uploads = any(row.uploads for row in rows)
     return Plan({arm: [row.what() for row in rows] for arm in ARMS}, request.config.margins(), uploads)
 
