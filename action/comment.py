@@ -8,6 +8,7 @@ import re
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,11 @@ def main() -> int:
 
 
 def _put(root: str, number: str, data: dict[str, Any]) -> None:
-    found = _ours(f"{root}/{number}/comments")
-    if found is not None:
+    for found in _ours(f"{root}/{number}/comments"):
         try:
             _ask("PATCH", f"{root}/comments/{found}", data)
         except urllib.error.HTTPError as error:
-            # Another bot's, or deleted since: then there is none of ours yet.
+            # Another bot's, or deleted since: ours may be further down.
             if error.code not in {403, 404}:
                 raise
         else:
@@ -50,8 +50,8 @@ def _put(root: str, number: str, data: dict[str, Any]) -> None:
     _ask("POST", f"{root}/{number}/comments", data)
 
 
-def _ours(url: str) -> int | None:
-    """The comment that an earlier run posted: it starts with the marker, and whoever posts for us wrote it.
+def _ours(url: str) -> Iterator[int]:
+    """Comments that an earlier run may have posted: they start with the marker, and a bot or we ourselves wrote them.
 
     Anybody can write a comment with the marker in it; only what a bot wrote, or the token's own user, is updated.
     """
@@ -66,10 +66,9 @@ def _ours(url: str) -> int | None:
                 me = _own_login() if me is None else me
                 if not me or author.get("login") != me:
                     continue
-            return int(comment["id"])
+            yield int(comment["id"])
         if len(comments) < PAGE:
-            return None
-    return None
+            return
 
 
 def _own_login() -> str:

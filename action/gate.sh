@@ -7,7 +7,8 @@ if [[ -z "${PACKHORSE_BASE:-}" ]]; then
   echo "packhorse: no base; set the input 'base', or run on pull requests" >&2
   exit 2
 fi
-read -r -a words <<<"${PACKHORSE_ARGUMENTS:-}"
+# Over several lines, too: without the delimiter that it waits for, read takes all and says 1.
+read -r -d '' -a words <<<"${PACKHORSE_ARGUMENTS:-}" || true
 arguments=(--base "$PACKHORSE_BASE" -C "${PACKHORSE_PROJECT:-.}" -o "$PACKHORSE_OUTPUT")
 [[ -n "${PACKHORSE_HEAD:-}" ]] && arguments+=(--head "$PACKHORSE_HEAD")
 # The record is what says that there is a verdict. One that an earlier run left here says nothing of this one.

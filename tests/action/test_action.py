@@ -156,6 +156,15 @@ def test_an_exit_status_without_a_fresh_record_is_no_verdict(tmp_path: Path, sta
     assert not (tmp_path / "summary").exists()
 
 
+def test_arguments_may_stand_on_several_lines_and_hold_no_more_than_words(tmp_path: Path) -> None:
+    (tmp_path / "packhorse").write_text('#!/bin/sh\nprintf "%s;" "$@" > words\nexit 2\n')
+    (tmp_path / "packhorse").chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    for given, words in (("--row a\n--blocks 30\n", "--row;a;--blocks;30;"), ("", "")):
+        run("gate.sh", tmp_path, PACKHORSE_BASE="b", PACKHORSE_OUTPUT="out", PACKHORSE_ARGUMENTS=given, PATH=path)
+        assert (tmp_path / "words").read_text() == f"gate;--base;b;-C;.;-o;out;{words}"
+
+
 def settings(api: Api) -> dict[str, str]:
     return {
         "PACKHORSE_OUTPUT": "out", "PACKHORSE_PULL_REQUEST": "7", "PACKHORSE_TOKEN": TOKEN,
@@ -198,6 +207,19 @@ def test_only_our_own_comment_is_updated(
     assert "encode" in api.comments[-1]["body"]
 
 
+def test_another_bots_comment_does_not_hide_ours(slower: Path, api: Api) -> None:
+    authors = ({"login": "other[bot]", "type": "Bot"}, {"login": "github-actions[bot]", "type": "Bot"})
+    api.comments[:] = [{"id": n, "body": f"{MARKER}\nold", "user": user} for n, user in enumerate(authors, 1)]
+    assert run("comment.sh", slower, **settings(api)).returncode == 0
+    assert [("encode" in comment["body"]) for comment in api.comments] == [False, True]
+
+
+def test_without_a_token_there_is_a_warning_and_no_failure(slower: Path, api: Api) -> None:
+    done = run("comment.sh", slower, **{**settings(api), "PACKHORSE_TOKEN": ""})
+    assert (done.returncode, api.asked) == (0, [])
+    assert "::warning::" in done.stdout
+
+
 def test_a_comment_that_may_not_be_posted_is_a_warning_without_the_token(slower: Path, api: Api) -> None:
     api.status = 403
     done = run(
@@ -222,6 +244,14 @@ def test_a_comment_that_may_not_be_posted_is_a_warning_without_the_token(slower:
 def test_the_exit_code_decides_the_job(tmp_path: Path, code: str, fail_unresolved: str, status: int) -> None:
     done = run("decide.sh", tmp_path, PACKHORSE_EXIT_CODE=code, PACKHORSE_FAIL_UNRESOLVED=fail_unresolved)
     assert done.returncode == status
+
+
+def test_every_input_is_used_and_documented() -> None:
+    text, guide = (ROOT / "action.yml").read_text(), (ROOT / "docs" / "ci.md").read_text()
+    inputs = set(re.findall(r"(?m)^  ([\w-]+):$", text.partition("outputs:")[0]))
+    assert {"token", "artifact"} <= inputs
+    assert inputs == set(re.findall(r"inputs\.([\w-]+)", text))
+    assert inputs == set(re.findall(r"(?m)^\| `([\w-]+)` \|", guide))
 
 
 def test_the_action_names_only_scripts_and_settings_that_exist() -> None:
@@ -261,6 +291,7 @@ def test_our_own_ci_fails_on_a_regression_alone(
     packhorse.write_text(f"#!/bin/sh\n{'echo > out/gate.json' if record else ''}\nexit {status}\n")
     packhorse.chmod(0o755)
     (repo / "out").mkdir()
+    (repo / "out" / "gate.json").write_text("{}")  # an earlier run's
     command = ["bash", str(repo / ".ci" / "gate"), str(packhorse), "out"]
     git(repo, "init", "-q")
     git(repo, "add", ".")
