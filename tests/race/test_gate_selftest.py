@@ -55,6 +55,7 @@ def test_power_and_false_alarms_come_out_of_the_samples() -> None:
     assert found["loaded"]["drawn"]["unresolved"] > 0
     ten = [a for a in found["achieved"] if a["planted_ratio"] == 0.10]
     assert all(a["ratio"] == pytest.approx(1.1, abs=0.005) for a in ten)
+    assert "outside the interval" not in markdown({**_record({}), **found, "achieved": ten})
     # Ten gates without a false alarm may still have one in four.
     assert not found["verdict"]["goals_met"]
 
@@ -66,6 +67,9 @@ def test_a_gate_that_finds_nothing_misses_its_goals_and_few_blocks_are_said_to_b
     assert not record["verdict"]["goals_met"]
     text = markdown(record)
     assert "goals missed" in text
+    assert "limits of the drawing from 24 blocks" in text
+    assert "outside the interval that was measured" in text
+    assert f"{power.CPU} +10.0 % (" in text
     assert "None: a gate and its second measurement take 40 blocks, and 24 were measured" in text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_markdown_says_what_failed_and_cannot_be_broken_out_of(record: dict[str,
     text = FILES["summary.md"](record)
     assert "+3.4 % [+2.0 %, +5.0 %]" in text
     assert "REGRESSED" in text
-    assert "<script" not in text
+    assert "<script" not in re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", text)  # inert inside a code span
     assert "\x1b" not in text
     assert "output 10,000 → 12,000 bytes" in text
     table = [line for line in text.splitlines() if line.startswith("|")]
@@ -139,6 +140,22 @@ def test_the_export_holds_the_blocks_that_decided_and_no_others(record: dict[str
     found = {b["name"]: b["stats"]["data"] for b in json.loads(FILES["benchmark.json"](record))["benchmarks"]}
     assert len(found["steady[head]"]) == 16  # judged by both measurements
     assert found[f"{EVIL}[base]"] == [pytest.approx(0.02 + block / 10_000) for block in range(8)]  # by the second
+
+
+def test_text_in_code_spans_is_not_escaped_and_calls_nobody(record: dict[str, Any]) -> None:
+    record["command"] = record["head"] = "my_row"
+    record["rows"][1]["error"] = "KeyError: @alice"
+    assert "`my_row`" in FILES["summary.md"](record)
+    assert "my\\_row against" in FILES["comment.md"](record)
+    assert "@&#8203;alice" in FILES["comment.md"](record)
+
+
+def test_suspect_blocks_that_were_judged_are_counted(record: dict[str, Any]) -> None:
+    assert "Suspect" not in FILES["summary.md"](record)
+    for timing in record["timings"]:
+        timing["suspect"] = "steal 5%" if timing["block"] < 2 else ""
+        timing["judged"] = timing["block"] > 0
+    assert "Suspect and judged, as too many were to measure them again: 2 of 14 blocks." in FILES["summary.md"](record)
 
 
 def test_the_summary_says_which_measurement_decided(record: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ def _folded(record: Record, calm: Sequence[Row]) -> list[str]:
         lines += [*_table(calm, _FOLDED), ""]
     return [
         *lines,
-        f"`{_short(record['head'])}` against `{_short(record['base'])}`: {_short(environment(record))}.",
+        f"{_short(record['head'])} against {_short(record['base'])}: {_short(environment(record))}.",
         f"Times are of one pass over {len(record['captures'])} captures; seed {settings['seed']}. A row fails when a",
         "signed-rank test puts its slowdown above the margin, after Holm, and it is above it when measured again.",
         "",
@@ -104,8 +104,9 @@ def _cells(row: Row, level: float | None) -> list[str]:
 
 
 def _short(value: object) -> str:
+    """Inert text, also for people: a name after an @ would be told of every comment, but for the space of no width."""
     text = str(value)
-    return plain(text if len(text) <= _TEXT else f"{text[:_TEXT]}…")
+    return plain(text if len(text) <= _TEXT else f"{text[:_TEXT]}…").replace("@", "@&#8203;")
 
 
 def _address(url: str) -> str:

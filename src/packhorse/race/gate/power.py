@@ -165,7 +165,8 @@ def _noise(row: RowData, seed: int, *, change: bool = False) -> dict[str, float]
 def verdict(drawn: Sequence[Mapping[str, Any]], loaded: Mapping[str, Any]) -> dict[str, Any]:
     """Whether the goals are met, by the unlucky end of what so many gates can show and not by their share.
 
-    Ends of shares are exact one-sided 95 % limits (Clopper and Pearson).
+    Ends of shares are exact one-sided 95 % limits (Clopper and Pearson) of the drawing: they bound what so many gates
+    drawn from these blocks can be off, and not how other blocks would differ.
     """
     none = next(item for item in drawn if item["row"] is None)
     power, power_lower = {}, {}

@@ -17,7 +17,7 @@ from packhorse.report.gate.facts import (
     shared_level,
     verdict,
 )
-from packhorse.report.text import plain, table
+from packhorse.report.text import code, plain, table
 
 #: Incidents that the summary names; the record has them all.
 _INCIDENTS = 5
@@ -48,13 +48,22 @@ def markdown(record: dict[str, Any]) -> str:
         "measurement is above it too; it passes only if the test puts it below. A row's figures are of what decided.",
         "The noise floor is the base measured against itself.",
         "",
+        *_suspects(record),
         *_incidents(record),
-        f"`{plain(record['command'])}`",
+        code(record["command"]),
         "",
         "</details>",
         "",
     ]
     return "\n".join(lines)
+
+
+def _suspects(record: dict[str, Any]) -> list[str]:
+    """Doubtful blocks that were judged all the same: more than are measured again."""
+    judged = {(t["measurement"], t["block"]): t["suspect"] for t in record["timings"] if t["judged"]}
+    count = sum(bool(suspect) for suspect in judged.values())
+    said = f"Suspect and judged, as too many were to measure them again: {count} of {len(judged)} blocks."
+    return [said, ""] if count else []
 
 
 def _incidents(record: dict[str, Any]) -> list[str]:
