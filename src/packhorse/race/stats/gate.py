@@ -29,7 +29,7 @@ class RowOutcome(StrEnum):
     """What the gate says about one row."""
 
     PASSED = "passed"  # the slowdown is below the margin, with confidence
-    REGRESSED = "regressed"  # above the margin, with confidence, in both measurements
+    REGRESSED = "regressed"  # above the margin, with confidence, and in the second measurement, too
     UNRESOLVED = "unresolved"
     ENVIRONMENT = "inconclusive: environment"
 
@@ -48,7 +48,9 @@ class GateRule:
     Attributes:
         margin_ratio: Slowdown that is tolerated, as a ratio (0.01 = 1 %), for rows without their own.
         margins: Row → its own margin.
-        alpha: Level of every decision: Holm over rows for failures, per row for passes.
+        alpha: Level of every decision: Holm over rows for failures, per row for passes. A row that is open is looked at
+            twice, so a wrong pass has a chance of at most some 1.5 alpha: alpha at first, half of it where both
+            measurements are judged together.
         alpha_environment: Level at which base against itself counts as different, Holm over rows.
         measure_unresolved_again: Also measure again what the first measurement left open.
         seed: Seeds the intervals.
