@@ -11,6 +11,7 @@ from typing import Any
 from packhorse.race.gate.config import parse_config
 from packhorse.race.gate.record import validate
 from packhorse.race.gate.run import GateRequest, run_gate
+from packhorse.race.gate.sides import clean_environment
 
 #: A row's work; the number is how much.
 WORK = (
@@ -42,8 +43,10 @@ class Quiet:
 def git(folder: Path, *arguments: str) -> str:
     """What git says, as somebody who has told it his name."""
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    # Not the caller's repository, where tests run in a hook, and not the caller's language.
+    env = clean_environment() | {"LC_ALL": "C"}
     return subprocess.run(
-        ["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True
+        ["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True, env=env
     ).stdout.strip()
 
 

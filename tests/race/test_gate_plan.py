@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 import packhorse
+from packhorse.errors import InputError
 from packhorse.lab.targets import start_target
 from packhorse.race.gate.config import parse_config
-from packhorse.race.gate.plan import GateRequest, find_subjects, make_plan
+from packhorse.race.gate.plan import GateRequest, find_captures, find_subjects, make_plan
 from packhorse.race.gate.worker import profile_row
 
 
@@ -37,6 +38,17 @@ def test_profiles_upload_at_their_own_in_flight_and_do_the_same_work(tmp_path: P
     }
     assert plan.settings == {"in_flight": {"base": 3, "head": 12}}
     assert plan.uploads
+
+
+def test_captures_of_one_file_name_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "one.har").write_text('{"log": {"entries": []}}')
+    request = GateRequest("main", None, tmp_path, parse_config({"captures": ["a/one.har", "b/one.har"]}))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match=r"two captures are called 'one\.har' \(a/one\.har and b/one\.har\)"):
+        find_captures(request, find_subjects(request, tmp_path)[0], tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +72,59 @@ def test_hooks_neither_mislead_git_nor_run(origin: Path, tmp_path: Path, monkeyp
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "of-another-repository"))  # as git sets it for a pre-push hook
     copy = checkout(origin, commit_of(origin, "base"), tmp_path / "copy")
     assert sorted(path.name for path in copy.iterdir()) == [".git", ".gitignore", "shop.py"]
+
+
+def test_links_and_submodules_of_the_working_tree_are_copied_as_they_are(origin: Path, tmp_path: Path) -> None:
+    """Links that stay, appear, become files and hide folders; nothing is written to where one leads."""
+    outside, library = tmp_path / "outside.txt", tmp_path / "library"
+    outside.write_text("theirs")
+    library.mkdir()
+    git(library, "init", "-q")
+    git(library, "commit", "-q", "--allow-empty", "-m", "one")
+    for name, target in {"to-file": "shop.py", "to-folder": "real", "becomes-file": str(outside)}.items():
+        (origin / name).symlink_to(target)
+    for name in ("real", "becomes-link"):
+        (origin / name).mkdir()
+        (origin / name / "x.py").write_text("x = 1\n")
+    git(origin, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(library), "library")
+    git(origin, "add", ".")
+    git(origin, "commit", "-qm", "links")
+    (origin / "becomes-file").unlink()
+    (origin / "becomes-file").write_text("ours")
+    shutil.rmtree(origin / "becomes-link")
+    (origin / "becomes-link").symlink_to("real")
+    (origin / "dangling").symlink_to("nowhere")
+    copy = checkout(origin, None, tmp_path / "copy")
+    assert {path.name: str(path.readlink()) for path in copy.iterdir() if path.is_symlink()} == {
+        "to-file": "shop.py",
+        "to-folder": "real",
+        "becomes-link": "real",
+        "dangling": "nowhere",
+    }
+    assert ((copy / "becomes-file").read_text(), outside.read_text()) == ("ours", "theirs")
+    assert (copy / "becomes-link" / "x.py").read_text() == "x = 1\n"
+    assert list((copy / "library").iterdir()) == []
+    assert git(copy, "status", "--porcelain") == git(origin, "status", "--porcelain")
+
+
+def test_git_is_asked_in_the_language_of_the_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git_itself = tmp_path / "bin" / "git"
+    git_itself.parent.mkdir()
+    git_itself.write_text('#!/bin/sh\necho "in $LC_ALL" >&2\nexit 1\n')
+    git_itself.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git_itself.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    with pytest.raises(InputError, match=r"in C$"):
+        sides.repository(tmp_path)
+
+
+def test_a_python_without_ensurepip_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def create(*_: object, **__: object) -> None:
+        raise subprocess.CalledProcessError(1, ["python", "-m", "ensurepip"])
+
+    monkeypatch.setattr("venv.create", create)
+    with pytest.raises(InputError, match=r"python3-venv.*--environment here"):
+        install(tmp_path, tmp_path / "env", ["."])
 
 
 def test_a_revision_of_either_side_is_looked_up_before_anything_is_installed(

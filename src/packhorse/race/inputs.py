@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from packhorse.errors import CaptureError
+from packhorse.errors import CaptureError, InputError
 from packhorse.model import EntryStream, materialized
 
 #: The synthetic set: name, kind, size in bytes.
@@ -88,9 +89,18 @@ def given(folder: Path, paths: Sequence[Path]) -> list[CaptureFile]:
 
     Raises:
         CaptureError: One cannot be read; the message names it.
+        InputError: Two have the same file name, by which records tell captures apart.
     """
     from packhorse.captures.read import open_capture
 
+    first: dict[str, Path] = {}
+    for path in paths:
+        if path.name in first:
+            both = [first[path.name].absolute(), path.absolute()]
+            shared = os.path.commonpath([one.parent for one in both])  # whole paths are kept out of messages
+            names = " and ".join(os.path.relpath(one, shared) for one in both)
+            raise InputError(f"two captures are called {path.name!r} ({names}); a record tells them apart by file name")
+        first[path.name] = path
     files = []
     for path in paths:
         with open_capture(path) as opened:

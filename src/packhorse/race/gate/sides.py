@@ -9,7 +9,7 @@ import sys
 import venv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from packhorse.errors import InputError
 from packhorse.race.gate.group import run_to_end
@@ -130,13 +130,28 @@ def _git_path(repo: Path, name: str) -> Path:
 def _copy_changes(repo: Path, folder: Path) -> None:
     """Bring a clone of HEAD to the state of the working tree: what is tracked or not ignored."""
     listed = _git(repo, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    wanted = {name for name in listed if name and (repo / name).is_file()}
+    wanted = {name for name in listed if name and _own_file(repo, name)}
     present = {name for name in _git(folder, "ls-files", "-z").split("\0") if name}
     for name in present - wanted:
-        (folder / name).unlink(missing_ok=True)
+        gone = folder / name
+        if gone.is_symlink() or not gone.is_dir():  # a submodule is a folder, and empty on both sides
+            gone.unlink(missing_ok=True)
     for name in wanted:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(repo / name, folder / name, follow_symlinks=False)
+        to = folder / name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        # Never onto what is there: through a link it would be written elsewhere, even outside the copy.
+        if to.is_dir() and not to.is_symlink():
+            shutil.rmtree(to)
+        else:
+            to.unlink(missing_ok=True)
+        shutil.copy2(repo / name, to, follow_symlinks=False)
+
+
+def _own_file(repo: Path, name: str) -> bool:
+    """Whether ``name`` is a file or a link of the tree itself, and not something that a linked folder leads to."""
+    if any((repo / parent).is_symlink() for parent in PurePath(name).parents[:-1]):
+        return False
+    return (repo / name).is_symlink() or (repo / name).is_file()
 
 
 def install(folder: Path, environment: Path, arguments: Sequence[str]) -> Path:
@@ -148,9 +163,15 @@ def install(folder: Path, environment: Path, arguments: Sequence[str]) -> Path:
         arguments: What pip is given after ``install``.
 
     Raises:
-        InputError: pip fails; the message has its last lines.
+        InputError: The environment cannot be made, or pip fails; the message has its last lines.
     """
-    venv.create(environment, with_pip=True, symlinks=True)
+    try:
+        venv.create(environment, with_pip=True, symlinks=True)
+    except subprocess.CalledProcessError as error:  # it starts ensurepip, which some systems package by itself
+        raise InputError(
+            "gate: a virtual environment with pip cannot be made: ensurepip failed; install it (Debian and Ubuntu: the "
+            "package python3-venv), or use this environment for both sides: --environment here"
+        ) from error
     python = environment / "bin" / "python"
     what = f"gate: pip install {scrub(' '.join(arguments))}"
     advice = (
@@ -216,8 +237,9 @@ def _compile(side: Side) -> None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    env = clean_environment() | {"LC_ALL": "C"}  # what it says is quoted in our messages, which are in English
     try:
-        done = run_to_end(["git", "-C", str(folder), *arguments], folder=Path.cwd(), env=clean_environment())
+        done = run_to_end(["git", "-C", str(folder), *arguments], folder=Path.cwd(), env=env)
     except FileNotFoundError as error:
         raise InputError("gate: the program git was not found; a gate between revisions needs it") from error
     if done.returncode != 0:
