@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from packhorse.errors import InputError
-from packhorse.race.gate import process
+from packhorse.race.gate import measure, process
+from packhorse.race.gate.measure import BASE, BASE_AGAIN, HEAD, Bench
+from packhorse.race.gate.probe import probe
+from packhorse.race.gate.process import Worker, WorkerDied
 from packhorse.race.gate.record import write_gate
+from packhorse.race.gate.sides import here
 from packhorse.report.gate.files import render
 from tests.race.gate_shop import ROW, WORK, Quiet, gate, git, make_shop
 
@@ -63,7 +70,16 @@ def test_a_head_that_dies_or_hangs_is_a_broken_row_in_a_record(
 ) -> None:
     repo = make_shop(tmp_path)
     (repo / "shop.py").write_text(head)
-    monkeypatch.setattr(process, "SILENCE_LIMIT_S", 8.0)  # and the base has to come up in it
+    heard = process.Worker._hear
+
+    def soon(worker: process.Worker, row: str | None) -> dict[str, Any]:
+        """With a short limit for the head's row alone: no other answer is late by design."""
+        with monkeypatch.context() as limited:
+            if worker._side.name == "head" and row is not None:
+                limited.setattr(process, "SILENCE_LIMIT_S", 2.0)
+            return heard(worker, row)
+
+    monkeypatch.setattr(process.Worker, "_hear", soon)
     record, watching = gate(repo)
     assert record["rows"][0]["outcome"] == "broken"
     assert reason in record["rows"][0]["error"]
@@ -72,6 +88,47 @@ def test_a_head_that_dies_or_hangs_is_a_broken_row_in_a_record(
     assert list(temporary.iterdir()) == []
     write_gate(record, tmp_path / "gate.json")
     render(record, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fails", "outcome", "tries"), [("raise OSError('once')", None, 2), ("os._exit(9)", None, 2), ("pass", "broken", 2)]
+)
+def test_one_failure_alone_breaks_no_row(tmp_path: Path, fails: str, outcome: str | None, tries: int) -> None:
+    """The first process fails, or with ``pass`` every one does."""
+    always = "raise OSError('always')" if outcome else "pass"
+    (tmp_path / "shop.py").write_text(
+        "import os\nfrom pathlib import Path\ndef encode():\n"
+        "    with Path('tries').open('a') as file:\n        file.write(f'{os.getpid()}\\n')\n"
+        f"    if len(set(Path('tries').read_text().split())) == 1:\n        {fails}\n"
+        f"    {always}\n    return b'1'\ndef fine():\n    return b'12'\n"
+    )
+    whole = replace(here("base", "x"), folder=tmp_path / "base")
+    whole.folder.mkdir()
+    (whole.folder / "shop.py").write_text("def encode():\n    return b'1'\ndef fine():\n    return b'12'\n")
+    sides = {BASE: whole, HEAD: replace(here("head", "x"), folder=tmp_path)}
+    rows = [ROW, {"name": "fine", "call": "shop:fine"}, {"name": "gone", "call": "shop:gone"}]
+    seen = probe(Bench(sides, dict.fromkeys(sides, rows), tmp_path, [], 1, 0.001), [row["name"] for row in rows])
+    assert (seen.failure("encode") or (None,))[0] == outcome
+    assert seen.failure("fine") is None
+    assert seen.missing == {BASE: {"gone"}, HEAD: {"gone"}}
+    assert len(set((tmp_path / "tries").read_text().split())) == tries
+
+
+def test_what_fails_on_every_side_is_not_blamed_on_the_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(Worker):
+        def begin_prepare(self, *_: object) -> None:
+            pass
+
+        def prepared(self) -> dict[str, Any]:
+            return {"encode": {"error": "OSError: no space left"}}
+
+    monkeypatch.setattr(measure, "Worker", Failing)
+    sides = {BASE: here("base", "x"), BASE_AGAIN: here("base", "x"), HEAD: here("head", "x")}
+    bench = Bench(sides, {arm: [ROW] for arm in sides}, tmp_path, [], 1, 0.001)
+    for seed in range(5):
+        with pytest.raises(WorkerDied) as died:
+            measure._block(bench, ["encode"], 1, 0, random.Random(seed))
+        assert died.value.side == "base"
 
 
 def test_a_base_that_fails_is_not_taken_for_a_new_row(tmp_path: Path) -> None:
@@ -105,9 +162,9 @@ def test_a_row_that_dies_later_is_given_up_and_the_others_are_measured(tmp_path:
     git(repo, "commit", "-qm", "two")
     git(repo, "tag", "-f", "base")
     (repo / "late.py").write_text(FAILS_LATER.format(file=str(tmp_path / "head"), later=True))
-    record, _ = gate(repo, rows=[ROW, {"name": "other", "call": "late:other"}])
+    record, _ = gate(repo, blocks=9, rows=[ROW, {"name": "other", "call": "late:other"}])
     first, other = record["rows"]
-    assert first["blocks"] in {8, 16}
+    assert first["blocks"] in {9, 18}
     assert other["outcome"] == "broken"
     assert "in 3 blocks: the process ended with exit status 9" in other["error"]
     assert record["exit_code"] == 1
@@ -137,7 +194,7 @@ def test_an_interrupt_keeps_what_was_measured(tmp_path: Path, temporary: Path) -
 
 def test_an_interrupt_of_the_second_measurement_keeps_the_first_ones_figures(tmp_path: Path) -> None:
     repo = make_shop(tmp_path)
-    (repo / "shop.py").write_text(WORK.format(60_000))
+    (repo / "shop.py").write_text(WORK.format(400_000))
     record, watching = gate(repo, observer=_interrupt_at(9))
     assert watching.measurements == [(1, ["encode"]), (2, ["encode"])]
     assert record["interrupted"]

@@ -54,6 +54,9 @@ def forks_and_returns():
     os.fork()
     return b"1"
 
+def names_an_odd_file():
+    raise ValueError(os.fsdecode(b"nowhere-\\xff"))
+
 def needs():
     import not_installed_here
 """
@@ -75,7 +78,7 @@ def row(name: str) -> dict[str, Any]:
     [
         ("gone", r"row 'gone': the process ended with exit status 7"),
         ("crashes", r"row 'crashes': the process was ended by SIGSEGV"),
-        ("hangs", r"row 'hangs': the process did not answer for 0 s"),
+        ("hangs", r"row 'hangs': the process did not answer for 2 s"),
         ("dies_with_children", r"row 'dies_with_children': the process ended with exit status 7"),
         ("forks_and_returns", r"was ended by SIGKILL: the row returned in a process that it had forked"),
     ],
@@ -86,7 +89,7 @@ def test_a_row_that_ends_its_process_is_named_with_the_reason(
     with Worker(side) as worker:
         assert worker.prepare(side.folder, [], [row("fine")])["fine"] == {"bytes_out": 2}
         if name == "hangs":
-            monkeypatch.setattr(process, "SILENCE_LIMIT_S", 0.4)
+            monkeypatch.setattr(process, "SILENCE_LIMIT_S", 2.0)
         with pytest.raises(WorkerDied, match=reason) as died:
             worker.prepare(side.folder, [], [row("fine"), row(name)])
     assert died.value.row == name
@@ -136,6 +139,13 @@ def test_only_the_rows_own_code_can_be_missing(side: Side) -> None:
     assert [bool(answers[name].get("missing")) for name in names] == [True, True, True, False, False, False]
     assert "not_installed_here" in answers["needs:encode"]["error"]
     assert "secret" not in answers["raises"]["error"]
+
+
+def test_an_error_can_be_written_down_whatever_it_names(side: Side) -> None:
+    with Worker(side) as worker:
+        answers = worker.prepare(side.folder, [], [row("names_an_odd_file")])
+    assert "nowhere-?" in answers["names_an_odd_file"]["error"]
+    answers["names_an_odd_file"]["error"].encode()
 
 
 def test_what_is_installed_comes_before_the_checkout(side: Side, tmp_path: Path) -> None:

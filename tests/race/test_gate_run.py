@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,17 @@ import pytest
 
 from packhorse.errors import InputError
 from packhorse.pipeline import Pipeline
+from packhorse.race.gate import measure as measuring
+from packhorse.race.gate import run as running
 from packhorse.race.gate.config import GateRow, parse_config
+from packhorse.race.gate.measure import BASE, BASE_AGAIN, HEAD, Bench
 from packhorse.race.gate.process import Worker, WorkerDied
 from packhorse.race.gate.record import read_gate, validate, write_gate
 from packhorse.race.gate.run import GateRequest, run_gate
 from packhorse.race.gate.sides import checkout, commit_of, here
 from packhorse.race.gate.subjects import SubjectKind, check_comparable, resolve
 from packhorse.race.gate.worker import Spare
+from packhorse.race.stats.gate import RowData
 from tests.race.gate_shop import QUICK, ROW, WORK, Quiet, gate, git, make_shop
 
 
@@ -35,8 +40,8 @@ def test_one_tree_against_itself_is_never_a_regression(shop: Path) -> None:
     assert record["head"] == "working tree"
 
 
-def test_a_change_that_does_thrice_the_work_fails_after_two_measurements(shop: Path, tmp_path: Path) -> None:
-    (shop / "shop.py").write_text(WORK.format(60_000))  # not even committed
+def test_a_change_that_does_far_more_work_fails_after_two_measurements(shop: Path, tmp_path: Path) -> None:
+    (shop / "shop.py").write_text(WORK.format(400_000))  # not even committed
     record, observer = gate(shop)
     row = record["rows"][0]
     assert row["outcome"] == "regressed"
@@ -55,7 +60,7 @@ def test_a_row_that_the_change_breaks_is_a_regression(shop: Path) -> None:
     git(shop, "commit", "-qam", "two")
     git(shop, "tag", "-f", "base")
     (shop / "shop.py").write_text(WORK.format(20_000) + "def other(capture):\n    raise ValueError('no')\n")
-    record, _ = gate(shop, rows=[ROW, {"name": "other", "call": "shop:other"}])
+    record, _ = gate(shop, blocks=9, rows=[ROW, {"name": "other", "call": "shop:other"}])
     assert record["exit_code"] == 1
     assert record["rows"][1]["outcome"] == "broken"
     assert "ValueError: no" in record["rows"][1]["error"]
@@ -63,14 +68,14 @@ def test_a_row_that_the_change_breaks_is_a_regression(shop: Path) -> None:
 
 def test_a_row_that_the_base_does_not_have_is_new_and_not_compared(shop: Path) -> None:
     (shop / "shop.py").write_text(WORK.format(20_000) + "def other(capture):\n    return b''\n")
-    record, _ = gate(shop, rows=[ROW, {"name": "other", "call": "shop:other"}])
+    record, _ = gate(shop, blocks=9, rows=[ROW, {"name": "other", "call": "shop:other"}])
     assert record["rows"][1]["outcome"] == "new"
     assert record["exit_code"] != 1
 
 
 def test_a_row_that_runs_nowhere_is_unusable_input(shop: Path) -> None:
     with pytest.raises(InputError, match="'gone' runs on neither side: AttributeError"):
-        gate(shop, rows=[ROW, {"name": "gone", "call": "shop:gone"}])
+        gate(shop, blocks=9, rows=[ROW, {"name": "gone", "call": "shop:gone"}])
 
 
 def test_a_project_in_a_folder_of_its_repository_is_measured_there(shop: Path) -> None:
@@ -112,9 +117,26 @@ def test_the_working_tree_is_copied_as_it_is(shop: Path, tmp_path: Path) -> None
     assert git(shop, "status", "--porcelain").split() == ["D", "gone.py", "??", "new.py"]
 
 
-def test_two_profiles_are_compared_without_a_repository(tmp_path: Path) -> None:
+def one_block(
+    bench: Bench, names: Sequence[str], *, measurement: int, blocks: int, seed: int, done: Callable[[], None]
+) -> dict[str, RowData]:
+    """Stands in for ``measure``: one block is taken, and repeated as if it were many."""
+    taken = measuring._block(bench, list(names), measurement, 0, random.Random(seed))
+    # The base's two processes swap by block: a difference between them that stayed would be the environment's.
+    other = {BASE: BASE_AGAIN, BASE_AGAIN: BASE, HEAD: HEAD}
+    for block in range(blocks):
+        bench.timings += [replace(t, block=block, arm=other[t.arm] if block % 2 else t.arm) for t in taken]
+        done()
+    return measuring.paired(bench.timings, names, measurement)
+
+
+def test_two_profiles_are_compared_without_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "measure", one_block)
     capture, slow = tmp_path / "one.json", tmp_path / "slow.toml"
-    capture.write_text(json.dumps({"log": {"entries": [{"n": number, "t": "x" * 50} for number in range(300)]}}))
+    # What is redacted before it is uploaded: what is fetched is compared with the redacted capture.
+    headers = [{"name": "Authorization", "value": "Bearer secret-of-a-user"}]
+    entries = [{"n": number, "t": "x" * 50, "request": {"headers": headers}} for number in range(20)]
+    capture.write_text(json.dumps({"log": {"entries": entries}}))
     slow.write_text(
         'schema_version = 1\nname = "slow"\npipeline = "json-iterencode | zlib:9 | raw | obstore"\nmax_in_flight = 8\n'
     )
@@ -124,6 +146,7 @@ def test_two_profiles_are_compared_without_a_repository(tmp_path: Path) -> None:
     assert [row["name"] for row in record["rows"]] == ["cpu", "upload"]
     assert record["head"] == "slow.toml"  # and not where it lies
     assert record["rows"][0]["outcome"] == "regressed"
+    assert record["rows"][1]["ratio"] > 0  # uploaded, fetched, found equal and timed
     assert "secret" not in json.dumps(record)
 
 

@@ -158,8 +158,8 @@ def _block(bench: Bench, names: Sequence[str], measurement: int, index: int, ord
         workers = {arm: stack.enter_context(Worker(bench.sides[arm])) for arm in _shuffled(bench.sides, order)}
         for arm, worker in workers.items():  # side by side, since nothing is timed yet
             worker.begin_prepare(bench.folder, bench.captures, bench.of_arm(arm, names))
-        for arm, worker in workers.items():
-            answers = worker.prepared()
+        for arm in bench.sides:  # the base is heard first: what fails on every side is not to be blamed on the change
+            answers = workers[arm].prepared()
             wrong = next(((row, a["error"]) for row, a in answers.items() if "error" in a), None)
             if wrong is not None:
                 raise WorkerDied(bench.sides[arm].name, *wrong)

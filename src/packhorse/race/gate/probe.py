@@ -37,24 +37,32 @@ class Probe:
 def probe(bench: Bench, names: Sequence[str]) -> Probe:
     """Run every row once on either side and find how many passes make a sample.
 
-    A row that ends its process, or hangs, gets this as its error, and the others a new process.
+    A row that ends its process, or hangs, gets this as its error, and the others a new process. One that fails is tried
+    once more in a fresh process before it is believed: a single failure may be chance, and the change's would decide
+    the gate. One that hangs is not, which takes :data:`packhorse.race.gate.process.SILENCE_LIMIT_S` each time; nor is
+    one whose code is missing.
 
     Raises:
         WorkerDied: A side's process cannot be started, or dies at no row.
     """
     seen = Probe({BASE: {}, HEAD: {}}, {BASE: {}, HEAD: {}}, {BASE: set(), HEAD: set()})
     for arm in (BASE, HEAD):
-        left = list(names)
+        left, final = list(names), set[str]()
         while left:
             try:
                 _probe_side(bench, arm, left, seen)
-                left = []
             except WorkerDied as death:
                 if death.row is None:
                     raise
                 seen.errors[arm][death.row] = death.reason
                 seen.bytes_out[arm].pop(death.row, None)
-                left = [name for name in left if name not in seen.errors[arm] and name not in seen.bytes_out[arm]]
+                if death.hung:
+                    final.add(death.row)
+            again = seen.errors[arm].keys() - seen.missing[arm] - final
+            for name in again:
+                del seen.errors[arm][name]
+            final |= again
+            left = [name for name in left if name not in seen.errors[arm] and name not in seen.bytes_out[arm]]
     return seen
 
 

@@ -36,11 +36,17 @@ class WorkerDied(PackhorseError):
         side: ``base`` or ``head``.
         row: The row under way; None where the process was not at one, which is no row's fault.
         reason: Its exit status, signal or time limit, and its last words.
+        hung: It was ended for its silence.
     """
 
-    def __init__(self, side: str, row: str | None, reason: str) -> None:
-        self.side, self.row, self.reason = side, row, reason
+    def __init__(self, side: str, row: str | None, reason: str, *, hung: bool = False) -> None:
+        self.side, self.row, self.reason, self.hung = side, row, reason, hung
         super().__init__(f"{side}: {reason}" if row is None else f"{side}: row {row!r}: {reason}")
+
+
+def recordable(text: str) -> str:
+    """``text`` with "?" for lone surrogates, as names of files in odd bytes have them: UTF-8 cannot hold them."""
+    return text.encode(errors="replace").decode()
 
 
 class Worker:
@@ -118,22 +124,23 @@ class Worker:
 
     def _hear(self, row: str | None) -> dict[str, Any]:
         """The answer to the command that is next; it was about ``row``, or about none."""
+        hung = False
         try:
             answer: dict[str, Any] = json.loads(self._line(time.monotonic() + SILENCE_LIMIT_S))
         except TimeoutError:
-            why = f"did not answer for {SILENCE_LIMIT_S:.0f} s"
+            why, hung = f"did not answer for {SILENCE_LIMIT_S:.0f} s", True
         except (EOFError, ConnectionResetError):
             why = self._ending()
         except ValueError:
             why = "wrote into the gate's pipe"
         else:
             if "error" in answer:
-                answer["error"] = scrub(answer["error"])
+                answer["error"] = recordable(scrub(answer["error"]))
                 if row is None:
                     raise WorkerDied(self._side.name, row, answer["error"])
             return answer
         end_group(self._process)
-        raise WorkerDied(self._side.name, row, f"the process {why}{self._last_words()}")
+        raise WorkerDied(self._side.name, row, f"the process {why}{self._last_words()}", hung=hung)
 
     def _say(self, commands: Sequence[dict[str, Any]]) -> None:
         """Write commands, but never wait for long: one that hangs does not read. The answers tell what is wrong."""

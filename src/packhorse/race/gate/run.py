@@ -16,6 +16,7 @@ from packhorse.race.gate.config import GateConfig
 from packhorse.race.gate.measure import BASE, HEAD, Bench, measure
 from packhorse.race.gate.plan import GateRequest, Plan, find_captures, find_subjects, make_plan, make_sides
 from packhorse.race.gate.probe import Probe, probe
+from packhorse.race.gate.process import recordable
 from packhorse.race.gate.record import GATE_SCHEMA_VERSION, GateRecord, row_record
 from packhorse.race.gate.subjects import check_comparable
 from packhorse.race.inputs import CaptureFile
@@ -135,13 +136,13 @@ def _record(
         "schema_version": GATE_SCHEMA_VERSION,
         "kind": "gate",
         "packhorse_version": __version__,
-        "command": request.command,
-        "base": scrub(bench.sides[BASE].label),
-        "head": scrub(bench.sides[HEAD].label),
+        "command": recordable(request.command),
+        "base": recordable(scrub(bench.sides[BASE].label)),
+        "head": recordable(scrub(bench.sides[HEAD].label)),
         "machine": describe(),
         "link": LINK,
         "target": config.target if plan.uploads else None,
-        "captures": [{"name": c.name, "sha256": c.sha256, "plain_bytes": c.plain_bytes} for c in captures],
+        "captures": [{"name": recordable(c.name), "sha256": c.sha256, "plain_bytes": c.plain_bytes} for c in captures],
         "settings": {
             "blocks": config.blocks,
             "repeats": config.repeats,
