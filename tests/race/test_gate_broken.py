@@ -186,7 +186,7 @@ def test_an_interrupt_keeps_what_was_measured(tmp_path: Path, temporary: Path) -
     assert record["interrupted"]
     assert record["exit_code"] == 3
     assert record["rows"][0]["outcome"] == "unresolved"
-    assert {t["block"] for t in record["timings"] if t["judged"]} == {0, 1, 2}
+    assert len({t["block"] for t in record["timings"] if t["judged"]}) == 3  # not 0 to 2 where one was measured again
     assert list(temporary.iterdir()) == []
     write_gate(record, tmp_path / "gate.json")
     render(record, tmp_path)

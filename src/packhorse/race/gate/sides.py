@@ -136,7 +136,7 @@ def _copy_changes(repo: Path, folder: Path) -> None:
         gone = folder / name
         if gone.is_symlink() or not gone.is_dir():  # a submodule is a folder, and empty on both sides
             gone.unlink(missing_ok=True)
-    for name in wanted:
+    for name in sorted(wanted):
         to = folder / name
         to.parent.mkdir(parents=True, exist_ok=True)
         # Never onto what is there: through a link it would be written elsewhere, even outside the copy.
