@@ -205,6 +205,18 @@ def test_create_only_that_cannot_be_checked_is_a_conflict(row: Candidate, wire: 
 
 
 @each_creating
+def test_create_only_that_cannot_be_checked_now_may_be_tried_again(row: Candidate, wire: Wire, opened: Opener) -> None:
+    store = opened(row, wire.endpoint(create_only=True))
+    tag = store.put("a", BODY, INFO).etag
+    wire.refuse = lambda request: error(503, "SlowDown") if request.operation == "get" else None
+    with pytest.raises(StoreError) as caught:
+        store.put("a", BODY, INFO)
+    assert caught.value.retryable
+    wire.refuse = lambda _: None
+    assert store.put("a", BODY, INFO).etag == tag
+
+
+@each_creating
 def test_create_only_streams(row: Candidate, wire: Wire, opened: Opener) -> None:
     store = opened(row, wire.endpoint(create_only=True))
     if row.name != "boto3":

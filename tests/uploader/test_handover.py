@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from packhorse import Profile, Uploader
-from packhorse.errors import UploaderClosed
+from packhorse.errors import UploaderClosed, UploadFailed
 from packhorse.pipeline import Pipeline
 from packhorse.uploader.handover import HandoverLock
 from packhorse.uploader.ledger import Stats
@@ -95,8 +95,11 @@ def test_it_is_taken_while_its_owner_waits_on_a_condition() -> None:
         thread = threading.Thread(target=leave)
         thread.start()
         assert condition.wait_for(lambda: taken.after == [1], 10)
-        assert taken.lock._depth == 2
+        taken.lock.release()
+        assert taken.lock._is_owned()  # as often as before
+        taken.lock.acquire()
     thread.join()
+    assert not taken.lock._is_owned()
 
 
 def test_many_leave_while_many_own() -> None:
@@ -120,6 +123,83 @@ def test_many_leave_while_many_own() -> None:
         worker.join()
     assert sorted(taken.things) == list(range(threads * each))
     assert taken.lock.left() == []
+
+
+class Struck:
+    """An ``RLock`` in which Ctrl-C strikes as soon as it has been acquired."""
+
+    def __init__(self, lock: Any) -> None:
+        self.lock = lock
+        self.release = lock.release
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if self.lock.acquire(blocking, timeout):
+            raise KeyboardInterrupt
+        return False
+
+
+def test_who_is_interrupted_while_acquiring_does_not_keep_it() -> None:
+    taken = Taken()
+    real = taken.lock._lock
+    taken.lock._lock = Struck(real)  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt), taken.lock:
+        raise AssertionError("it was acquired")
+    with pytest.raises(KeyboardInterrupt):
+        taken.lock.leave(1)
+    taken.lock._lock = real
+    assert not taken.lock._is_owned()
+    in_thread(lambda: taken.lock.leave(2))  # would stay there if anybody had it
+    assert taken.things == taken.after == [1, 2]
+
+
+def interrupted_once(taken: Taken) -> HandoverLock[int]:
+    """A lock of which the first taking is interrupted."""
+    strikes = [KeyboardInterrupt()]
+
+    def take(thing: int) -> None:
+        if strikes:
+            raise strikes.pop()
+        taken.things.append(thing)
+
+    return HandoverLock[int](take)
+
+
+def test_what_was_being_taken_when_it_was_interrupted_is_taken_later() -> None:
+    taken = Taken()
+    lock = interrupted_once(taken)
+    lock._left.extend((1, 2))
+    with pytest.raises(KeyboardInterrupt), lock:
+        raise AssertionError("it was acquired")
+    assert (taken.things, lock._is_owned()) == ([], False)
+    in_thread(lambda: lock.leave(3))
+    assert taken.things == [1, 2, 3]
+
+
+def test_who_is_interrupted_as_a_wait_begins_has_it_still() -> None:
+    taken = Taken()
+    lock = interrupted_once(taken)
+    condition = lock.condition()
+    with condition:
+        in_thread(lambda: lock.leave(1))
+        with pytest.raises(KeyboardInterrupt):
+            condition.wait(10)
+        assert lock._is_owned()
+    assert taken.things == [1]
+    assert not lock._is_owned()
+
+
+def test_what_cannot_be_taken_is_no_trouble_for_the_owner(caplog: pytest.LogCaptureFixture) -> None:
+    def take(thing: int) -> None:
+        if thing == 1:
+            raise ValueError("hostile")
+        taken.append(thing)
+
+    taken: list[int] = []
+    lock = HandoverLock[int](take)
+    lock._left.extend((1, 2))
+    with lock:
+        assert taken == [2]
+    assert "could not be taken" in caplog.text
 
 
 # --- in an uploader ---------------------------------------------------------------------------------------------------
@@ -170,3 +250,38 @@ def test_what_was_left_as_it_closed_is_counted() -> None:
     up.close()
     stats = up.stats()
     assert (stats.submitted, stats.uploaded, stats.dropped) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("error", [ValueError("hostile"), KeyboardInterrupt()], ids=["hostile", "ctrl-c"])
+def test_what_is_broken_off_as_it_is_let_in_is_counted_once(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with uploader(FakeStore()) as up:
+        up.upload(CAPTURE)
+        engine = up._engine
+        decide, strikes = engine._decide, [error]
+
+        def struck(*args: Any, **more: Any) -> str | None:
+            refusal = decide(*args, **more)
+            if strikes:
+                raise strikes.pop()
+            return refusal
+
+        monkeypatch.setattr(engine, "_decide", struck)
+        tickets: list[Ticket] = []
+        engine._lock.acquire()
+        in_thread(lambda: tickets.append(up.submit_nowait(CAPTURE)))
+        if isinstance(error, KeyboardInterrupt):
+            with pytest.raises(KeyboardInterrupt):
+                engine._lock.release()
+            assert engine._lock.left()
+            assert up.stats().submitted == 2  # whoever looks has let it in
+            tickets[0].result(30)
+        else:
+            engine._lock.release()
+            with pytest.raises(UploadFailed, match="unexpected ValueError"):
+                tickets[0].result(30)
+        up.upload(CAPTURE)
+    stats = up.stats()
+    assert (stats.submitted, stats.in_flight, stats.held_bytes) == (3, 0, 0)
+    assert balanced(stats)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -12,8 +14,10 @@ from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo, PutResult
 from packhorse.stores.multipart import META_UPLOAD
+from packhorse.uploader.parts import Resending
 from packhorse.uploader.sync import Uploader
 from tests.uploader.fakes import FakeStore, failure, options
+from tests.uploader.reliability import ROOT
 
 PROFILE = Profile("parts", Pipeline.parse("json:chunk=1MiB | none | raw | memory"), max_in_flight=2)
 #: Three parts.
@@ -73,7 +77,7 @@ class _Sender:
             raise error
         parts = self.store.uploads.pop(upload_id, None)
         if parts is None:
-            raise StoreError("no such upload", kind=StoreErrorKind.NOT_FOUND, status=404, code="NoSuchUpload")
+            raise error or StoreError("no such upload", kind=StoreErrorKind.NOT_FOUND, status=404, code="NoSuchUpload")
         assert len(etags) == len(parts)
         self.store.objects[self.key] = b"".join(parts[number] for number in sorted(parts))
         self.store.infos[self.key] = self.info
@@ -135,9 +139,43 @@ def test_it_is_recognised_also_when_only_the_repetition_says_that_there_is_no_su
     assert store.count("finish") == 2
 
 
-def test_somebody_elses_object_is_not_taken_for_it(capture: Any) -> None:
-    gone = StoreError("no such upload", kind=StoreErrorKind.NOT_FOUND, status=404, code="NoSuchUpload")
-    store = PartsStore(finish=[gone])
+def exists() -> StoreError:
+    return StoreError("exists", kind=StoreErrorKind.CONFLICT, status=412, code="PreconditionFailed")
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_it_is_recognised_also_when_the_repetition_says_that_there_is_an_object(looks: int, capture: Any) -> None:
+    """As with ``create_only``, also when the object cannot be looked at for the moment."""
+    finish = [failure(StoreErrorKind.TIMEOUT), *(exists() for _ in range(looks))]
+    store = PartsStore(finish=finish, stored=[failure(StoreErrorKind.CONNECTION) for _ in range(looks)])
+    store.lost = {"finish"}
+    assert run(store, capture) == ("uploaded", "looked-up")
+    assert store.count("finish") == looks + 1
+
+
+def test_a_request_that_raises_anything_else_finds_nothing_out_any_more() -> None:
+    class Odd(PartsStore):
+        def asked(self, operation: str) -> StoreError | None:
+            error = super().asked(operation)
+            if error is None:
+                raise SystemExit
+            return error
+
+    store = Odd(begin=[failure(StoreErrorKind.CONNECTION)])
+    with Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=options(store)) as up:
+        engine = up._engine
+        engine.trying.breaker.trip(-1e9)
+        job = engine.job({}, "key")
+        sending = Resending(engine, job, store.sender("key", ObjectInfo()), "mark")
+        with pytest.raises(SystemExit):
+            sending.begin()
+        assert store.count("begin") == 2
+        assert engine.trying.breaker.probes == 0
+
+
+@pytest.mark.parametrize("said", [StoreErrorKind.NOT_FOUND, StoreErrorKind.CONFLICT])
+def test_somebody_elses_object_is_not_taken_for_it(said: StoreErrorKind, capture: Any) -> None:
+    store = PartsStore(finish=[StoreError("no such upload, or it exists", kind=said, status=404)])
     store.objects["key"], store.infos["key"] = b"other", ObjectInfo(metadata={META_UPLOAD: "0" * 16})
     fate, reason = run(store, capture)
     assert (fate, reason.partition(":")[0]) == ("failed", "store")
@@ -171,3 +209,26 @@ def test_closing_ends_the_wait_for_another_try(capture: Any) -> None:
         threading.Event().wait(0.005)
     up.close(deadline_s=0.1)
     assert ticket.fate.value == "failed"
+
+
+NOT_CLOSED = """
+import threading
+from packhorse.errors import StoreErrorKind
+from tests.uploader.fakes import failure, options
+from tests.uploader.test_parts import PROFILE, TEXT_BYTES, PartsStore, Uploader
+
+store = PartsStore(part=[failure(StoreErrorKind.SERVER)] * 100)
+pauses = {"backoff_base_s": 1e4, "backoff_max_s": 1e4, "deadline_s": 1e6}
+up = Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=options(store, stream_above_bytes=1000, **pauses))
+ticket = up.submit({"log": {"entries": [{"text": "x" * TEXT_BYTES}]}}, key="key")
+while not store.count("part"):
+    threading.Event().wait(0.005)
+ticket.add_done_callback(lambda ticket: print(ticket.fate.value))
+"""
+
+
+def test_the_interpreter_does_not_wait_for_another_try() -> None:
+    """Threads of executors are joined before anything that ``atexit`` knows of."""
+    command = [sys.executable, "-W", "error", "-c", NOT_CLOSED]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "failed\n"), done.stderr

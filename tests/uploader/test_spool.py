@@ -16,6 +16,7 @@ import pytest
 
 from packhorse.errors import InputError, StoreErrorKind, UploadFailed
 from packhorse.uploader.rest import share_s
+from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Ticket
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
@@ -235,6 +236,65 @@ def test_a_failing_disk_never_reaches_the_producer(
         up._engine._disk.worked()  # its pause is over
         assert up.submit(CAPTURE).key
         until(lambda: up.stats().spooled == 1)
+    assert spool_balanced(up)
+
+
+def test_what_the_disk_refuses_while_it_is_stopped_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing, stopped = threading.Event(), threading.Event()
+
+    def refuse(*_: object) -> NoReturn:
+        writing.set()
+        assert stopped.wait(60)
+        raise OSError(errno.EIO, "planned")
+
+    store = FakeStore()
+    store.gate.clear()
+    up = uploader(store, tmp_path, max_in_flight=1)
+    engine = up._engine
+    sent = up.submit(CAPTURE)
+    until(lambda: store.concurrent == 1)
+    waiting = up.submit(CAPTURE)
+    until(lambda: len(engine._bodies) == 1 and engine._looked)
+    monkeypatch.setattr("packhorse.uploader.spool.durable.os.fsync", refuse)
+    with engine._lock:
+        engine.trying.breaker.trip(time.monotonic())
+        engine._s3_is_out()
+    until(writing.is_set)
+    stopping = threading.Thread(target=engine._stop, args=("stopped",), kwargs={"grace_s": 60.0})
+    stopping.start()
+    until(lambda: engine.stopping)
+    stopped.set()
+    store.gate.set()
+    stopping.join()
+    assert (sent.fate, waiting.fate) == (Fate.UPLOADED, Fate.FAILED)
+    assert "disk" in waiting.reason
+    assert (up.stats().in_flight, up.stats().held_bytes) == (0, 0)
+
+
+def test_what_waits_for_another_attempt_meanwhile_is_not_insured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FakeStore()
+    store.gate.clear()
+    with uploader(store, tmp_path) as up:
+        up.submit(CAPTURE)
+        until(lambda: store.concurrent == 1)
+        engine = up._engine
+        (job,) = engine._in_hand
+        write = Spool.write
+
+        def slow(*args: Any) -> Any:
+            claim = write(*args)
+            job.on_wire = False  # as when S3 has failed it meanwhile
+            return claim
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Spool, "write", slow)
+            engine._insure(time.monotonic() + 60)
+        assert engine._insured == {}
+        assert files(tmp_path) == []
+        store.gate.set()
+    assert up.stats().uploaded == 1
     assert spool_balanced(up)
 
 

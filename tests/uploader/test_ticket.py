@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -68,6 +69,41 @@ def test_callbacks_are_called_once_each_and_their_errors_go_no_further(caplog: p
     ticket.add_done_callback(lambda _: called.append("after"))
     assert called == ["before", "behind", "after"]
     assert "a callback of a ticket raised" in caplog.text
+
+
+def raising(error: BaseException) -> Callable[[Ticket], None]:
+    def callback(_: Ticket) -> None:
+        raise error
+
+    return callback
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(3), KeyboardInterrupt()], ids=repr)
+def test_no_callback_ends_the_thread_that_publishes(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    ticket = Ticket("a/b", "s3://bucket/")
+    called: list[str] = []
+    ticket.add_done_callback(raising(error))
+    ticket.add_done_callback(lambda _: called.append("behind"))
+
+    def publish() -> None:
+        stored(ticket)
+        called.append("on")
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    thread.join()
+    assert called == ["behind", "on"]
+    assert "a callback of a ticket raised" in caplog.text
+
+
+def test_ctrl_c_in_a_callback_goes_on_in_the_main_thread_once_all_were_called() -> None:
+    ticket = Ticket("a/b", "s3://bucket/")
+    called: list[str] = []
+    ticket.add_done_callback(raising(KeyboardInterrupt()))
+    ticket.add_done_callback(lambda _: called.append("behind"))
+    with pytest.raises(KeyboardInterrupt):
+        stored(ticket)
+    assert called == ["behind"]
 
 
 def test_callbacks_added_while_it_is_published_are_called_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter, deque
 from itertools import pairwise
@@ -16,7 +17,7 @@ from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.retry import MAX_SAVED_RETRIES, PROBE_EVERY_S, Breaker, RetryBudget
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Ticket
-from packhorse.uploader.trying import Trying
+from packhorse.uploader.trying import Resend, Trying
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
 
 LIMIT = 8
@@ -33,7 +34,9 @@ class Simulated:
     def __init__(
         self, jobs: list[Job], back_s: float, latency_s: float = 0.1, hangs_s: float | None = None, **settings: Any
     ) -> None:
+        random.seed(len(jobs))  # the pauses' jitter
         self.trying = Trying(UploaderOptions(**settings))
+        self.opened_s: float | None = None
         self.coming = deque(sorted(jobs, key=lambda job: job.submitted_s))
         self.bodies: deque[Job] = deque()
         self.back_s, self.latency_s = back_s, latency_s
@@ -51,6 +54,8 @@ class Simulated:
             for sent in [sent for sent in self.on_wire if sent[0] <= now_s]:
                 self.on_wire.remove(sent)
                 self._answer(now_s, sent)
+            if self.opened_s is None and self.trying.breaker.open:
+                self.opened_s = now_s
             while len(self.on_wire) < LIMIT and (job := self.trying.next(self.bodies, now_s, LIMIT)) is not None:
                 if job.late is not None:
                     self.failed.append((now_s, job))
@@ -107,7 +112,8 @@ def test_few_captures_and_no_more_survive_an_outage_of_seconds() -> None:
 def test_while_it_is_open_probes_go_out_alone_and_more_and_more_seldom() -> None:
     lab = Simulated([made() for _ in range(500)], back_s=1e9, deadline_s=60.0)
     lab.run(59.0)
-    probes = [at_s for at_s in lab.attempts if at_s > 2.0]
+    assert lab.opened_s is not None
+    probes = [at_s for at_s in lab.attempts if at_s >= lab.opened_s]
     gaps = [later - earlier for earlier, later in pairwise(probes)]
     assert gaps
     assert min(gaps) >= 0.1
@@ -149,6 +155,58 @@ def test_an_answer_that_refuses_one_capture_says_that_s3_is_back() -> None:
     assert not trying.failed(job, StoreError("no", kind=StoreErrorKind.DENIED, status=403), 10.1)
     assert not trying.breaker.open
     assert trying.breaker.probes == 0
+
+
+def refusal() -> StoreError:
+    return StoreError("no", kind=StoreErrorKind.DENIED, status=403)
+
+
+def saved(trying: Trying) -> int:
+    return sum(trying.budget.take_retry() for _ in range(100))
+
+
+def test_a_stream_that_was_a_probe_may_try_again() -> None:
+    trying, turn = Trying(UploaderOptions()), Resend()
+    trying.breaker.trip(0.0)
+    stream = trying.next(deque([made(body=None)]), 10.0, LIMIT)
+    assert stream is not None
+    trying.begun(stream)
+    trying.resend_failed(turn, stream, failure(StoreErrorKind.CONNECTION), 10.1)
+    assert trying.breaker.probes == 0
+    assert trying.resend_wait_s(turn, 20.0) == 0.0
+    assert trying.breaker.probes == 1
+    assert trying.resend_worked(turn, stream)
+    assert (trying.breaker.probes, trying.breaker.open) == (0, False)
+
+
+def test_a_stream_that_was_a_probe_and_worked_at_once_says_that_s3_is_back() -> None:
+    trying = Trying(UploaderOptions())
+    trying.breaker.trip(0.0)
+    stream = trying.next(deque([made(body=None)]), 10.0, LIMIT)
+    assert stream is not None
+    trying.begun(stream)
+    assert trying.resend_worked(Resend(), stream)
+    assert (trying.breaker.probes, trying.breaker.open) == (0, False)
+
+
+def test_a_retry_that_is_answered_by_a_refusal_costs_nothing() -> None:
+    trying, job = Trying(UploaderOptions()), made()
+    trying.begun(job)
+    assert trying.failed(job, failure(StoreErrorKind.CONNECTION), 0.0)
+    assert trying.next(deque(), 100.0, LIMIT) is job
+    trying.begun(job)
+    assert not trying.failed(job, refusal(), 100.1)
+    assert saved(trying) == MAX_SAVED_RETRIES
+
+
+def test_a_request_of_a_stream_that_is_refused_when_it_is_made_again_costs_nothing() -> None:
+    trying, stream, turn = Trying(UploaderOptions()), made(body=None), Resend()
+    trying.begun(stream)
+    trying.resend_failed(turn, stream, failure(StoreErrorKind.CONNECTION), 0.0)
+    assert trying.resend_wait_s(turn, 100.0) == 0.0
+    trying.resend_failed(turn, stream, refusal(), 100.1)
+    assert not turn.hopeful
+    assert saved(trying) == MAX_SAVED_RETRIES
 
 
 def test_a_short_outage_costs_no_capture() -> None:

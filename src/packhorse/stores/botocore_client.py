@@ -73,13 +73,19 @@ class BotocoreClient:
         return PutResult(entity_tag(answer.get("ETag"), "put", key, self.endpoint).strip('"'), len(body))
 
     def _tag_of_same(self, key: str, body: bytes, info: ObjectInfo, refused: StoreError) -> str:
-        """The stored object's entity tag if it is the one that was to be put; else raises ``refused``."""
+        """The stored object's entity tag if it is the one that was to be put; else raises ``refused``.
+
+        When that cannot be told now, but perhaps later, raises what kept it from being told: then the put is worth
+        trying again.
+        """
         try:
             with translating("get", key, self.endpoint):
                 answer = self.sdk.get_object(Bucket=self.endpoint.bucket, Key=key)
                 with answer["Body"] as stored:
                     same = stored.read(len(body) + 1) == body and info_of(answer) == info
-        except StoreError:
+        except StoreError as unseen:
+            if unseen.retryable:
+                raise unseen from None
             same = False
         if not same:
             raise refused

@@ -90,13 +90,15 @@ class ObstoreSync:
         return PutResult(entity_tag(answer["e_tag"], "put", key, self._endpoint).strip('"'), len(body))
 
     def _tag_of_same(self, key: str, body: bytes, info: ObjectInfo, refused: StoreError) -> Any:
-        """The stored object's entity tag if it is the one that was to be put; else raises ``refused``."""
+        """As ``BotocoreClient._tag_of_same``."""
         try:
             with translating("get", key, self._endpoint):
                 answer = obstore.get(self._open(), key)
                 tag, size = answer.meta["e_tag"], answer.meta["size"]
                 same = size == len(body) and info_of(answer.attributes) == info and bytes(answer.bytes()) == body
-        except StoreError:
+        except StoreError as unseen:
+            if unseen.retryable:
+                raise unseen from None
             same = False
         if not same:
             raise refused

@@ -18,7 +18,7 @@ from packhorse.uploader.prepare import JOB_BYTES, STREAM_HELD_BYTES, estimate_by
 from packhorse.uploader.ticket import Fate, Ticket
 from packhorse.uploader.unspooling import Unspooling
 from packhorse.uploader.waiting import Line, Waiter
-from packhorse.uploader.workers import encode_loop
+from packhorse.uploader.workers import encode_loop, why
 
 CLOSED = "the uploader was closed"
 NO_ROOM = "no room in the memory budget"
@@ -80,9 +80,23 @@ class Admission(Unspooling):
         return open_now and len(left) < MOST_LEFT and sum(other.held_bytes for other in left) <= room
 
     def _admit_left(self, job: Job) -> Callable[[], object] | None:
-        """As ``Work._admit_left``."""
-        self._count()
-        refusal = self._decide(job, patient=False)
+        """As ``Work._admit_left``. Broken off, as by Ctrl-C, it leaves everything as it was."""
+        if job.settled:  # broken off just behind that
+            return partial(self._publish, job)
+        ledger = self.ledger
+        submitted, held_bytes = ledger.submitted, ledger.held_bytes
+        try:
+            self._count()
+            refusal = self._decide(job, patient=False)
+        except BaseException as error:
+            if self._raw and self._raw[-1] is job:
+                self._raw.pop()
+            ledger.submitted, ledger.held_bytes = submitted, held_bytes
+            if not isinstance(error, Exception):
+                raise
+            ledger.submit()  # whoever has the lock is not to blame
+            self._settle(job, Fate.FAILED, *why(error))
+            return partial(self._publish, job)
         if refusal is None:
             return None
         self._settle(job, Fate.DROPPED, refusal)

@@ -114,7 +114,7 @@ class Closing(Admission):
                 self.spool.failed("write", error)
                 return
             with self._lock:
-                needed = not job.settled
+                needed = job.on_wire and not job.settled  # else it waits for another attempt, and is spooled from there
                 if needed:
                     self._insured[job] = claim
             if not needed:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import time
 import weakref
 from dataclasses import dataclass, replace
@@ -118,5 +119,13 @@ def _in_child() -> None:
         engine.disown()
 
 
+def _before_exit() -> None:
+    for engine in list(_engines):
+        engine.hurry()
+
+
+# Threads of executors, as those that send parts, are joined before any hook of atexit runs, and while the main thread
+# still counts as alive. There is no public hook that early. This one runs first, being registered after the other.
+threading._register_atexit(_before_exit)  # type: ignore[attr-defined]
 atexit.register(_at_exit)
 os.register_at_fork(after_in_child=_in_child)

@@ -6,6 +6,7 @@ holds it. Whoever must not wait leaves things with the lock instead: its owner, 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 Left = TypeVar("Left")
+
+logger = logging.getLogger("packhorse")
 
 #: Things left at the most. Leaving is for moments: whoever comes beyond that many waits, as with any lock.
 MOST_LEFT = 128
@@ -24,14 +27,21 @@ class HandoverLock(Generic[Left]):
     What is left is taken, in order, as soon as the lock changes hands: by the next owner before it does anything else,
     or, when there is none, by the owner that has just let go. Never in the midst of an owner's work.
 
+    Ctrl-C may strike anywhere in the main thread: whoever is interrupted before it has the lock does not keep it, and
+    what it was taking stays. (It is kept where Ctrl-C strikes in the few instructions between an owner's last step and
+    the release, as with every lock that is not in C alone.)
+
     Args:
-        take: Called for each thing, by the owner. What it returns is called after the lock was let go.
+        take: Called for each thing, by the owner. What it returns is called after the lock was let go. When it is
+            interrupted it has done nothing; what else it raises is logged, since the owner has no part in it.
     """
 
     def __init__(self, take: Callable[[Left], Callable[[], object] | None]) -> None:
         self._lock = threading.RLock()
+        # Conditions ask for these. As methods in C, they cannot be interrupted half-way.
+        self._is_owned: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
+        self._acquire_restore: Callable[[Any], None] = self._lock._acquire_restore  # type: ignore[attr-defined]
         self._take = take
-        self._depth = 0  # how often its owner has it; nobody else looks
         self._left: deque[Left] = deque()
         self._afterwards: deque[Callable[[], object]] = deque()
 
@@ -50,20 +60,21 @@ class HandoverLock(Generic[Left]):
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002  # as threading's
         """As ``threading.RLock.acquire``."""
-        got = self._lock.acquire(blocking, timeout)
-        if got:
-            self._depth += 1
-            if self._left and self._depth == 1:
+        nested = self._is_owned()
+        try:
+            got = self._lock.acquire(blocking, timeout)
+            if got and self._left and not nested:
                 self._take_all()
+        except BaseException:
+            if not nested and self._is_owned():
+                self._lock.release()
+            raise
         return got
 
     def release(self) -> None:
         """As ``threading.RLock.release``."""
-        self._depth -= 1
-        outermost = self._depth == 0
         self._lock.release()
-        if outermost:
-            self._serve()
+        self._serve()  # does nothing while it is still owned
 
     def __enter__(self) -> Self:
         self.acquire()
@@ -75,13 +86,9 @@ class HandoverLock(Generic[Left]):
         self.release()
 
     def _serve(self) -> None:
-        while self._left and not self._is_owned() and self._lock.acquire(blocking=False):
-            self._depth += 1
-            try:
-                self._take_all()
-            finally:
-                self._depth -= 1
-                self._lock.release()
+        # Until nothing is left: whoever leaves something meanwhile relies on the owner, and on nobody else.
+        while self._left and not self._is_owned() and self.acquire(blocking=False):
+            self._lock.release()
         while self._afterwards and not self._is_owned():
             try:
                 call = self._afterwards.popleft()
@@ -91,21 +98,20 @@ class HandoverLock(Generic[Left]):
 
     def _take_all(self) -> None:
         for _ in range(len(self._left)):
-            call = self._take(self._left.popleft())
+            call = None
+            try:
+                call = self._take(self._left[0])
+            except Exception:
+                logger.exception("what was left with the lock could not be taken")
             if call is not None:
                 self._afterwards.append(call)
+            self._left.popleft()  # last of all, so that an interruption loses nothing
 
-    # --- what conditions ask of a lock --------------------------------------------------------------------------------
-
-    def _is_owned(self) -> bool:
-        return bool(self._lock._is_owned())  # type: ignore[attr-defined]
-
-    def _release_save(self) -> tuple[int, Any]:
-        depth, self._depth = self._depth, 0
+    def _release_save(self) -> Any:  # for conditions, too
         state = self._lock._release_save()  # type: ignore[attr-defined]
-        self._serve()
-        return depth, state
-
-    def _acquire_restore(self, saved: tuple[int, Any]) -> None:
-        self._lock._acquire_restore(saved[1])  # type: ignore[attr-defined]
-        self._depth = saved[0]
+        try:
+            self._serve()
+        except BaseException:
+            self._acquire_restore(state)
+            raise
+        return state

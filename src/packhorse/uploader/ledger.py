@@ -69,13 +69,13 @@ class Ledger:
         self.degraded = 0
         self.phase_s = dict.fromkeys(PHASES, 0.0)
         self.durations = [0] * (len(DURATION_BOUNDS_S) + 1)
-        self._submitted = 0
+        self.submitted = 0
         self._fates: Counter[Fate] = Counter()
         self._reasons: Counter[str] = Counter()
 
     def submit(self) -> None:
         """A capture was handed in."""
-        self._submitted += 1
+        self.submitted += 1
 
     def hold(self, count_bytes: int) -> None:
         """Count bytes as held; negative when they are let go."""
@@ -102,12 +102,12 @@ class Ledger:
     @property
     def in_flight(self) -> int:
         """Captures without a final fate."""
-        return self._submitted - self._fates.total()
+        return self.submitted - self._fates.total()
 
     def look(self, redacted: Mapping[str, int], spool: SpoolStats | None = None) -> Stats:
         """An immutable copy of the account."""
         return Stats(
-            submitted=self._submitted,
+            submitted=self.submitted,
             uploaded=self._fates[Fate.UPLOADED],
             spooled=self._fates[Fate.SPOOLED],
             dropped=self._fates[Fate.DROPPED],

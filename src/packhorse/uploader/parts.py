@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Answers to a repeated end of an upload whose first end was done: "no such upload", and with ``create_only`` "exists".
+MAY_BE_DONE = frozenset({StoreErrorKind.NOT_FOUND, StoreErrorKind.CONFLICT})
+
 
 def send_parts(engine: Work, store: Store, job: Job) -> PutResult:
     """Send the job's stream as one object, each request again where the store lets us, or does so itself.
@@ -79,26 +82,30 @@ class Resending:
         try:
             return self._sender.finish(upload_id, etags)
         except StoreError as error:
-            if not error.retryable and error.kind is not StoreErrorKind.NOT_FOUND:  # "no such upload": it may be done
+            if not error.retryable and error.kind not in MAY_BE_DONE:
                 raise
             try:
                 found = self._sender.stored()
-            except StoreError:
-                raise error from None
+            except StoreError as unseen:
+                raise (unseen if unseen.retryable else error) from None
             if found is None or found[2].metadata.get(META_UPLOAD) != self._mark or found[1] != self._sent_bytes:
                 raise
             return found[0]
 
     def _tried(self, request: Callable[[], T]) -> T:
         turn = Resend()
-        while True:
-            try:
-                answer = request()
-            except StoreError as error:
-                if error.kind in OVERLOAD:
-                    self._engine.overloaded(self._job)
-                if not self._engine.await_resend(self._job, turn, error):
-                    raise
-            else:
-                self._engine.resent(turn)
-                return answer
+        try:
+            while True:
+                try:
+                    answer = request()
+                except StoreError as error:
+                    if error.kind in OVERLOAD:
+                        self._engine.overloaded(self._job)
+                    if not self._engine.await_resend(self._job, turn, error):
+                        raise
+                else:
+                    self._engine.resent(self._job, turn)
+                    return answer
+        finally:
+            if turn.probe:
+                self._engine.resend_broken_off(turn)

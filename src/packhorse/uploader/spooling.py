@@ -195,10 +195,11 @@ class Spooling(Work):
             else:
                 self._disk.failed(time.monotonic())
                 self.spool.failed("write", error)
-            failed = [job for job in unwritten if job.failure is not None or job.body is None]
+            # Once it is stopping, nobody looks into the queues any more.
+            failed = [job for job in unwritten if self.stopping or job.failure is not None or job.body is None]
             self.spool.refuse(len(failed))
             for job in unwritten:
-                if job.failure is None and job.body is not None:  # these wait for S3, or for the disk, again
+                if job not in failed:  # these wait for S3, or for the disk, again
                     self._in_hand.discard(job)
                     (self._bodies if job.trouble is None else self.trying.again).append(job)
         for job in failed:

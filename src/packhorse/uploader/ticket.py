@@ -168,15 +168,21 @@ class Ticket:
 
     def _call(self) -> None:
         callbacks = self._callbacks
+        interrupted: KeyboardInterrupt | None = None
         while callbacks:
             try:
                 callback = callbacks.pop(0)
             except IndexError:  # another thread was quicker
-                return
+                break
             try:
                 callback()
-            except Exception:
-                logger.exception("a callback of a ticket raised; the capture's fate stands")
+            except BaseException as error:  # also CancelledError and SystemExit: the thread is not its own
+                if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                    interrupted = error  # Ctrl-C is the main thread's; the others are told first
+                else:
+                    logger.exception("a callback of a ticket raised; the capture's fate stands")
+        if interrupted is not None:
+            raise interrupted
 
 
 def _in_child() -> None:

@@ -143,8 +143,8 @@ class Trying:
         """An attempt failed. True when the job waits in :attr:`again` now, False when it is not tried any more."""
         self.ended(job)
         if not error.retryable:
-            if error.status is not None:
-                self._back()
+            if error.status is not None:  # S3 is there, and no outage has used the retry up
+                self._answered(job.attempts - 1)
             return False
         self._last_kind = error.kind
         options = self._options
@@ -164,15 +164,16 @@ class Trying:
     def worked(self, job: Job) -> bool:
         """An attempt succeeded. True when S3 was thought to be out until now."""
         self.ended(job)
-        if job.attempts > 1:
-            self.budget.give_back()
-        return self._back()
+        return self._answered(job.attempts - 1)
 
     # --- requests of multipart uploads, made again in their own threads -----------------------------------------------
 
     def resend_failed(self, turn: Resend, job: Job, error: StoreError, now_s: float) -> None:
         """A request failed: decide whether it is made again, and when at the soonest."""
-        self._end_probe(turn)
+        self.ended(turn)
+        self.ended(job)  # or it would wait for itself: what finds out from now on is its next request
+        if not error.retryable and error.status is not None:
+            self._give_back(turn.tries)
         turn.tries += 1
         turn.due_s = now_s + self._pause_s(turn.tries, error)
         turn.end_s = job.submitted_s + self._options.deadline_s
@@ -197,21 +198,17 @@ class Trying:
         turn.probe = True
         return 0.0
 
-    def resend_worked(self, turn: Resend) -> bool:
+    def resend_worked(self, turn: Resend, job: Job) -> bool:
         """A request succeeded. True when S3 was thought to be out until now."""
-        self._end_probe(turn)
-        if turn.tries:
-            self.budget.give_back()
-        return self._back()
+        self.ended(turn)
+        self.ended(job)
+        return self._answered(turn.tries)
 
-    def _end_probe(self, one: Job | Resend) -> None:
+    def ended(self, one: Job | Resend) -> None:
+        """If it was a probe, it is over. Idempotent."""
         if one.probe:
             one.probe = False
             self.breaker.end()
-
-    def ended(self, job: Job) -> None:
-        """If it was a probe, it is over. Idempotent."""
-        self._end_probe(job)
 
     def clear(self) -> list[Job]:
         """Everything that waits for another attempt, which will not be made."""
@@ -229,12 +226,18 @@ class Trying:
         pause = pause_s(tries, base_s=base_s, max_s=max_s, uniform=random.uniform)
         return max(pause, error.retry_after_s or 0.0)
 
+    def _give_back(self, retries: int) -> None:
+        if retries > 0:
+            self.budget.give_back()
+
     def _unpay(self, job: Job) -> None:
         if job.paid:
             job.paid = False
             self.budget.give_back()
 
-    def _back(self) -> bool:
+    def _answered(self, retries: int) -> bool:
+        """S3 has answered after so many retries. True when it was thought to be out until now."""
+        self._give_back(retries)
         was_out = self.breaker.open
         if was_out:
             self.breaker.close()

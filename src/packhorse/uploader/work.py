@@ -86,6 +86,7 @@ class Work(Client, ABC):
         self._spills_all = False
         self.closing = False
         self.stopping = False
+        self._hurried = False
 
     def _start(self, loop: Callable[[Work], None], name: str) -> bool:
         """Start a thread; False when the system or a finishing interpreter gives none."""
@@ -227,7 +228,7 @@ class Work(Client, ABC):
         """A multipart request failed: wait until it may be made again. False when it shall not be."""
         with self._lock:
             self.trying.resend_failed(turn, job, error, time.monotonic())
-            while turn.hopeful and not self.stopping and not job.settled:
+            while turn.hopeful and not self.stopping and not self._hurried and not job.settled:
                 if self.trying.breaker.open:
                     self._s3_is_out()
                 wait_s = self.trying.resend_wait_s(turn, time.monotonic())
@@ -236,13 +237,24 @@ class Work(Client, ABC):
                 self._settled.wait(wait_s)
             return False
 
-    def resent(self, turn: Resend) -> None:
+    def resent(self, job: Job, turn: Resend) -> None:
         """A multipart request succeeded, at once or at last."""
-        if turn.tries or self.trying.breaker.open:
+        if turn.tries or job.probe or self.trying.breaker.open:
             with self._lock:
-                if self.trying.resend_worked(turn):
+                if self.trying.resend_worked(turn, job):
                     self._more_uploaders()
                     self._body_ready.notify_all()
+
+    def resend_broken_off(self, turn: Resend) -> None:
+        """A multipart request raised what no store should: it finds nothing out any more."""
+        with self._lock:
+            self.trying.ended(turn)
+
+    def hurry(self) -> None:
+        """Make no multipart request again from now on, and end the waits for that."""
+        with self._lock:
+            self._hurried = True
+            self._settled.notify_all()
 
     def finish(
         self, job: Job, fate: Fate, reason: str = "", *, detail: str = "", receipt: Receipt | None = None
