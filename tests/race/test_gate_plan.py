@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from packhorse.lab.targets import start_target
 from packhorse.race.gate.config import parse_config
 from packhorse.race.gate.plan import GateRequest, find_captures, find_subjects, make_plan
 from packhorse.race.gate.worker import profile_row
+from packhorse.uploader.sync import Uploader
 
 
 def plan_of(tmp_path: Path, base: str, head: str | None, **config: Any) -> Any:
@@ -66,7 +68,12 @@ def test_a_target_is_started_only_for_rows_that_upload(tmp_path: Path, row: dict
 
 def test_what_a_profile_uploads_is_fetched_and_compared_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     capture = {"log": {"entries": [{"n": 1}]}}
-    with start_target("rclone") as target:
+    with start_target("rclone") as target, ExitStack() as opened:
+
+        def opening(*given: Any, **options: Any) -> Uploader:
+            return opened.enter_context(Uploader(*given, **options))
+
+        monkeypatch.setattr(packhorse, "Uploader", opening, raising=False)  # a row leaves it to its process's end
         plan = plan_of(tmp_path, a_profile(tmp_path, 2), a_profile(tmp_path, 4))
         plan.send_to(target.endpoint)
         row = plan.rows["base"][1]
