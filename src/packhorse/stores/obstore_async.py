@@ -43,6 +43,8 @@ QUIESCE_S = 2.0
 QUIET_LOOKS = 3
 #: Seconds between looks: the GIL is given up each time, and the default switch interval is 5 ms.
 LOOK_S = 0.006
+#: Threads that Python's threading does not know and that are not ours (pytest-xdist has one): they were here before.
+_THERE_BEFORE = frozenset(sys._current_frames())
 
 
 def make(*, endpoint: Endpoint, pool: int) -> AsyncStore:
@@ -240,7 +242,7 @@ def _until_quiet() -> Iterator[float]:
     while quiet < QUIET_LOOKS and time.monotonic() < deadline_s:
         yield LOOK_S
         ours = {thread.ident for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
-        quiet = 0 if sys._current_frames().keys() - ours else quiet + 1
+        quiet = 0 if sys._current_frames().keys() - ours - _THERE_BEFORE else quiet + 1
 
 
 atexit.register(quiesce)
