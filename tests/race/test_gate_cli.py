@@ -150,12 +150,12 @@ def test_names_of_rows_are_never_markup(capsys: pytest.CaptureFixture[str]) -> N
 def test_messages_hold_no_credential_and_no_folder(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = "pip install --index-url https://me:hush@pypi.example/simple failed in /home/alice/shop"
+    said = "git fetch https://me:hush@git.example/shop failed in /home/alice/shop"
     for error in (InputError(said), RuntimeError(said)):
         ends(monkeypatch, error)
         assert gate(project) == 2
         err = capsys.readouterr().err
-        assert "pypi.example" in err
+        assert "git.example" in err
         assert "hush" not in err
         assert "alice" not in err
 

@@ -11,12 +11,14 @@ import botocore.session
 import psutil
 import pytest
 
+from packhorse.lab.faults import FaultyS3, start_faults
 from packhorse.lab.targets import Target, start_target
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate, Stage
 from packhorse.stores import obstore_sync
 from packhorse.stores.base import Endpoint, Store
 from packhorse.stores.bridge import SyncBridge
+from tests.stores.wire import Wire, started
 
 ROWS = registry.candidates(Stage.STORE)
 NETWORK_ROWS = tuple(row for row in ROWS if row.name != "memory")
@@ -145,3 +147,15 @@ def read(store: Store, key: str) -> bytes:
         chunks = list(found.chunks)
     assert all(0 < len(chunk) <= 1024 * 1024 for chunk in chunks)
     return b"".join(chunks)
+
+
+@pytest.fixture(scope="module")
+def faulty(no_process_is_left: None) -> Iterator[FaultyS3]:
+    with start_faults() as server:
+        yield server
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with started() as server:
+        yield server

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from packhorse.errors import InputError, StoreError, StoreErrorKind
-from packhorse.lab.faults import Fault, FaultScript, FaultyS3, start_faults
+from packhorse.lab.faults import Fault, FaultScript, FaultyS3
 from packhorse.lab.faults.answers import Answer, error
 from packhorse.stages.base import Candidate
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo
 from packhorse.stores.failure import THROTTLED_FLOOR_S, entity_tag
 from tests.stores.conftest import NETWORK_ROWS, ROWS, Opener, read
-from tests.stores.wire import Wire, started
+from tests.stores.wire import Wire
 
 INFO = ObjectInfo("application/json", "gzip", {"packhorse-wire": "json/gzip/raw"})
 BODY = b"x" * 10_000
@@ -38,18 +37,6 @@ each_store = pytest.mark.parametrize("row", NETWORK_ROWS, ids=lambda row: row.na
 STRICT = [row for row in NETWORK_ROWS if row.name != "aiobotocore"]
 each_strict = pytest.mark.parametrize("row", STRICT, ids=lambda row: row.name)
 each_creating = pytest.mark.parametrize("row", [row for row in ROWS if row.name in CREATING], ids=lambda row: row.name)
-
-
-@pytest.fixture(scope="module")
-def faulty(no_process_is_left: None) -> Iterator[FaultyS3]:
-    with start_faults() as server:
-        yield server
-
-
-@pytest.fixture
-def wire() -> Iterator[Wire]:
-    with started() as server:
-        yield server
 
 
 def fails(opened: Opener, row: Candidate, endpoint: Endpoint) -> StoreError:

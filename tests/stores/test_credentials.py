@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ import botocore.session
 import pytest
 
 from packhorse.errors import StoreError, StoreErrorKind
-from packhorse.lab.faults import Fault, FaultScript, FaultyS3, start_faults
+from packhorse.lab.faults import Fault, FaultScript, FaultyS3
 from packhorse.lab.faults.answers import error
 from packhorse.lab.faults.objects import Request
 from packhorse.stages.base import Candidate
@@ -22,25 +21,13 @@ from packhorse.stores import credentials as renewal
 from packhorse.stores.base import DEFAULT_PART_BYTES, Credentials, ObjectInfo
 from packhorse.stores.credentials import Renewing
 from tests.stores.conftest import NETWORK_ROWS, ROWS, Opener
-from tests.stores.wire import Wire, started
+from tests.stores.wire import Wire
 
 INFO = ObjectInfo()
 #: The AWS Common Runtime signs and sends by itself, so that nothing can be repeated.
 REPEATING = [row for row in NETWORK_ROWS if row.name != "boto3-crt"]
 each_repeating = pytest.mark.parametrize("row", REPEATING, ids=lambda row: row.name)
 each_store = pytest.mark.parametrize("row", NETWORK_ROWS, ids=lambda row: row.name)
-
-
-@pytest.fixture(scope="module")
-def faulty(no_process_is_left: None) -> Iterator[FaultyS3]:
-    with start_faults() as server:
-        yield server
-
-
-@pytest.fixture
-def wire() -> Iterator[Wire]:
-    with started() as server:
-        yield server
 
 
 class Issuer:

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from packhorse.cli.ending import ends_on_sigterm
 from packhorse.study.blocks import fresh
-from packhorse.study.ending import ends_on_sigterm
 
 #: The command line itself, told to end after its first cell.
 ENDED = """

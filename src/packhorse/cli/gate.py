@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -17,6 +16,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from packhorse.cli.ending import ends_on_sigterm
 from packhorse.errors import InputError, PackhorseError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def gate(  # noqa: PLR0913, PLR0917 - one parameter an option
       130  interrupted (Ctrl-C, SIGTERM); what was measured is kept, as unresolved
     With --self-test: 0 the goals are met, 1 they are missed.
     """  # noqa: D301 - click knows the paragraph by a real backspace
-    with _ended_by_sigterm():
+    with ends_on_sigterm(signal.SIG_IGN):  # nothing may be left running
         try:
             if self_test:
                 return _self_test(quick=quick, seed=seed, output=output)
@@ -187,24 +187,6 @@ def _tell(error: Exception) -> None:
         said += "packhorse: gate: this is a defect of packhorse and no verdict; please report it\n"
     with suppress(OSError, ValueError):  # nobody reads it any more
         sys.stderr.write(said)
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM, by which CI systems and ``timeout`` end a job, unwinds as Ctrl-C does: nothing is left running."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # a second one must not stop the clearing up
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _Console(Console):

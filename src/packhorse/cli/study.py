@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from packhorse import __version__
+from packhorse.cli.ending import ends_on_sigterm
 from packhorse.errors import InputError
 from packhorse.files import appearing
 from packhorse.race.machine import describe
-from packhorse.study.ending import ends_on_sigterm
 
 #: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
 STUDIES = ("throughput", "streaming", "startup", "parallelism", "regimes", "node", "load", "pools", "faults")

@@ -43,8 +43,6 @@ QUIESCE_S = 2.0
 QUIET_LOOKS = 3
 #: Seconds between looks: the GIL is given up each time, and the default switch interval is 5 ms.
 LOOK_S = 0.006
-#: Threads that Python's threading does not know and that are not ours (pytest-xdist has one): they were here before.
-_THERE_BEFORE = frozenset(sys._current_frames())
 
 
 def make(*, endpoint: Endpoint, pool: int) -> AsyncStore:
@@ -241,8 +239,16 @@ def _until_quiet() -> Iterator[float]:
     quiet = 0
     while quiet < QUIET_LOOKS and time.monotonic() < deadline_s:
         yield LOOK_S
-        ours = {thread.ident for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
-        quiet = 0 if sys._current_frames().keys() - ours - _THERE_BEFORE else quiet + 1
+        quiet = 0 if _strangers() - _THERE_BEFORE else quiet + 1
 
 
+def _strangers() -> set[int]:
+    """The threads inside Python that Python did not start."""
+    ours = {thread.ident for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
+    return sys._current_frames().keys() - ours
+
+
+#: Those that were here before any of obstore's (pytest-xdist has one). Not Python's own threads: when one of them has
+#: ended, a thread of obstore's may get its number.
+_THERE_BEFORE = frozenset(_strangers())
 atexit.register(quiesce)
