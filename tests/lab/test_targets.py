@@ -29,7 +29,8 @@ import sys, time
 from packhorse.lab.targets import start_target
 with start_target(sys.argv[1]) as target:
     print(target.server.pid, flush=True)
-    time.sleep(600)
+    while True:  # a signal that comes just before a sleep would be seen after it only
+        time.sleep(0.2)
 """
 
 

@@ -25,6 +25,7 @@ from packhorse.stores.bridge import SyncBridge
 row = registry.find(Stage.STORE, sys.argv[1])
 make = lambda: registry.make(row, {}, endpoint=Endpoint(**json.loads(sys.argv[2])))
 store = SyncBridge(make) if row.asynchronous else make()
+store.put("exit/first", b"", ObjectInfo())  # makes the folder, for which puts at once would race at rclone
 with ThreadPoolExecutor(8) as threads:
     list(threads.map(lambda n: store.put(f"exit/{n}", bytes(100_000), ObjectInfo()), range(20)))
 if sys.argv[3] == "closed":
@@ -39,6 +40,7 @@ from packhorse.stores.base import Endpoint, ObjectInfo
 async def main():
     row = registry.find(Stage.STORE, sys.argv[1])
     store = registry.make(row, {}, endpoint=Endpoint(**json.loads(sys.argv[2])))
+    await store.put("exit/first", b"", ObjectInfo())
     await asyncio.gather(*(store.put(f"exit/{n}", bytes(100_000), ObjectInfo()) for n in range(20)))
     await store.close()
 

@@ -212,8 +212,9 @@ async def send_stream_async(sender: AsyncSender, chunks: AsyncIterator[bytes]) -
         etags.extend([await part for part in pending])
         return PutResult(await sender.finish(upload_id, etags), sent_bytes)
     except BaseException as error:
-        for part in pending:
-            part.cancel()
+        if not isinstance(error, Exception):  # when cancelled, soon; else a part that lands after the abort would be stored
+            for part in pending:
+                part.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
         try:
             await sender.abort(upload_id)
