@@ -30,7 +30,7 @@ def key() -> str:
 
 
 def folder_made(store: Store, key: str) -> None:
-    """Have the server make the folder of ``key``: rclone answers some of the first puts with 500 when they race for it."""
+    """Have the server make the folder of ``key``: where puts race for it, rclone answers some of them with 500."""
     store.put(f"{key}/first", b"", INFO)
 
 

@@ -212,7 +212,7 @@ async def send_stream_async(sender: AsyncSender, chunks: AsyncIterator[bytes]) -
         etags.extend([await part for part in pending])
         return PutResult(await sender.finish(upload_id, etags), sent_bytes)
     except BaseException as error:
-        if not isinstance(error, Exception):  # when cancelled, soon; else a part that lands after the abort would be stored
+        if not isinstance(error, Exception):  # cancelled: soon; else a part landing after the abort would be stored
             for part in pending:
                 part.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
