@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 
@@ -107,6 +108,23 @@ def test_every_capture_is_put_once_a_round_and_all_workers_are_busy(make: Callab
     assert min(uploads.latencies_s) > 0.001
     assert seen.most_at_once == 4
     assert len(set(seen.keys)) == 40
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_the_time_in_puts_is_told_without_that_of_encoding(asynchronous: bool) -> None:
+    def encode(capture: bytes) -> bytes:
+        time.sleep(0.005)
+        return capture
+
+    seen, encoders = Seen(), list[Callable[[Any], bytes]]([encode, encode])
+    driver = (
+        AsyncDriver(lambda: FakeAsyncStore(seen), encoders, "p")
+        if asynchronous
+        else SyncDriver(FakeStore(seen), encoders, "p")
+    )
+    uploads = driver.run([b"a"], 10)
+    driver.close()
+    assert 10 * 0.0019 <= uploads.put_s <= sum(uploads.latencies_s) - 10 * 0.005
 
 
 @both

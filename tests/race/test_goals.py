@@ -7,13 +7,15 @@ import pytest
 from packhorse.cli import run
 from packhorse.errors import InputError
 from packhorse.pipeline import Pipeline
+from packhorse.race.findings import Findings
 from packhorse.race.goals import GOALS, Goal, Require, goal, meets
-from packhorse.race.lineup import compressor_texts
+from packhorse.race.lineup import compressor_texts, upload_arm
 from packhorse.race.options import Objective, RaceOptions
+from packhorse.race.outcome import choices
 from packhorse.race.phase import Cost, PhaseData
-from packhorse.race.score import PutPrice, predicted_cost
+from packhorse.race.score import PutPrice, predicted_cost, upload_cost
 from packhorse.race.spec import Arm, Kind, Sample
-from packhorse.race.survivors import for_goal
+from packhorse.race.survivors import best_clients, for_goal, for_threads
 
 #: Wall and CPU seconds and bytes of each stage alone.
 ENCODERS = {"orjson-stream": (0.002, 1000), "json": (0.009, 1000)}
@@ -73,7 +75,7 @@ def test_nothing_goes_on_where_no_encoder_came_through(phases: dict[str, PhaseDa
 
 def test_goals_are_read_and_the_strong_compressors_screened_for_them() -> None:
     options = RaceOptions(also=GOALS)
-    assert {one.require for one in options.goals} == {None, Require.PLAIN, Require.TEXT}
+    assert {one.require for one in options.goals} == {None, *Require}
     assert goal("plain", Objective.CPU) == Goal(Objective.CPU, Require.PLAIN)
     assert options.time_s > RaceOptions().time_s
     assert compressor_texts(options) == compressor_texts(RaceOptions(objective=Objective.SIZE))
@@ -94,8 +96,42 @@ def test_what_is_not_one_gzip_stream_of_one_document_is_not_plain(text: str) -> 
 def test_a_client_for_threads_is_no_asyncio_one() -> None:
     assert meets(Pipeline.parse("json | gzip:6 | raw | obstore"), Require.THREADS)
     assert not meets(Pipeline.parse("json | gzip:6 | raw | obstore-async"), Require.THREADS)
-    with pytest.raises(InputError, match="threads"):
-        goal("threads", Objective.CPU)  # clients are raced anyway; it adds none to the finals
+    assert goal("threads", Objective.CPU) == Goal(Objective.CPU, Require.THREADS)
+
+
+CPU = ("orjson-stream | isal:1 | raw", "orjson-stream | zstd:1 | raw", "json | zlib:1 | raw")
+
+
+def clients(walls: dict[tuple[str, int], float]) -> PhaseData:
+    data = PhaseData("stores")
+    for (client, level), wall_s in walls.items():
+        arm = upload_arm(f"{CPU[0]} | {client}", level)
+        data.arms[arm.name] = arm
+        data.samples.append(Sample(arm.name, 0, 1, 1, wall_s, wall_s, 0.0, 0.0, 0, 400, 0, 0.0, 0.0))
+    return data
+
+
+def test_for_threads_the_best_client_of_threads_goes_on_even_where_asyncio_had_beaten_it() -> None:
+    walls = {("obstore-async", 64): 0.002, ("boto3", 64): 0.004, ("obstore", 32): 0.0029, ("obstore", 64): 0.0025}
+    data, cost = clients(walls), upload_cost(Objective.THROUGHPUT)
+    data.dropped.update(dict.fromkeys((n for n in data.arms if "async" not in n), "planted"))
+    assert best_clients(data, cost, 64) == [("obstore-async", 64)]
+    assert for_threads(data, cost, 64, CPU) == [upload_arm(f"{text} | obstore", 64) for text in CPU[:2]]
+    assert for_threads(clients({("obstore-async", 64): 0.002}), cost, 64, CPU) == []
+
+
+def test_the_choice_of_every_goal_is_measured_again() -> None:
+    walls = {"obstore-async": 0.002, "obstore": 0.004}
+    arms = {client: upload_arm(f"{CPU[0]} | {client}", 64) for client in walls}
+    finals = PhaseData("finals", arms={arm.name: arm for arm in arms.values()})
+    for client, wall_s in walls.items():
+        for block in range(8):
+            sample = Sample(arms[client].name, block, 1, 1, wall_s * (1 + block), wall_s, 0.0, 0.0, 0, 400, 0, 0.0, 0.0)
+            finals.samples.append(sample)
+    found = Findings(phases={"finals": finals}, eligible=frozenset(finals.arms), steered=Objective.THROUGHPUT)
+    assert choices(RaceOptions(), found) == [arms["obstore-async"]]
+    assert choices(RaceOptions(also=("threads",)), found) == [arms["obstore-async"], arms["obstore"]]
+    assert choices(RaceOptions(), Findings()) == []
 
 
 def test_memory_is_not_offered_to_steer_a_race(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packhorse.race.one_at_a_time import one_at_a_time
 from packhorse.race.options import PhasePlan
+from packhorse.race.phase import PhaseData
 from packhorse.race.plan import Deadlines, able_to_decide, another_block, best_of, order
+from packhorse.race.spec import Arm, Kind, Sample
 from packhorse.race.verdicts import row_verdicts
 
 NAMES = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=12, unique=True)
@@ -77,3 +80,21 @@ def test_enough_blocks_are_measured_for_a_clear_difference_to_be_found(rows: int
 
 def test_no_more_blocks_are_asked_for_than_the_plan_allows() -> None:
     assert able_to_decide(PhasePlan(0.4, 2, 6), rows=1000, seed=1).min_blocks == 6
+
+
+def test_one_at_a_time_are_those_of_the_finals_that_were_not_raced_so_as_many_as_there_is_time_for() -> None:
+    costs = {"cheap @64": 0.001, "cheap @64 (A/A twin)": 0.001, "dear @64": 0.1, "dearer @64": 1.0, "failed @64": 0.001}
+    finals = PhaseData("finals", errors={"failed @64": "planted"})
+    for name, cpu_s in {**costs, "single @8": 0.001, "single @1": 0.001}.items():
+        pipeline, _, level = name.removesuffix(" (A/A twin)").rpartition(" @")
+        finals.arms[name] = Arm(name, Kind.UPLOAD, pipeline, int(level))
+        finals.samples.append(Sample(name, 0, 1, 2, 0.5, 2 * cpu_s, 0.0, 0.0, 0, 1, 0, 0.0, 0.0))
+
+    def chosen(budget_s: float, round_trip_s: float = 0.0) -> list[tuple[str, int]]:
+        arms = one_at_a_time(finals, items=2, round_trip_s=round_trip_s, budget_s=budget_s)
+        return [(arm.name, arm.in_flight) for arm in arms]
+
+    assert chosen(10.0) == [("cheap @1", 1), ("dear @1", 1), ("dearer @1", 1)]
+    assert chosen(1.0) == [("cheap @1", 1), ("dear @1", 1)]
+    assert chosen(1.0, round_trip_s=0.1) == [("cheap @1", 1)]
+    assert chosen(0.0) == []

@@ -8,14 +8,18 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from packhorse.errors import CaptureError
-from packhorse.race import inputs, results
+from packhorse.pipeline import ORIGINAL
+from packhorse.race import inputs, lineup, results
 from packhorse.race.findings import Findings
-from packhorse.race.options import RaceOptions
+from packhorse.race.goals import Require
+from packhorse.race.judge import judge
+from packhorse.race.options import QUICK, Objective, PhasePlan, RaceOptions
 from packhorse.race.phase import PhaseData
 from packhorse.race.record import read_record, validate
 from packhorse.race.run import run_race
@@ -74,6 +78,30 @@ def test_a_race_of_given_pipelines_leaves_a_valid_record_and_its_report(tmp_path
     }
     assert record["winner"]["held_out"]["captures_per_s"] > 0
     assert {warm["phase"] for warm in record["warmups"]} >= {"ceiling", "finals", "held-out"}
+
+
+def test_a_screened_race_measures_its_finalists_one_at_a_time_and_holds_out_the_choice_of_every_goal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = {
+        field.name: PhasePlan(0.1, 1, 1) for field in fields(QUICK) if isinstance(getattr(QUICK, field.name), PhasePlan)
+    }
+    monkeypatch.setattr("packhorse.race.options.QUICK", replace(QUICK, **once))  # type: ignore[arg-type]
+    few = {lineup.NULL_ARM, "encode/json-iterencode", "encode/orjson-stream", "compress/zlib:1", "compress/zlib:6"}
+    screened = lineup.stage_arms
+    kept = few | {"base64/base64-stdlib"}
+    monkeypatch.setattr(lineup, "stage_arms", lambda given: [arm for arm in screened(given) if arm.name in kept])
+    record = run_race(options(tmp_path, pipelines=None, in_flight=(4,), also=("threads",), time_budget_s=10.0))
+    finals = {row["arm"]: row for row in record["results"] if row["role"] != "aa-twin"}
+    alone = {row["candidate"]: row for row in record["stages"]["alone"]}
+    assert alone.keys() == {f"{arm.rpartition(' @')[0]} @1" for arm in finals if ORIGINAL.split(" | ")[0] not in arm}
+    for row in alone.values():
+        assert (row["in_flight"], row["blocks"]) == (1, 1)
+        assert 0 < row["put_s"] < row["wall_s"]
+    chosen = [row for row in record["held_out"]["results"] if row["role"] == "candidate"]
+    threads = judge(record, Objective.THROUGHPUT, source_sha256="0" * 64, require=Require.THREADS)
+    assert threads["winner"]["pipeline"] in {row["pipeline"] for row in chosen}
+    assert threads["winner"]["held_out"]["captures_per_s"] > 0
 
 
 def test_the_reference_divides_at_its_better_concurrency() -> None:

@@ -204,6 +204,33 @@ def test_an_upload_that_was_not_measured_alone_is_not_called_none() -> None:
     assert "in the wait" in str(stages(record).table.lines[0])
 
 
+def test_the_waterfall_parts_uploading_from_waiting_by_puts_with_one_in_flight() -> None:
+    record = published()
+    row = next(row for row in record["results"] if row["role"] == "candidate")
+    name, pooled = row["arm"].rpartition(" @")[0], row["pipeline"]
+    assert name != pooled  # the pool of the race stands in one and not in the other
+    before = stage_seconds(row, record)
+    assert before is not None
+    record["stages"]["alone"] = [{**row, "candidate": f"{name} @1", "pipeline": name, "in_flight": 1, "put_s": 0.02}]
+    del record["stages"]["alone"][0]["arm"]
+    split = stage_seconds(row, record)
+    assert split is not None
+    assert split["upload"] == 0.02
+    assert split["wait"] == pytest.approx(sum(before.values()) - sum(split[s] for s in STEPS[:4]))
+    other = {
+        **row,
+        "arm": "orjson-stream | zlib:6 | raw | obstore @64",
+        "pipeline": "orjson-stream | zlib:6 | raw | obstore",
+    }
+    assert "upload" not in (stage_seconds(other, record) or {"upload": 0})
+    # Raced with one in flight, a pipeline's own puts are its upload.
+    own = {**row, "in_flight": 1, "wall_s": 0.5, "put_s": 0.03, "arm": f"{name} @1"}
+    record["results"].append(own)
+    split = stage_seconds(own, record)
+    assert split is not None
+    assert split["upload"] == 0.03
+
+
 def test_a_race_that_was_not_measured_again_says_so() -> None:
     record = published()
     record["held_out"]["results"] = []

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -26,10 +26,23 @@ Encode = Callable[[Any], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """What a run of uploads did: bytes put, and each upload's seconds from capture in hand to the answer."""
+    """What a run of uploads did.
+
+    Attributes:
+        bytes_out: Bytes put.
+        latencies_s: Each upload's seconds from capture in hand to the answer.
+        put_s: Seconds inside the client's ``put``, over all uploads; what runs side by side is counted twice.
+    """
 
     bytes_out: int
     latencies_s: list[float]
+    put_s: float = 0.0
+
+
+def _together(parts: Iterable[Uploads]) -> Uploads:
+    done = list(parts)
+    latencies_s = [seconds for part in done for seconds in part.latencies_s]
+    return Uploads(sum(part.bytes_out for part in done), latencies_s, sum(part.put_s for part in done))
 
 
 class Driver(Protocol):
@@ -107,22 +120,24 @@ class SyncDriver:
         jobs = _jobs(captures, rounds, self._prefix, len(self._encode))
         futures = [self._threads.submit(self._work, encode, jobs) for encode in self._encode]
         wait(futures)  # also after a failure: nothing may still upload while the next arm is sampled
-        done = [future.result() for future in futures]
-        return Uploads(sum(part.bytes_out for part in done), [s for part in done for s in part.latencies_s])
+        return _together(future.result() for future in futures)
 
     def _work(self, encode: Encode, jobs: deque[tuple[str, Any]]) -> Uploads:
-        bytes_out, latencies_s = 0, []
+        bytes_out, put_s, latencies_s = 0, 0.0, []
         try:
             for key, capture in _drain(jobs):
                 begun = time.perf_counter()
                 body = encode(capture)
+                handed = time.perf_counter()
                 self._store.put(key, body, _INFO)
-                latencies_s.append(time.perf_counter() - begun)
+                answered = time.perf_counter()
+                put_s += answered - handed
+                latencies_s.append(answered - begun)
                 bytes_out += len(body)
         except BaseException:
             jobs.clear()  # the other workers stop too: the sample is lost
             raise
-        return Uploads(bytes_out, latencies_s)
+        return Uploads(bytes_out, latencies_s, put_s)
 
     def close(self) -> None:
         """See :class:`Driver`."""
@@ -164,19 +179,21 @@ class AsyncDriver:
             self._threads.shutdown()
             self._threads = self._encoding_threads()
             raise failures.exceptions[0] from None
-        done = [task.result() for task in tasks]
-        return Uploads(sum(part.bytes_out for part in done), [s for part in done for s in part.latencies_s])
+        return _together(task.result() for task in tasks)
 
     async def _work(self, encode: Encode, jobs: deque[tuple[str, Any]]) -> Uploads:
         loop = asyncio.get_running_loop()
-        bytes_out, latencies_s = 0, []
+        bytes_out, put_s, latencies_s = 0, 0.0, []
         for key, capture in _drain(jobs):
             begun = time.perf_counter()
             body = await loop.run_in_executor(self._threads, encode, capture)
+            handed = time.perf_counter()
             await self._store.put(key, body, _INFO)
-            latencies_s.append(time.perf_counter() - begun)
+            answered = time.perf_counter()
+            put_s += answered - handed
+            latencies_s.append(answered - begun)
             bytes_out += len(body)
-        return Uploads(bytes_out, latencies_s)
+        return Uploads(bytes_out, latencies_s, put_s)
 
     def close(self) -> None:
         """See :class:`Driver`."""

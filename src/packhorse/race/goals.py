@@ -18,12 +18,8 @@ class Require(StrEnum):
     THREADS = "threads"  # a client that is called from threads, as the uploader calls it: raced as it will be run
 
 
-#: The conditions on objects need candidates of their own in the finals.
-WRITTEN = (Require.PLAIN, Require.TEXT)
-
-
 #: What ``--also`` takes: objectives that can be judged from an end-to-end sample, and the conditions.
-GOALS = (Objective.SIZE.value, Objective.COST.value, Objective.CPU.value, *(need.value for need in WRITTEN))
+GOALS = (Objective.SIZE.value, Objective.COST.value, Objective.CPU.value, *(need.value for need in Require))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,7 @@ def goal(text: str, steered: Objective) -> Goal:
     """
     if text not in GOALS:
         raise InputError(f"also: {text!r} is none of {', '.join(GOALS)}")
-    if text in WRITTEN:
+    if text in {need.value for need in Require}:
         return Goal(steered, Require(text))
     return Goal(Objective(text))
 

@@ -33,7 +33,7 @@ class Effort:
 
     Attributes:
         time_s: Planned wall time of the whole race, servers and processes included.
-        ceiling, screen, cross, stores, finals, held_out: The phases in their order (memory takes what is left).
+        ceiling, screen, cross, stores, finals, alone, held_out: The phases in their order (memory takes what is left).
         encoders, compressors: Stage survivors that are crossed.
         finalists: CPU pipelines that are raced end to end.
         store_finalists: Store clients that are raced with every finalist.
@@ -49,6 +49,7 @@ class Effort:
     cross: PhasePlan
     stores: PhasePlan
     finals: PhasePlan
+    alone: PhasePlan
     held_out: PhasePlan
     encoders: int
     compressors: int
@@ -67,7 +68,8 @@ QUICK = Effort(
     screen=PhasePlan(0.17, 2, 6),
     cross=PhasePlan(0.10, 3, 8),
     stores=PhasePlan(0.15, 2, 4),
-    finals=PhasePlan(0.33, 6, 12),
+    finals=PhasePlan(0.31, 6, 12),
+    alone=PhasePlan(0.04, 1, 1),
     held_out=PhasePlan(0.12, 2, 6),
     encoders=2,
     compressors=3,
@@ -85,7 +87,8 @@ FULL = Effort(
     screen=PhasePlan(0.18, 4, 10),
     cross=PhasePlan(0.12, 4, 10),
     stores=PhasePlan(0.14, 4, 8),
-    finals=PhasePlan(0.38, 8, 24),
+    finals=PhasePlan(0.36, 8, 24),
+    alone=PhasePlan(0.03, 1, 2),
     held_out=PhasePlan(0.11, 8, 12),
     encoders=3,
     compressors=5,

@@ -54,6 +54,19 @@ def verdict_of(options: RaceOptions, found: Findings) -> Verdict | None:
     return Verdict(decision, finals.arms[chosen], decided_by)
 
 
+def choices(options: RaceOptions, found: Findings) -> list[Arm]:
+    """The race's choice and those of its other goals, which are all measured again; empty where the race has none.
+
+    Each is published by what it does on other captures.
+    """
+    chosen = verdict_of(options, found)
+    if chosen is None:
+        return []
+    wanted = [replace(options, objective=goal.objective, require=goal.require) for goal in options.goals]
+    others = [verdict_of(one, found) for one in wanted]
+    return [chosen.choice, *(verdict.choice for verdict in others if verdict is not None)]
+
+
 def _decision(options: RaceOptions, found: Findings, finals: PhaseData, peaks: Mapping[str, int]) -> Decision | None:
     out = set(finals.errors) | (set(finals.dropped) if _as_raced(options, found) else set())
     sampled = finals.costs(upload_cost(Objective.THROUGHPUT))

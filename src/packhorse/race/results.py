@@ -100,6 +100,7 @@ def row_of(arm: Arm, samples: Sequence[Sample], captures: Sequence[CaptureFile])
             "p50_s": middle(s.latency_p50_s for s in samples),
             "p99_s": middle(s.latency_p99_s for s in samples),
         },
+        "put_s": middle(None if s.put_s is None else s.put_s / s.captures for s in samples),
         "blocks": len(samples),
         "samples": [s.as_dict() for s in samples],
     }
@@ -238,7 +239,7 @@ def _held_out_rows(found: Findings) -> list[dict[str, Any]]:
 def _stages(found: Findings) -> dict[str, list[dict[str, Any]]]:
     tables = {}
     checks = found.phases.get("check", PhaseData("check"))
-    for stage in ("encode", "compress", "base64", "cross", "stores"):
+    for stage in ("encode", "compress", "base64", "cross", "stores", "alone"):
         data = found.phases.get(stage)
         if data is None:
             continue

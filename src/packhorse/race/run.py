@@ -17,6 +17,7 @@ from packhorse.lab.link.model import LOOPBACK
 from packhorse.pipeline import Pipeline
 from packhorse.race import inputs, lineup
 from packhorse.race.findings import Findings
+from packhorse.race.one_at_a_time import one_at_a_time
 from packhorse.race.options import Objective, RaceOptions, Require
 from packhorse.race.phase import Bench, Cost, Elimination, PhaseData
 from packhorse.race.plan import Deadlines, able_to_decide, best_of
@@ -24,7 +25,7 @@ from packhorse.race.progress import Observer, Silent
 from packhorse.race.record import Record, write_record
 from packhorse.race.score import fit_price, own_cost, predicted_cost, upload_cost
 from packhorse.race.spec import Arm, Kind, Mode
-from packhorse.race.survivors import alone, best_clients, for_goal, undominated
+from packhorse.race.survivors import alone, best_clients, for_goal, for_threads, undominated
 
 if TYPE_CHECKING:
     from packhorse.lab.link.running import RunningLink
@@ -101,6 +102,8 @@ class Race:
         found.eligible -= found.for_text
         self._check(finals)
         self._finals([arm for arm in finals if arm.name not in found.phases["check"].errors])
+        if explicit is None:
+            self._one_at_a_time()
         self._memory()
         self._held_out()
         self._link()
@@ -191,14 +194,16 @@ class Race:
 
     def _for_goals(self, store: str, level: int, taken: frozenset[str]) -> list[Arm]:
         """What the record's other goals need, behind the best client; some of it may be in the finals already."""
-        found = self._found
+        found, options = self._found, self._options
         arms: dict[str, Arm] = {}
-        for goal in self._options.goals:
-            cost = partial(self._predicted, objective=goal.objective)
-            mine = [
-                lineup.upload_arm(f"{text} | {store}", level)
-                for text in for_goal(goal, found.phases, cost, self._may_win)
-            ]
+        for goal in options.goals:
+            if goal.require is Require.THREADS:
+                cost, wanted = upload_cost(goal.objective, options.tariff), lineup.reference_level(options)
+                mine = for_threads(found.phases["stores"], cost, wanted, found.finalists)
+            else:
+                predicted = partial(self._predicted, objective=goal.objective)
+                texts = for_goal(goal, found.phases, predicted, self._may_win)
+                mine = [lineup.upload_arm(f"{text} | {store}", level) for text in texts]
             arms.update((arm.name, arm) for arm in mine)
             if goal.require is Require.TEXT:
                 found.for_text |= {arm.name for arm in mine} - taken
@@ -324,6 +329,19 @@ class Race:
             ),
         )
 
+    def _one_at_a_time(self) -> None:
+        """What one PUT takes of each finalist when nothing waits: the report parts uploading from waiting by it."""
+        self._observer.phase("measuring uploads one at a time")
+        link, finals, plan = self._options.declared_link(), self._found.phases.get("finals"), self._effort.alone
+        arms = one_at_a_time(
+            finals or PhaseData("finals"),
+            items=len(self._found.captures),
+            round_trip_s=link.answer_ms / 1e3 if link is not None else 0.0,
+            budget_s=plan.share * self._options.time_s,
+        )
+        # One round is enough: a PUT's seconds are measured by themselves.
+        replace(self._bench, min_sample_s=0.0).phase("alone", arms, plan, deadlines=self._until(plan.share))
+
     def _memory(self) -> None:
         """Peak memory of every arm that finished, each in a process of its own; two at once, since nothing is timed."""
         self._observer.phase("measuring peak memory")
@@ -341,16 +359,16 @@ class Race:
 
     def _held_out(self) -> None:
         """Measure the winner again, in fresh processes, on captures that the race did not see."""
-        from packhorse.race.outcome import verdict_of
+        from packhorse.race.outcome import choices
 
         self._observer.phase("measuring the winner again on held-out captures")
-        verdict = verdict_of(self._options, self._found)
+        chosen = choices(self._options, self._found)
         finals = self._found.phases.get("finals")
-        if verdict is None or finals is None:
+        if not chosen or finals is None:
             return
         reference = self._found.reference
         alone = [lineup.upload_arm(reference.pipeline, 1)] if reference is not None else []
-        wanted = (*self._choices(verdict.choice), reference, *alone, self._found.common)
+        wanted = (*chosen, reference, *alone, self._found.common)
         names = [arm.name for arm in wanted if arm is not None and arm.name in finals.arms]
         arms = {name: finals.arms[name] for name in names if name not in finals.errors}
         # Other captures, other rounds: the child finds them anew.
@@ -360,17 +378,6 @@ class Race:
             self._effort.held_out,
             deadlines=self._until(1 - self._share),
         )
-
-    def _choices(self, choice: Arm) -> list[Arm]:
-        """The race's choice and those of its other goals: each is published by what it does on other captures."""
-        from packhorse.race.outcome import verdict_of
-
-        options = self._options
-        others = [
-            verdict_of(replace(options, objective=goal.objective, require=goal.require), self._found)
-            for goal in options.goals
-        ]
-        return [choice, *(verdict.choice for verdict in others if verdict is not None)]
 
     def _predicted(self, before_s: float = 0.0, *, objective: Objective | None = None) -> Cost:
         assert self._found.price is not None, "the ceiling is measured first"

@@ -244,6 +244,7 @@ class Sampler:
             bytes_out=out.bytes_out,
             latency_p50_s=ordered[len(ordered) // 2] if ordered else None,
             latency_p99_s=ordered[nearest_rank(0.99, len(ordered))] if ordered else None,
+            put_s=out.put_s if waits else None,
             suspect=suspicions(cost, waits=waits, cores=self._cores),
             **asdict(cost),
         )

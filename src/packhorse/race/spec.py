@@ -106,6 +106,7 @@ class Sample:
         other_busy_s: CPU time of all other processes (for uploads that includes a local server).
         latency_p50_s, latency_p99_s: Of single uploads, capture in hand to answer; None for CPU arms. With fewer than
             100 uploads in a sample the p99 is the slowest one.
+        put_s: Inside the client's ``put``, over all captures, however many run side by side; None for CPU arms.
         suspect: What makes this sample doubtful; empty when nothing does.
     """
 
@@ -124,6 +125,7 @@ class Sample:
     other_busy_s: float
     latency_p50_s: float | None = None
     latency_p99_s: float | None = None
+    put_s: float | None = None
     suspect: list[str] = field(default_factory=list)
 
     @property

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 
 from packhorse.pipeline import Choice, Pipeline
 from packhorse.race import lineup
-from packhorse.race.goals import Goal, Require
+from packhorse.race.goals import Goal, Require, meets
 from packhorse.race.phase import Cost, PhaseData
 from packhorse.race.plan import best_of
 from packhorse.race.score import own_cost
@@ -40,20 +40,39 @@ def best_level(costs: dict[int, float], wanted: int) -> int:
     return wanted if wanted in near else max(near)
 
 
-def best_clients(data: PhaseData, cost: Cost, wanted: int) -> list[tuple[str, int]]:
+def best_clients(data: PhaseData, cost: Cost, wanted: int, *, beaten: bool = False) -> list[tuple[str, int]]:
     """Store clients of the stores phase, best first, each with its level for the finals.
 
     Args:
         data: What that phase measured.
         cost: What counts.
         wanted: The level to keep where none is clearly better.
+        beaten: Whether those count, too, that left early.
     """
-    costs = {name: list(by.values()) for name, by in data.costs(cost).items() if name not in data.dropped}
+    out = frozenset[str]() if beaten else frozenset(data.dropped)
+    costs = {name: list(by.values()) for name, by in data.costs(cost).items() if name not in out}
     clients: dict[str, dict[int, float]] = {}
     for name in best_of(costs, len(costs)):
         arm = data.arms[name]
         clients.setdefault(arm.pipeline.rsplit(" | ", 1)[1], {})[arm.in_flight] = median(costs[name])
     return [(client, best_level(levels, wanted)) for client, levels in clients.items()]
+
+
+def for_threads(data: PhaseData, cost: Cost, wanted: int, cpu: Sequence[str]) -> list[Arm]:
+    """The best CPU pipelines behind the best client that is called from threads; nothing where there is no such client.
+
+    That client may have left the stores phase early, as beaten by asyncio ones.
+
+    Args:
+        data: What the stores phase measured.
+        cost: What counts.
+        wanted: The level to keep where none is clearly better.
+        cpu: CPU pipelines, best first.
+    """
+    for client, level in best_clients(data, cost, wanted, beaten=True):
+        if meets(Pipeline.parse(f"{cpu[0]} | {client}"), Require.THREADS):
+            return [lineup.upload_arm(f"{text} | {client}", level) for text in cpu[:PER_GOAL]]
+    return []
 
 
 def undominated(costs: dict[str, list[float]]) -> dict[str, list[float]]:
@@ -79,7 +98,7 @@ def for_goal(
     Arms that left a screening phase early by the race's objective are looked at too: by another they may be the best.
 
     Args:
-        goal: Objective and condition.
+        goal: Objective and condition on the objects (for one on the client see :func:`for_threads`).
         phases: The screening, by stage.
         predicted: Given the seconds of the encoder, the whole's predicted cost by the goal's objective of a compressor.
         may_win: Whether an arm is safe enough to be chosen at all.

@@ -15,7 +15,7 @@ COLUMNS: dict[str, type] = {
     "kind": str, "phase": str, "arm": str, "pipeline": str, "role": str, "in_flight": int, "block": int, "rounds": int,
     "captures": int, "wall_s": float, "user_s": float, "system_s": float, "gc_s": float, "gc_collections": int,
     "bytes_out": int, "involuntary_switches": int, "steal_s": float, "other_busy_s": float, "latency_p50_s": float,
-    "latency_p99_s": float, "suspect": str,
+    "latency_p99_s": float, "put_s": float, "suspect": str,
 }  # fmt: skip
 
 

@@ -22,12 +22,12 @@ def stage_seconds(row: Row, record: Record) -> dict[str, float] | None:
     """Seconds of each of :data:`STEPS` in the mean time that a capture is under way.
 
     That time is slots × wall time per capture (Little's law: the slots are never empty). Stages are what they take
-    alone; upload is what the same client takes one at a time; the rest is waiting: for a core, a slot or the server,
+    alone; upload is what a PUT takes with one capture in flight; the rest is waiting: for a core, a slot or the server,
     and what stages cost each other. Where stages alone take longer than the whole, the wait is 0 and they overlapped.
 
     Returns:
-        None where a stage was not measured alone at these settings. Without ``upload`` where the client was not
-        measured with one capture in flight: the wait then holds the upload, too.
+        None where a stage was not measured alone at these settings. Without ``upload`` where nothing was measured with
+        one capture in flight through that client: the wait then holds the upload, too.
     """
     words = row["pipeline"].split(" | ")
     found = {}
@@ -37,7 +37,7 @@ def stage_seconds(row: Row, record: Record) -> dict[str, float] | None:
             return None
         found[step] = alone
     under_way = row["in_flight"] * row["wall_s"]
-    upload = _upload(record, words[3]) if len(words) > 3 else None
+    upload = _upload(record, row) if len(words) > 3 else None
     rest = max(0.0, under_way - sum(found.values()))
     if upload is None:
         return {**found, "wait": rest}
@@ -52,8 +52,22 @@ def _alone(record: Record, stage: str, name: str) -> float | None:
     return next((row["wall_s"] for row in record["stages"].get(stage, ()) if row["candidate"] == name), None)
 
 
-def _upload(record: Record, store: str) -> float | None:
-    """Seconds of one upload at a time through a client: the whole pipeline's less its CPU stages'."""
+def _upload(record: Record, row: Row) -> float | None:
+    """Seconds of one PUT with one capture in flight: this pipeline's own, or those of its client in older records."""
+    own, pipeline = row["arm"].rpartition(" @")[0], row["pipeline"]
+    rows = (*record["results"], *record["stages"].get("alone", ()))
+    single = [r for r in rows if r["in_flight"] == 1 and r.get("put_s") is not None]
+    found = next((r["put_s"] for r in single if r["pipeline"] == pipeline or _name(r) == own), None)
+    return _difference(record, pipeline.split(" | ")[3]) if found is None else float(found)
+
+
+def _name(row: Row) -> str:
+    """The pipeline as it was named before its pool was made as wide as what is in flight."""
+    return str(row.get("arm") or row["candidate"]).rpartition(" @")[0]
+
+
+def _difference(record: Record, store: str) -> float | None:
+    """One upload at a time through a client: its whole pipeline's seconds less those of the CPU stages."""
     client = store.partition(":")[0]
     for row in record["stages"].get("stores", ()):
         if row.get("wall_s") is None or row["in_flight"] != 1:
@@ -87,10 +101,12 @@ def stages(record: Record) -> Figure:
     mine, reference = chosen(record["results"], record), of_role(record["results"], "reference")
     about = (
         "The mean time a capture is under way: ◆ chosen (orange), or the one picked, above the original (grey). "
-        "Encode, compress and base64 are what they take alone; upload is one PUT at a time through the same client; "
-        "wait is the rest: for a core, a slot or the server, and what stages cost each other. An upload that was not "
-        "measured one at a time is in the wait."
+        "Encode, compress and base64 are what they take alone; upload is a PUT with one capture in flight, the way to "
+        "the server and back included; wait is the rest: for a core, a slot or the server, and what stages cost each "
+        "other."
     )
+    if any(row["step"] == "upload" and row["text"] == _IN_WAIT for row in rows):
+        about += " Where no upload was measured one at a time, it is in the wait."
     table = Table("stages", ("pipeline", *STEPS, "in all"), tuple(lines), "Time by stage, mean per capture")
     chart = None
     if mine and reference and {mine["arm"], reference["arm"]} <= set(known):
