@@ -53,8 +53,11 @@ def bytes_(value: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits."""
-    return _ABSENT if value is None else f"{value:.3g}"
+    """Three significant digits, never as a power of ten when large."""
+    if value is None:
+        return _ABSENT
+    short = f"{value:.3g}"
+    return f"{float(short):,.0f}" if abs(value) >= 999.5 else short
 
 
 def rate(value: float | None) -> str:
