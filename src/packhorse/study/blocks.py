@@ -6,11 +6,13 @@ import multiprocessing
 import random
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from typing import TypeVar
 
 from packhorse.study.memory_track import tracked
 
+#: Seconds of each wait for a block's end: a signal that comes just before a wait begins is seen only after it.
+LOOK_S = 0.5
 Spec = TypeVar("Spec")
 Result = TypeVar("Result")
 
@@ -24,7 +26,10 @@ def fresh(function: Callable[[Spec], Result], spec: Spec) -> Result:
     before = set(multiprocessing.active_children())
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
         try:
-            return pool.submit(tracked, function, spec).result()
+            result = pool.submit(tracked, function, spec)
+            while wait([result], LOOK_S).not_done:
+                pass
+            return result.result()
         except KeyboardInterrupt:
             for child in set(multiprocessing.active_children()) - before:
                 child.terminate()
