@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -223,12 +224,19 @@ def test_reading_with_standard_tools(reader: Reader) -> None:
     assert reader.names["capture"] == CAPTURE
 
 
+def unused_port() -> int:
+    """Below those that the system gives to whoever asks for any: nobody gets it before it is used."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
+
+
 def test_watching(reader: Reader) -> None:
     page = HOWTO / "watch-in-grafana.md"
     shown = blocks(page)
     (code,) = (block.text for block in shown if block.language == "python")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(unused_port())
     asked = "import urllib.request\nprint(urllib.request.urlopen('http://127.0.0.1:9464/metrics').read().decode())\n"
     program_text = (code + asked).replace("9464", port)
     # In a process of its own: OpenTelemetry's provider can be set once.

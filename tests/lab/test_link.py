@@ -130,10 +130,11 @@ def test_the_half_that_a_client_closes_does_not_close_the_other(sink: str) -> No
 
 
 def test_a_server_that_is_not_there_closes_connections() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with start_link(Link(), f"http://127.0.0.1:{port}") as link, connected(link) as connection:
-        assert connection.recv(1) == b""
+    with socket.socket() as bound:  # bound and not listening: nobody else can take the port meanwhile
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        with start_link(Link(), url) as link, connected(link) as connection:
+            assert connection.recv(1) == b""
 
 
 def test_achieved_says_what_was_asked_and_what_came(sink: str) -> None:

@@ -180,6 +180,7 @@ def test_many_threads(store: Store, key: str) -> None:
 
 def test_two_streams_of_one_key_do_not_mix(store: Store, key: str) -> None:
     bodies = [noise(DEFAULT_PART_BYTES * 2, seed) for seed in (1, 2)]
+    folder_made(store, f"{key}-beside")
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda body: store.put_stream(key, chunked(body), INFO), bodies))
     assert read(store, key) in bodies

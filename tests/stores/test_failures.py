@@ -64,7 +64,7 @@ class Canned(ThreadingHTTPServer):
     @property
     def endpoint(self) -> Endpoint:
         return Endpoint(
-            "bucket", f"http://127.0.0.1:{self.server_port}", "us-east-1", "AKIATELLTALE", SECRET, read_timeout_s=5
+            "bucket", f"http://127.0.0.1:{self.server_port}", "us-east-1", "AKIATELLTALE", SECRET, read_timeout_s=60
         )
 
 
