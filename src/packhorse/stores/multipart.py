@@ -5,6 +5,7 @@ Memory is bounded by :data:`PARTS_IN_FLIGHT` parts on their way and one being ga
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 PARTS_IN_FLIGHT = 2
 #: S3 user guide, "Multipart upload limits".
 MAX_PARTS = 10_000
+#: How often an abort is tried, and seconds between: parts that stay are paid for, and S3 answers 500 now and then.
+ABORT_TRIES, ABORT_PAUSE_S = 3, 0.3
 #: Metadata that marks one multipart upload, so that its object can be told when the answer to its end was lost.
 META_UPLOAD = "packhorse-upload"
 
@@ -151,7 +154,8 @@ def send_stream(sender: Sender, chunks: Iterator[bytes]) -> PutResult:
     """Send ``chunks`` as one object: in one request when shorter than one part, otherwise as multipart.
 
     Raises:
-        StoreError: A request failed; the upload has been aborted (or the text says that this failed too).
+        StoreError: A request failed; the upload has been aborted (or the text says that this failed too, after
+            :data:`ABORT_TRIES` where it might have passed).
         Exception: Whatever ``chunks`` raises, unchanged, after the upload was aborted. Where aborting failed, a note
             on the exception says so.
     """
@@ -179,10 +183,7 @@ def send_stream(sender: Sender, chunks: Iterator[bytes]) -> PutResult:
             for part in pending:
                 part.cancel()
             wait(pending)  # a part that lands after the abort would be stored, and paid for
-            try:
-                sender.abort(upload_id)
-            except StoreError as failed:
-                raise_unaborted(error, failed)
+            _abort(sender, upload_id, error)
             raise
 
 
@@ -216,13 +217,39 @@ async def send_stream_async(sender: AsyncSender, chunks: AsyncIterator[bytes]) -
             for part in pending:
                 part.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        try:
-            await sender.abort(upload_id)
-        except StoreError as failed:
-            raise_unaborted(error, failed)
+        await _abort_async(sender, upload_id, error)
         raise
     finally:
         await parts.aclose()
+
+
+def _abort(sender: Sender, upload_id: str, error: BaseException) -> None:
+    """Throw the parts away because of ``error``; when that fails for good, or each time, ``error`` says so."""
+    for left in reversed(range(ABORT_TRIES)):
+        try:
+            sender.abort(upload_id)
+        except StoreError as failed:
+            if not (left and failed.retryable):
+                raise_unaborted(error, failed)
+                return
+        else:
+            return
+        time.sleep(ABORT_PAUSE_S)
+
+
+async def _abort_async(sender: AsyncSender, upload_id: str, error: BaseException) -> None:
+    import asyncio
+
+    for left in reversed(range(ABORT_TRIES)):
+        try:
+            await sender.abort(upload_id)
+        except StoreError as failed:
+            if not (left and failed.retryable):
+                raise_unaborted(error, failed)
+                return
+        else:
+            return
+        await asyncio.sleep(ABORT_PAUSE_S)
 
 
 def raise_unaborted(error: BaseException, failed: StoreError) -> None:
