@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +14,7 @@ import pytest
 from packhorse import Profile, Uploader
 from packhorse.errors import UploaderClosed, UploadFailed
 from packhorse.pipeline import Pipeline
-from packhorse.uploader.handover import HandoverLock
+from packhorse.uploader.handover import MOST_ROUNDS, HandoverLock
 from packhorse.uploader.ledger import Stats
 from packhorse.uploader.ticket import Fate, Ticket
 from tests.uploader.fakes import FakeStore, options
@@ -43,11 +44,19 @@ class Taken:
         assert self.lock._is_owned()
         self.things.append(thing)
 
-        def afterwards() -> None:
-            assert not self.lock._is_owned()
-            self.after.append(thing)
+        return partial(self.call, thing, threading.get_ident())
 
-        return afterwards
+    def call(self, thing: int, owner: int) -> None:
+        assert not self.lock._is_owned()
+        assert threading.get_ident() != owner
+        self.after.append(thing)
+
+    def called(self, *things: int) -> bool:
+        """True once these were called, in this order, and nothing else was."""
+        ends = time.monotonic() + 10
+        while len(self.after) < len(things) and time.monotonic() < ends:
+            time.sleep(0.001)
+        return self.after == list(things)
 
 
 def in_thread(call: Callable[[], object]) -> None:
@@ -59,7 +68,8 @@ def in_thread(call: Callable[[], object]) -> None:
 def test_with_nobody_there_the_leaver_takes_it_itself() -> None:
     taken = Taken()
     taken.lock.leave(1)
-    assert taken.things == taken.after == [1]
+    assert taken.things == [1]
+    assert taken.called(1)
     assert taken.lock.left() == []
 
 
@@ -70,7 +80,8 @@ def test_what_is_left_is_taken_when_the_owner_lets_go_for_good() -> None:
             in_thread(partial(deque, map(taken.lock.leave, (1, 2))))
             assert taken.lock.left() == [1, 2]
         assert taken.things == []  # still in the midst of it
-    assert taken.things == taken.after == [1, 2]
+    assert taken.things == [1, 2]
+    assert taken.called(1, 2)
 
 
 def test_the_next_owner_takes_it_before_anything_else() -> None:
@@ -79,7 +90,7 @@ def test_the_next_owner_takes_it_before_anything_else() -> None:
     with taken.lock:
         assert taken.things == [1]
         assert taken.after == []
-    assert taken.after == [1]
+    assert taken.called(1)
 
 
 def test_it_is_taken_while_its_owner_waits_on_a_condition() -> None:
@@ -88,6 +99,7 @@ def test_it_is_taken_while_its_owner_waits_on_a_condition() -> None:
 
     def leave() -> None:
         taken.lock.leave(1)
+        taken.called(1)
         with condition:
             condition.notify()
 
@@ -125,6 +137,28 @@ def test_many_leave_while_many_own() -> None:
     assert taken.lock.left() == []
 
 
+def test_who_takes_what_others_leave_is_let_go_in_the_end() -> None:
+    """Each thing that is taken makes another thread leave one more, as long as it may."""
+    taken: list[int] = []
+    refused: list[int] = []
+
+    def another(thing: int) -> None:
+        if lock.may_leave() and thing < 1000:
+            lock.leave(thing + 1)
+        else:
+            refused.append(thing)
+
+    def take(thing: int) -> None:
+        taken.append(thing)
+        in_thread(partial(another, thing))
+
+    lock = HandoverLock[int](take)
+    lock.leave(0)
+    assert taken == list(range(MOST_ROUNDS + 1))
+    assert refused == [MOST_ROUNDS]
+    assert lock.may_leave()
+
+
 class Struck:
     """An ``RLock`` in which Ctrl-C strikes as soon as it has been acquired."""
 
@@ -149,7 +183,8 @@ def test_who_is_interrupted_while_acquiring_does_not_keep_it() -> None:
     taken.lock._lock = real
     assert not taken.lock._is_owned()
     in_thread(lambda: taken.lock.leave(2))  # would stay there if anybody had it
-    assert taken.things == taken.after == [1, 2]
+    assert taken.things == [1, 2]
+    assert taken.called(1, 2)
 
 
 def interrupted_once(taken: Taken) -> HandoverLock[int]:
@@ -232,6 +267,25 @@ def test_what_may_not_fit_waits_for_the_decision() -> None:
             assert up._engine._surely_fits(small)
 
 
+def test_a_submitter_does_not_make_the_calls_of_other_peoples_tickets() -> None:
+    callers: list[int] = []
+    with uploader(FakeStore()) as up:
+        up.upload(CAPTURE)
+        engine = up._engine
+        job = engine.job(CAPTURE, None)
+        job.ticket.add_done_callback(lambda _: callers.append(threading.get_ident()))
+        engine.ledger.budget_bytes, budget = 1, engine.ledger.budget_bytes
+        engine._lock._left.append(job)  # as if it had been left by another; now there is no room for it any more
+        mine = up.submit_nowait(CAPTURE)
+        engine.ledger.budget_bytes = budget
+        with pytest.raises(UploadFailed, match="larger than the memory budget"):
+            job.ticket.result(10)
+        assert mine.fate is Fate.DROPPED
+    assert callers
+    assert callers != [threading.get_ident()]
+    assert balanced(up.stats())
+
+
 def test_what_was_left_as_it_closed_is_counted() -> None:
     store = FakeStore()
     up = uploader(store)
@@ -243,8 +297,8 @@ def test_what_was_left_as_it_closed_is_counted() -> None:
     engine.closing = True
     engine._lock.release()
     assert tickets[0].fate is Fate.DROPPED
-    assert tickets[0].done()
-    assert "closed" in tickets[0].reason
+    with pytest.raises(UploadFailed, match="closed"):
+        tickets[0].result(10)
     with pytest.raises(UploaderClosed):
         up.submit_nowait(CAPTURE)
     up.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -113,6 +115,13 @@ def run(store: PartsStore, capture: Any, **more: Any) -> tuple[str, str]:
     return ticket.fate.value, said
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.001)
+
+
 @pytest.mark.parametrize("operation", ["begin", "part", "finish"])
 @pytest.mark.parametrize("kind", [StoreErrorKind.CONNECTION, StoreErrorKind.THROTTLED, StoreErrorKind.SERVER])
 def test_each_request_is_made_again(operation: str, kind: StoreErrorKind, capture: Any) -> None:
@@ -209,6 +218,49 @@ def test_closing_ends_the_wait_for_another_try(capture: Any) -> None:
         threading.Event().wait(0.005)
     up.close(deadline_s=0.1)
     assert ticket.fate.value == "failed"
+
+
+SMALL: dict[str, Any] = {"log": {"entries": []}}
+
+
+def test_streams_that_wait_for_s3_keep_nobody_else_from_finding_it(capture: Any) -> None:
+    store = PartsStore(begin=[failure(StoreErrorKind.CONNECTION)] * 100)
+    pauses = {"backoff_base_s": 1e4, "backoff_max_s": 1e4, "deadline_s": 1e6}
+    chosen = options(store, stream_above_bytes=100_000, max_in_flight=2, **pauses)
+    up = Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=chosen)
+    engine = up._engine
+    streams = [up.submit(capture, key=f"stream/{number}") for number in range(3)]  # one more than there are permits
+    wait_for(lambda: store.count("begin") == 3)
+    for _ in range(5):
+        up.upload(SMALL, timeout_s=30)
+    up.close(deadline_s=0.1)
+    assert {ticket.fate.value for ticket in streams} == {"failed"}
+    assert (engine._uploading, engine._parked, engine._returning) == (0, 0, 0)
+
+
+def test_a_stream_goes_on_with_a_permit_and_before_others(capture: Any, monkeypatch: Any) -> None:
+    store = PartsStore(part=[failure(StoreErrorKind.SERVER)])
+    chosen = options(store, stream_above_bytes=100_000, max_in_flight=1)
+    due = threading.Event()
+    with Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=chosen) as up:
+        engine = up._engine
+        monkeypatch.setattr(engine.trying, "resend_wait_s", lambda *_: 0.0 if due.is_set() else 0.01)
+        store.gate.clear()
+        stream = up.submit(capture)
+        wait_for(lambda: engine._parked == 1)
+        small = [up.submit(SMALL) for _ in range(20)]
+        wait_for(lambda: store.concurrent == 1)  # one of them has the permit, and is held up
+        due.set()
+        wait_for(lambda: engine._returning == 1)
+        before: list[int] = []
+        stream.add_done_callback(lambda _: before.append(sum(ticket.done() for ticket in small)))
+        store.gate.set()
+        assert stream.result(30).stored_bytes > TEXT_BYTES
+        for ticket in small:
+            ticket.result(30)
+    assert before == [1]
+    assert store.most_concurrent == 1
+    assert (engine._uploading, engine._parked, engine._returning) == (0, 0, 0)
 
 
 NOT_CLOSED = """

@@ -11,7 +11,6 @@ from typing import Any
 
 from packhorse.errors import PackhorseError, QueueFull, UploaderClosed
 from packhorse.uploader.degrade import degradable
-from packhorse.uploader.handover import MOST_LEFT
 from packhorse.uploader.job import Job
 from packhorse.uploader.keys import checked_key, new_key
 from packhorse.uploader.prepare import JOB_BYTES, STREAM_HELD_BYTES, estimate_bytes
@@ -74,10 +73,9 @@ class Admission(Unspooling):
 
     def _surely_fits(self, job: Job) -> bool:
         """True when a job can be let in by whoever has the lock, without its submitter waiting for the decision."""
-        left = self._lock.left()
         room = self._ladder.whole_bytes - self.ledger.held_bytes - job.held_bytes
         open_now = self._encoders > 0 and not self.closing
-        return open_now and len(left) < MOST_LEFT and sum(other.held_bytes for other in left) <= room
+        return open_now and self._lock.may_leave() and sum(left.held_bytes for left in self._lock.left()) <= room
 
     def _admit_left(self, job: Job) -> Callable[[], object] | None:
         """As ``Work._admit_left``. Broken off, as by Ctrl-C, it leaves everything as it was."""

@@ -6,6 +6,7 @@ holds it. Whoever must not wait leaves things with the lock instead: its owner, 
 
 from __future__ import annotations
 
+import _thread
 import logging
 import threading
 from collections import deque
@@ -19,6 +20,8 @@ logger = logging.getLogger("packhorse")
 
 #: Things left at the most. Leaving is for moments: whoever comes beyond that many waits, as with any lock.
 MOST_LEFT = 128
+#: So often in a row one thread takes what others leave meanwhile. Then they wait until it is done.
+MOST_ROUNDS = 4
 
 
 class HandoverLock(Generic[Left]):
@@ -32,8 +35,9 @@ class HandoverLock(Generic[Left]):
     the release, as with every lock that is not in C alone.)
 
     Args:
-        take: Called for each thing, by the owner. What it returns is called after the lock was let go. When it is
-            interrupted it has done nothing; what else it raises is logged, since the owner has no part in it.
+        take: Called for each thing, by the owner. What it returns is called after the lock was let go, in a thread of
+            its own: the owner may be a submitter or an event loop, and has no part in it. When it is interrupted it
+            has done nothing; what else it raises is logged.
     """
 
     def __init__(self, take: Callable[[Left], Callable[[], object] | None]) -> None:
@@ -44,6 +48,7 @@ class HandoverLock(Generic[Left]):
         self._take = take
         self._left: deque[Left] = deque()
         self._afterwards: deque[Callable[[], object]] = deque()
+        self._crowded = False
 
     def condition(self) -> threading.Condition:
         """A condition of this lock."""
@@ -52,6 +57,10 @@ class HandoverLock(Generic[Left]):
     def left(self) -> list[Left]:
         """What waits to be taken, now."""
         return list(self._left)
+
+    def may_leave(self) -> bool:
+        """False while there is so much left that whoever comes should wait for the lock."""
+        return len(self._left) < MOST_LEFT and not self._crowded
 
     def leave(self, thing: Left) -> None:
         """Leave ``thing`` for whoever has the lock. Does not wait."""
@@ -87,9 +96,24 @@ class HandoverLock(Generic[Left]):
 
     def _serve(self) -> None:
         # Until nothing is left: whoever leaves something meanwhile relies on the owner, and on nobody else.
-        while self._left and not self._is_owned() and self.acquire(blocking=False):
-            self._lock.release()
-        while self._afterwards and not self._is_owned():
+        rounds = 0
+        try:
+            while self._left and not self._is_owned() and self.acquire(blocking=False):
+                self._lock.release()
+                rounds += 1
+                if rounds == MOST_ROUNDS:
+                    self._crowded = True
+        finally:
+            if rounds >= MOST_ROUNDS:
+                self._crowded = False
+        if self._afterwards and not self._is_owned():
+            try:
+                _thread.start_new_thread(self._call_all, ())  # one of threading's would be waited for until it runs
+            except RuntimeError:  # the system or a finishing interpreter gives none
+                self._call_all()
+
+    def _call_all(self) -> None:
+        while self._afterwards:
             try:
                 call = self._afterwards.popleft()
             except IndexError:  # another thread was quicker

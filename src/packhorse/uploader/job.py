@@ -68,6 +68,7 @@ class Job:
         claim: The file it comes from, when it is a spooled one that is being uploaded.
         failure: Reason and detail of the upload that failed before it went to the spool.
         on_wire: True while an uploading thread has it.
+        parked: True while its permit is given back, its stream waiting for S3.
         trouble: Why it waits for another attempt (``trying.py``); ``again_s`` is when that may be made, ``paid``
             whether its retry has been taken from the budget, ``probe`` whether it finds out if S3 is back.
         late: Why it is not tried any more, its deadline having passed while it waited.
@@ -89,6 +90,7 @@ class Job:
     claim: Claim | None = None
     failure: tuple[str, str] | None = None
     on_wire: bool = False
+    parked: bool = False
     trouble: StoreError | None = None
     again_s: float = 0.0
     paid: bool = False

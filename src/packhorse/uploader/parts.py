@@ -1,7 +1,7 @@
 """Large captures under fire: every request of a multipart upload is tried again, under the budget that all share.
 
-A stream cannot be encoded twice, but the part that failed is still held. Such retries pause in the part's own thread:
-their capture keeps its permit, since most of it may be stored already.
+A stream cannot be encoded twice, but the part that failed is still held. Such retries pause in the part's own thread;
+meanwhile their capture gives its permit back, and is the next to get one when it goes on: most of it may be stored.
 """
 
 from __future__ import annotations

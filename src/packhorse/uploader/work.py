@@ -28,7 +28,7 @@ from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.telemetry import watch
 from packhorse.uploader.telemetry_metrics import Reading
 from packhorse.uploader.ticket import Fate, Receipt
-from packhorse.uploader.trying import Resend, Trying
+from packhorse.uploader.trying import RESEND_LOOK_S, Resend, Trying
 from packhorse.uploader.workers import encode_loop, upload_loop
 from packhorse.wire import suffix
 
@@ -83,6 +83,8 @@ class Work(Client, ABC):
         self._encoders = 0
         self._uploaders = 0
         self._uploading = 0
+        self._parked = 0
+        self._returning = 0
         self._spills_all = False
         self.closing = False
         self.stopping = False
@@ -150,7 +152,8 @@ class Work(Client, ABC):
         if self.stopping or self._spills_all:
             return
         waiting = len(self._bodies) + len(self.trying.again)
-        wanted = min(self.max_in_flight, waiting + self._uploading + self._drainable())
+        # Threads of parked streams wait with them: others take their permits.
+        wanted = self._parked + min(self.max_in_flight, waiting + self._uploading + self._drainable())
         while self._uploaders < wanted and self._start(upload_loop, f"packhorse-upload-{self._uploaders + 1}"):
             self._uploaders += 1
 
@@ -159,7 +162,7 @@ class Work(Client, ABC):
         with self._lock:
             while not self.stopping:
                 wait_s = None
-                if self._uploading < self.max_in_flight and not self._spills_all:
+                if self._uploading + self._returning < self.max_in_flight and not self._spills_all:
                     now_s = time.monotonic()
                     job = self.trying.next(self._bodies, now_s, self.max_in_flight)
                     if job is not None:
@@ -185,7 +188,13 @@ class Work(Client, ABC):
     def sent(self) -> None:
         """Give the permit back."""
         with self._lock:
-            self._uploading -= 1
+            self._permit_free()
+
+    def _permit_free(self) -> None:
+        self._uploading -= 1
+        if self._returning:
+            self._settled.notify_all()  # streams that were sending already go first
+        else:
             self._body_ready.notify()
 
     def attempt(self, job: Job) -> None:
@@ -225,17 +234,46 @@ class Work(Client, ABC):
             return waits
 
     def await_resend(self, job: Job, turn: Resend, error: StoreError) -> bool:
-        """A multipart request failed: wait until it may be made again. False when it shall not be."""
+        """A multipart request failed: wait until it may be made again. False when it shall not be.
+
+        Meanwhile its capture's permit is given back: streams that wait for S3 must not keep all others from finding out
+        that it is there again.
+        """
         with self._lock:
             self.trying.resend_failed(turn, job, error, time.monotonic())
-            while turn.hopeful and not self.stopping and not self._hurried and not job.settled:
+            again = False
+            while not again and turn.hopeful and not self._ends(job):
                 if self.trying.breaker.open:
                     self._s3_is_out()
                 wait_s = self.trying.resend_wait_s(turn, time.monotonic())
-                if wait_s <= 0.0:
-                    return True
-                self._settled.wait(wait_s)
-            return False
+                again = wait_s <= 0.0
+                if not again:
+                    self._park(job)
+                    self._settled.wait(wait_s)
+            self._unpark(job)
+            return again and not self._ends(job)
+
+    def _ends(self, job: Job) -> bool:
+        return self.stopping or self._hurried or job.settled
+
+    def _park(self, job: Job) -> None:
+        if not job.parked:
+            job.parked = True
+            self._parked += 1
+            self._permit_free()
+            self._more_uploaders()
+
+    def _unpark(self, job: Job) -> None:
+        """Take a permit again, as the next one; without waiting for it when all ends."""
+        self._returning += 1
+        while job.parked and self._uploading >= self.max_in_flight and not self._ends(job):
+            self._settled.wait(RESEND_LOOK_S)
+        self._returning -= 1
+        if job.parked:  # else it never was, or another request of the capture has taken one
+            job.parked = False
+            self._parked -= 1
+            self._uploading += 1
+        self._body_ready.notify()
 
     def resent(self, job: Job, turn: Resend) -> None:
         """A multipart request succeeded, at once or at last."""
