@@ -172,7 +172,7 @@ def test_an_address_picks_a_pipeline(browser: Browser, files: dict[str, Path]) -
     split = stage_seconds(common, record)
     assert split is not None
     compressing, arm = seconds(split["compress"]), common["arm"]
-    with opened(browser, files["published"], f"#{urlencode({'pipeline': arm})}&sort=ranking%3A3%3Aup") as page:
+    with opened(browser, files["published"], f"#{urlencode({'pipeline': arm})}&sort=ranking%3A1%3Aup") as page:
         assert arm in visible_rows(page, "ranking")
         assert page.locator("#table-ranking tr.picked").get_attribute("data-key") == arm
         expect(page.locator("#state")).to_have_text(f"picked: {arm}")

@@ -180,7 +180,9 @@ def test_names_in_plots_leave_out_what_the_chosen_pipeline_has_and_stay_apart() 
         names = [label(row, record, shortest=shortest) for row in ordered(record)]
         assert len(set(names)) == len(names)
     assert f"◆ {words[1]}" in names
-    assert any(re.fullmatch(r"orjson \| gzip:6 \| boto3( @\d+)? \(common\)", name) for name in names)
+    assert any(re.fullmatch(r"common stack @\d+: orjson \| gzip:6 \| boto3", name) for name in names)
+    originals = [name for name in names if name.startswith("original design @")]
+    assert len({name.partition(":")[0] for name in originals}) == len(originals) == 2  # told apart also where cut
     assert left_out(record) == f"Names leave out what the chosen pipeline has, too: {words[0]}, {words[2]}."
     record["winner"]["pipeline"] = None
     assert left_out(record) == ""

@@ -113,7 +113,7 @@ def _cards(record: Record, row: Row, rows: list[Row], mine: Row | None) -> Itera
 
 def _interval(against: facts.Ratio) -> str:
     if against.low is None or against.high is None:
-        return f"{against.blocks} blocks: too few for an interval"
+        return f"{against.blocks} block{'s' if against.blocks != 1 else ''}: too few for an interval"
     return f"95 %: {times(against.low)} to {times(against.high)}"
 
 
@@ -121,7 +121,7 @@ def _confidence(record: Record, *, again: bool) -> Iterator[str]:
     winner, noise = record["winner"], record["noise"] or {}
     if winner["pipeline"] is None:
         return
-    yield f"Decided over {winner['blocks']} blocks by {winner['method']}."
+    yield f"Decided over {winner['blocks']} blocks; how: {winner['method']}."
     if noise.get("floor") is not None:
         twin = percent(math.expm1(noise["log_ratio"])) if noise.get("log_ratio") is not None else "–"
         floor = percent(math.expm1(noise["floor"]))

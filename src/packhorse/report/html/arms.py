@@ -45,7 +45,8 @@ def mark(row: Row, record: Record) -> str:
 def label(row: Row, record: Record, *, shortest: bool = False) -> str:
     """A row's name in plots, short enough for a phone: its mark, compressor, client and number in flight.
 
-    Encoder and base64 stand in it where they are not those of the chosen pipeline, and what it stands for behind.
+    Encoder and base64 stand in it where they are not those of the chosen pipeline. The presets have what they stand for
+    and their number in flight in front: their long names are cut where there is no room.
 
     Args:
         row: A row of the results.
@@ -53,15 +54,17 @@ def label(row: Row, record: Record, *, shortest: bool = False) -> str:
         shortest: Leave out the client, and the number in flight, too, where they are the chosen pipeline's.
     """
     sign = {"chosen": "◆ ", "set": "● "}.get(tone(row, record), "")
-    name = {"common": " (common)", "reference": " (original)"}.get(tone(row, record), "")
+    name = {"common": "common stack", "reference": "original design"}.get(tone(row, record))
     words, (usual, flight) = row["arm"].rpartition(" @")[0].split(" | "), _chosen(record)
     kept = f" @{row['in_flight']}"
+    if name:
+        return f"{name}{kept}: {' | '.join(words)}"
     if len(words) == len(usual) == 4:
         left_out = {0, 2, 3} if shortest else {0, 2}
         same = [index for index in range(4) if index in left_out and words[index] == usual[index]]
         words = [word for index, word in enumerate(words) if index not in same]
         kept = "" if shortest and row["in_flight"] == flight else kept
-    return f"{sign}{' | '.join(words)}{kept}{name}"
+    return f"{sign}{' | '.join(words)}{kept}"
 
 
 def left_out(record: Record, *, shortest: bool = False) -> str:

@@ -39,25 +39,25 @@ def _common(row: Row, record: Record) -> Row:
 
 def _ranking(record: Record) -> Table:
     columns = (
-        "pipeline", "in flight", "role", "captures/s", "raw bytes/s", "× original", "CPU", "stored", "p50", "p99",
-        "peak memory", "$ per million", "blocks",
+        "pipeline", "captures/s", "× original", "in flight", "role", "stored", "CPU", "p50", "p99", "peak memory",
+        "$ per million", "raw bytes/s", "blocks",
     )  # fmt: skip
     lines = []
     for row in ordered(record):
         dollars = usd_per_million(row, record)
         cells = (
             text(row["pipeline"], code=True),
+            figure(row["captures_per_s"], rate(row["captures_per_s"])),
+            figure(row["speedup_over_reference"], times(row["speedup_over_reference"])),
             figure(row["in_flight"], str(row["in_flight"])),
             text(mark(row, record)),
-            figure(row["captures_per_s"], rate(row["captures_per_s"])),
-            figure(row["raw_bytes_per_s"], f"{bytes_(row['raw_bytes_per_s'])}/s"),
-            figure(row["speedup_over_reference"], times(row["speedup_over_reference"])),
-            figure(row["cpu_s"], seconds(row["cpu_s"])),
             figure(row["bytes_out"], bytes_(row["bytes_out"])),
+            figure(row["cpu_s"], seconds(row["cpu_s"])),
             figure(row["latency"]["p50_s"], seconds(row["latency"]["p50_s"])),
             figure(row["latency"]["p99_s"], seconds(row["latency"]["p99_s"])),
             figure(row["peak_rss_bytes"], bytes_(row["peak_rss_bytes"])),
             figure(dollars, "–" if dollars is None else f"{dollars:.3g}"),
+            figure(row["raw_bytes_per_s"], f"{bytes_(row['raw_bytes_per_s'])}/s"),
             Cell(f"{row['blocks']}{' (left early)' if row['left_early'] else ''}", row["blocks"]),
         )
         lines.append(Line(cells, row["arm"], tone(row, record)))

@@ -47,7 +47,9 @@ def figure_of(record: Record) -> Figure:
     chart = None
     if rows:
         description = f"Each pipeline's cost over that of {over}, in per cent, with intervals"
-        chart = forest(rows, title="% over it", floor=floor, description=description)
+        chart = forest(
+            rows, title="% over the yardstick" if judged else "% over the best", floor=floor, description=description
+        )
     table = Table("verdicts", _COLUMNS, tuple(lines), "Differences with 95 % intervals, beside the noise floor")
     return Figure(
         "verdicts",

@@ -80,6 +80,7 @@ def named(rows: Sequence[Row]) -> list[Spec]:
     """A row's name above its bar at the left, its figure (``text``) at the right."""
     kept = 12 + _CHARACTER_PX * max((len(row["text"]) for row in rows), default=0)
     name = {
+        "name": "names",
         "mark": {
             "type": "text",
             "align": "left",
