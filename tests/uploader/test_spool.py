@@ -271,6 +271,35 @@ def test_what_the_disk_refuses_while_it_is_stopped_has_failed(tmp_path: Path, mo
     assert (up.stats().in_flight, up.stats().held_bytes) == (0, 0)
 
 
+def test_what_the_disk_refuses_is_sent_though_nobody_was_looking_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, idle = threading.Event(), threading.Event()
+
+    def refuse(*_: object) -> NoReturn:
+        writing.set()
+        assert idle.wait(60)
+        raise OSError(errno.EIO, "planned")
+
+    store = FakeStore()
+    store.gate.clear()
+    with uploader(store, tmp_path, max_in_flight=1) as up:
+        engine = up._engine
+        up.submit(CAPTURE)
+        until(lambda: store.concurrent == 1)
+        waiting = up.submit(CAPTURE)
+        until(lambda: len(engine._bodies) == 1 and engine._looked)
+        monkeypatch.setattr("packhorse.uploader.spool.durable.os.fsync", refuse)
+        with engine._lock:
+            engine.trying.breaker.trip(time.monotonic())
+            engine._s3_is_out()
+        until(writing.is_set)
+        store.gate.set()
+        until(lambda: bool(engine._body_ready._waiters))  # its thread has found nothing more to send
+        idle.set()
+        assert waiting.result(60).attempts == 1
+
+
 def test_what_waits_for_another_attempt_meanwhile_is_not_insured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

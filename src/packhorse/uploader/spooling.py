@@ -190,8 +190,6 @@ class Spooling(Work):
         with self._lock:
             if error is None:
                 self._disk.worked()
-                self._more_uploaders()
-                self._body_ready.notify()
             else:
                 self._disk.failed(time.monotonic())
                 self.spool.failed("write", error)
@@ -202,6 +200,8 @@ class Spooling(Work):
                 if job not in failed:  # these wait for S3, or for the disk, again
                     self._in_hand.discard(job)
                     (self._bodies if job.trouble is None else self.trying.again).append(job)
+            self._more_uploaders()
+            self._body_ready.notify_all()  # whoever looked meanwhile found nothing, and waits for no moment
         for job in failed:
             reason, detail = job.failure or ("the disk refused it", "")
             self.finish(job, Fate.FAILED, reason, detail=detail)
