@@ -24,6 +24,7 @@ from packhorse.report.html.arms import label, left_out, ordered
 from packhorse.report.html.facts import ratio
 from packhorse.report.html.inert import script_json, visible
 from packhorse.report.html.order import median_interval
+from packhorse.report.html.race_figures import trade
 from packhorse.report.html.waterfall_figure import STEPS, stage_seconds, stages
 from packhorse.report.plots.pareto import front, pareto
 from tests.report.records import HOSTILE, hostile, published, with_verdicts
@@ -197,7 +198,7 @@ def test_by_throughput_all_stand_in_the_order_of_their_bars() -> None:
 
 def test_an_upload_that_was_not_measured_alone_is_not_called_none() -> None:
     record = published()
-    record["stages"]["stores"] = []
+    record["stages"] |= {"stores": [], "alone": []}
     row = next(row for row in record["results"] if row["role"] == "candidate")
     split = stage_seconds(row, record)
     assert split is not None
@@ -293,6 +294,16 @@ def test_the_front_is_what_nothing_beats() -> None:
     spec = pareto(rows, size="s", speed="v", log=True, description="d")
     named = [row["name_speed"] for row in spec["data"]["values"] if row["front"]]
     assert len(set(named)) == len(named)
+
+
+def test_the_presets_are_named_beside_their_dots_the_original_once() -> None:
+    chart = trade(published()).chart
+    assert chart is not None
+    named = {row["aside"]: row for row in chart["data"]["values"] if row["aside"]}
+    assert named.keys() == {"common stack", "original"}
+    originals = [row["speed"] for row in chart["data"]["values"] if row["tone"] == "reference"]
+    assert named["original"]["speed"] == max(originals)
+    assert sum(bool(row["aside"]) for row in chart["data"]["values"]) == 2
 
 
 def test_report_writes_every_format_whole_and_again_the_same(tmp_path: Path) -> None:

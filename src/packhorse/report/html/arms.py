@@ -57,13 +57,13 @@ def label(row: Row, record: Record, *, shortest: bool = False) -> str:
     name = {"common": "common stack", "reference": "original design"}.get(tone(row, record))
     words, (usual, flight) = row["arm"].rpartition(" @")[0].split(" | "), _chosen(record)
     kept = f" @{row['in_flight']}"
-    if name:
-        return f"{name}{kept}: {' | '.join(words)}"
     if len(words) == len(usual) == 4:
         left_out = {0, 2, 3} if shortest else {0, 2}
         same = [index for index in range(4) if index in left_out and words[index] == usual[index]]
         words = [word for index, word in enumerate(words) if index not in same]
-        kept = "" if shortest and row["in_flight"] == flight else kept
+        kept = "" if shortest and not name and row["in_flight"] == flight else kept
+    if name:
+        return f"{name}{kept}: {' | '.join(words)}"
     return f"{sign}{' | '.join(words)}{kept}"
 
 

@@ -13,6 +13,8 @@ _HEIGHT = 380
 _LINE_PX = 16
 #: How far the axes reach beyond what stands farthest out, and where names end, as shares of the smallest size.
 _ROOM, _NAMES_AT = 1.08, 0.88
+#: Part of the width from which on a dot's name stands at its left.
+_ASIDE_LEFT = 0.8
 
 
 def front(rows: Sequence[Row]) -> set[str]:
@@ -34,7 +36,7 @@ def pareto(rows: Sequence[Row], *, size: str, speed: str, log: bool, description
 
     Args:
         rows: At least one: ``key``, ``label``, ``tone``, ``size`` and ``speed`` above zero; ``low`` and ``high`` of the
-            speed, or None.
+            speed, or None; ``aside``, where there is one, names a dot that is not on the front.
         size: Title of the horizontal axis, with its unit.
         speed: Title of the vertical axis, with its unit.
         log: Whether speeds stand on a logarithmic axis.
@@ -72,6 +74,7 @@ def pareto(rows: Sequence[Row], *, size: str, speed: str, log: bool, description
             "mark": {"type": "text", "align": "right", "dx": -4, "color": INK, "limit": _limit(across[1])},
             "encoding": {"x": name_x, "y": name_y, "text": {"field": "label"}, "opacity": FADED},
         },
+        *(_aside(dot_x, dot_y, right=right, widest=across[1]) for right in (True, False)),
         {
             "transform": [{"filter": "datum.key === picked && !datum.front"}],
             "mark": {"type": "text", "align": "right", "dx": -8, "dy": 12, "fontWeight": 600},
@@ -79,6 +82,17 @@ def pareto(rows: Sequence[Row], *, size: str, speed: str, log: bool, description
         },
     ]
     return plot(data, layers, description=description, height=_HEIGHT)
+
+
+def _aside(x: Spec, y: Spec, *, right: bool, widest: float) -> Spec:
+    """Names of dots off the front: at their right, but at their left where the plot ends."""
+    wanted = f"datum.aside && !datum.front && datum.key !== picked && (datum.size < {_ASIDE_LEFT * widest!r}) === "
+    side: Spec = {"align": "left", "dx": 7} if right else {"align": "right", "dx": -7}
+    return {
+        "transform": [{"filter": f"{wanted}{'true' if right else 'false'}"}],
+        "mark": {"type": "text", "color": SOFT, "fontSize": 11, "baseline": "middle", **side},
+        "encoding": {"x": x, "y": y, "text": {"field": "aside"}, "opacity": FADED},
+    }
 
 
 def _coloured() -> Spec:
