@@ -101,5 +101,8 @@ class Job:
         """Let go of the capture and of what encoding it opened. Called by whoever has the job in hand."""
         stream, self.stream = self.stream, None
         self.capture = self.body = None
+        self.late = self.trouble = (
+            None  # raised, they lead back here by their frames: a circle until the next collection
+        )
         if stream is not None:
             stream.close()

@@ -28,6 +28,7 @@ from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.telemetry import watch
 from packhorse.uploader.telemetry_metrics import Reading
 from packhorse.uploader.ticket import Fate, Receipt
+from packhorse.uploader.trimming import Trimming
 from packhorse.uploader.trying import RESEND_LOOK_S, Resend, Trying
 from packhorse.uploader.workers import encode_loop, upload_loop
 from packhorse.wire import suffix
@@ -76,6 +77,7 @@ class Work(Client, ABC):
         self._bodies: deque[Job] = deque()
         self.ledger = Ledger(self._budget_bytes)
         self.trying = Trying(self.options)
+        self.trimming = Trimming()
         self._in_hand: set[Job] = set()
         self._threads: list[threading.Thread] = []
         self._running = 0
@@ -189,6 +191,14 @@ class Work(Client, ABC):
         """Give the permit back."""
         with self._lock:
             self._permit_free()
+        self.relieve()
+
+    def relieve(self) -> None:
+        """Give memory back to the system when it is short and much of it was freed."""
+        with self._lock:
+            due = self.trimming.take(self.ledger.budget_bytes, time.monotonic())
+        if due:
+            self.trimming.run()
 
     def _permit_free(self) -> None:
         self._uploading -= 1
@@ -317,6 +327,7 @@ class Work(Client, ABC):
         self._publish(job, receipt)
 
     def _hold(self, job: Job, held_bytes: int) -> None:
+        self.trimming.note(self.ledger.held_bytes, job.held_bytes)
         self.ledger.hold(held_bytes - job.held_bytes)
         freed = held_bytes < job.held_bytes
         job.held_bytes = held_bytes

@@ -42,6 +42,7 @@ def encode_loop(engine: Work) -> None:
             continue
         job.marks["wait"] = time.monotonic()
         engine.encoded(job)
+        engine.relieve()
 
 
 def encode(engine: Work, codec: Codec, job: Job, *, overlap: bool = True) -> bool:

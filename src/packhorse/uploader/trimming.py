@@ -1,0 +1,63 @@
+"""Giving freed memory back to the system while memory is short.
+
+glibc keeps pages that were freed behind a block that is still used. Captures come and go among bodies that wait, so
+that in an outage a third of what the process held was found to be such pages (docs/uploader.md, "Memory").
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from packhorse.units import MIB
+from packhorse.uploader.forks import first_use
+
+#: What may have been freed since the last time: a sixteenth of the budget, and so much at least.
+LEAST_FREED_BYTES, FREED_SHARE = 4 * MIB, 16
+#: Memory is short when more than this part of the budget was held since the last time. Else nothing is ever done.
+SHORT_SHARE = 2
+#: Threads that allocate may have to wait meanwhile: of the time, this part at the most. A large heap takes longer.
+MOST_TIME_RATIO = 0.01
+
+
+def release_free_pages() -> None:
+    """``malloc_trim(3)`` returns whole free pages of all arenas. Where the allocator has none, nothing is done."""
+    with first_use():
+        import ctypes
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+class Trimming:
+    """When to do it. Not thread-safe but for :meth:`run`: its owner holds a lock."""
+
+    def __init__(self, release: Callable[[], None] = release_free_pages) -> None:
+        self._release = release
+        self._freed_bytes = 0
+        self._high_bytes = 0
+        self._again_s = float("-inf")
+
+    def note(self, held_bytes: int, freed_bytes: int) -> None:
+        """While ``held_bytes`` are held, so many of them are let go."""
+        self._high_bytes = max(self._high_bytes, held_bytes)
+        self._freed_bytes += freed_bytes
+
+    def take(self, budget_bytes: int, now_s: float) -> bool:
+        """True when it is due; then the caller calls :meth:`run`, without the lock."""
+        enough = max(LEAST_FREED_BYTES, budget_bytes // FREED_SHARE)
+        if self._freed_bytes < enough or self._high_bytes <= budget_bytes // SHORT_SHARE or now_s < self._again_s:
+            return False
+        self._freed_bytes = self._high_bytes = 0
+        self._again_s = float("inf")
+        return True
+
+    def run(self) -> None:
+        """Give back what is free. What that raises is no worker's trouble."""
+        begun_s = time.monotonic()
+        with suppress(Exception):
+            self._release()
+        ended_s = time.monotonic()
+        self._again_s = ended_s + (ended_s - begun_s) / MOST_TIME_RATIO
