@@ -295,7 +295,8 @@ def test_what_the_disk_refuses_is_sent_though_nobody_was_looking_any_more(
             engine._s3_is_out()
         until(writing.is_set)
         store.gate.set()
-        until(lambda: bool(engine._body_ready._waiters))  # its thread has found nothing more to send
+        # its thread has found nothing more to send
+        until(lambda: bool(engine._body_ready._waiters))  # type: ignore[attr-defined]
         idle.set()
         assert waiting.result(60).attempts == 1
 
