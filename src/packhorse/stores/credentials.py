@@ -76,16 +76,20 @@ class Renewing(Source):
         self._provider = provider
         self._bucket = bucket
         self._held: Credentials | None = None
+        self._answers = 0
+        self._failure: StoreError | None = None
 
     def current(self) -> Credentials:
         """As :meth:`Source.current`. While they are still good, one thread renews and the others go on."""
-        held = self._held
+        held, answers = self._held, self._answers
         left_s = _left_s(held)
         needed = left_s <= 0
         if ready := self.ready():
             return ready
         if self._renewing.acquire(blocking=needed):
             try:
+                if needed and self._failure is not None and self._answers != answers:
+                    raise self._again(self._failure)  # all who waited for that answer share it
                 if self._held is held:
                     self._renew_if_possible(needed=needed)
             finally:
@@ -109,8 +113,14 @@ class Renewing(Source):
             if needed:
                 raise
 
+    @staticmethod
+    def _again(failure: StoreError) -> StoreError:
+        """A new one for each thread: raising one exception in several mixes their tracebacks up."""
+        return StoreError(str(failure), kind=failure.kind)
+
     def _renew(self) -> bool:
         why = ""
+        self._failure = None
         try:
             given = self._provider()
         except Exception as error:  # noqa: BLE001  # the user's function may raise anything, with secrets in its text
@@ -124,7 +134,10 @@ class Renewing(Source):
                 why = "returned credentials that have expired"
         if why:
             text = f"bucket {self._bucket!r}: the credentials provider {why}"
-            raise StoreError(text, kind=StoreErrorKind.CONFIG) from None
+            self._answers += 1
+            self._failure = StoreError(text, kind=StoreErrorKind.CONFIG)
+            raise self._again(self._failure) from None
+        self._answers += 1
         changed = given != self._held
         self._held = given
         return changed

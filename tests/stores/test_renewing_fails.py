@@ -1,0 +1,42 @@
+"""A provider of credentials that fails is asked once for all who wait, not once for each of them."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from packhorse.errors import StoreError
+from packhorse.stores.base import Credentials
+from packhorse.stores.credentials import Renewing
+
+WAITING = 8
+
+
+def test_those_who_waited_for_an_answer_share_it() -> None:
+    calls, told, gate = [], [], threading.Event()
+
+    def provider() -> Credentials:
+        calls.append(1)
+        assert gate.wait(30)
+        raise OSError("the vault is sealed")
+
+    source = Renewing(provider, "bucket")
+
+    def ask() -> None:
+        with pytest.raises(StoreError, match="raised OSError") as caught:
+            source.current()
+        told.append(caught.value)
+
+    threads = [threading.Thread(target=ask) for _ in range(WAITING)]
+    for thread in threads:
+        thread.start()
+    threading.Event().wait(0.3)  # all of them stand before the lock; one that came late would only ask again
+    gate.set()
+    for thread in threads:
+        thread.join()
+    assert len(told) == len(set(map(id, told))) == WAITING
+    assert len(calls) == 1
+    with pytest.raises(StoreError):
+        source.current()
+    assert len(calls) == 2  # who comes later asks again
