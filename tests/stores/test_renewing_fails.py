@@ -13,15 +13,30 @@ from packhorse.stores.credentials import Renewing
 WAITING = 8
 
 
+class Counted:
+    """A lock that counts who comes to it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.came = threading.Semaphore(0)
+        self.release = self._lock.release
+
+    def acquire(self, blocking: bool = True) -> bool:
+        self.came.release()
+        return self._lock.acquire(blocking)
+
+
 def test_those_who_waited_for_an_answer_share_it() -> None:
     calls, told, gate = [], [], threading.Event()
 
     def provider() -> Credentials:
         calls.append(1)
-        assert gate.wait(30)
+        assert gate.wait(90)
         raise OSError("the vault is sealed")
 
     source = Renewing(provider, "bucket")
+    lock = Counted()
+    source._renewing = lock  # type: ignore[assignment]
 
     def ask() -> None:
         with pytest.raises(StoreError, match="raised OSError") as caught:
@@ -31,7 +46,8 @@ def test_those_who_waited_for_an_answer_share_it() -> None:
     threads = [threading.Thread(target=ask) for _ in range(WAITING)]
     for thread in threads:
         thread.start()
-    threading.Event().wait(0.3)  # all of them stand before the lock; one that came late would only ask again
+    for _ in threads:  # all of them stand before the lock: one that came late would ask again
+        assert lock.came.acquire(timeout=60)
     gate.set()
     for thread in threads:
         thread.join()
