@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
+import random
 import threading
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -63,22 +63,21 @@ def test_only_one_thread_does_it_and_it_takes_a_hundredth_of_the_time(monkeypatc
 
 def uploaded(count: int, *, at_once: bool) -> int:
     """Upload so many captures of 200 KB within 8 MiB; how often memory was given back."""
-    store, done, submitted = FakeStore(), [], threading.Event()
-
-    def first() -> Iterator[dict[str, int]]:
-        assert submitted.wait(60)
-        yield {"n": 1}
-
-    chosen = options(store, encode_threads=1)
-    with Uploader("s3://bucket/x", profile=PROFILE, redact=False, memory_budget_bytes=8 * MIB, options=chosen) as up:
+    store, done = FakeStore(), []
+    text = (
+        b'"' + random.Random(1).randbytes(100_000).hex().encode() + b'"'
+    )  # half of it is left: encoding frees the rest
+    with Uploader(
+        "s3://bucket/x", profile=PROFILE, redact=False, memory_budget_bytes=8 * MIB, options=options(store)
+    ) as up:
         up._engine.trimming = Trimming(lambda: done.append(threading.get_ident()))
-        if at_once:  # however busy the machine is, none is encoded before all are there
-            up.submit(first())
+        if at_once:  # more than half of the budget is held then, however fast they are encoded
+            store.gate.clear()
         for _ in range(count):
-            ticket = up.submit_nowait(bytes(b'"' + b"x" * 200_000 + b'"'))
+            ticket = up.submit_nowait(text)
             if not at_once:
                 ticket.result(30)
-        submitted.set()
+        store.gate.set()
     assert threading.get_ident() not in done  # not in a submitter's thread
     return len(done)
 
