@@ -1,4 +1,4 @@
-"""A provider of credentials that fails is asked once for all who wait, not once for each of them."""
+"""A provider of credentials that fails is asked again once, and no more for all who wait, not once for each of them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,38 @@ def test_those_who_waited_for_an_answer_share_it() -> None:
     for thread in threads:
         thread.join()
     assert len(told) == len(set(map(id, told))) == WAITING
-    assert len(calls) == 1
+    assert len(calls) == 2
     with pytest.raises(StoreError):
         source.current()
-    assert len(calls) == 2  # who comes later asks again
+    assert len(calls) == 3  # who comes later asks again
+
+
+def test_one_failure_alone_costs_nobody_else_anything() -> None:
+    calls, failed, gate = [], [], threading.Event()
+
+    def provider() -> Credentials:
+        calls.append(1)
+        assert gate.wait(90)
+        if len(calls) == 1:
+            raise OSError("a hiccup of the vault")
+        return Credentials("key", "secret")
+
+    source = Renewing(provider, "bucket")
+    lock = Counted()
+    source._renewing = lock  # type: ignore[assignment]
+
+    def ask() -> None:
+        try:
+            source.current()
+        except StoreError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(WAITING)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert lock.came.acquire(timeout=60)
+    gate.set()
+    for thread in threads:
+        thread.join()
+    assert (len(calls), len(failed)) == (2, 1)

@@ -80,6 +80,7 @@ def in_a_loop(sender: Sender) -> None:
 @pytest.fixture(params=[sync, in_a_loop])
 def send(request: Any, monkeypatch: Any) -> Callable[[Sender], None]:
     monkeypatch.setattr(multipart, "ABORT_PAUSE_S", 0.001)
+    monkeypatch.setattr(multipart, "ABORT_WITHIN_S", 600.0)
     chosen: Callable[[Sender], None] = request.param
     return chosen
 
@@ -135,3 +136,39 @@ def test_a_cancelled_upload_is_thrown_away_too(monkeypatch: Any) -> None:
 
     asyncio.run(run())
     assert sender.aborts == 2
+
+
+def test_who_does_not_answer_in_time_is_not_asked_again(send: Callable[[Sender], None], monkeypatch: Any) -> None:
+    monkeypatch.setattr(multipart, "ABORT_WITHIN_S", 0.0)
+    sender = Sender(*[StoreErrorKind.TIMEOUT] * 100)
+    (note,) = notes(send, sender)
+    assert "could not be aborted" in note
+    assert sender.aborts == 1
+
+
+def test_a_cancellation_while_parts_end_is_no_way_round_the_abort() -> None:
+    sender, ending = Sender(), asyncio.Event()
+
+    class Hanging(AsyncSender):
+        async def part(self, upload_id: str, number: int, body: bytes) -> str:
+            if number == 1:
+                raise StoreError("planned", kind=StoreErrorKind.SERVER)
+            ending.set()
+            await asyncio.Event().wait()
+            raise AssertionError("nothing sets it")
+
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(multipart.PARTS_IN_FLIGHT + 1):
+            yield PART
+
+    async def run() -> None:
+        sending = asyncio.create_task(send_stream_async(Hanging(sender), parts()))
+        await ending.wait()
+        while not sending.done() and sender.aborts == 0:
+            await asyncio.sleep(0.01)
+            sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+
+    asyncio.run(run())
+    assert sender.aborts == 1

@@ -13,7 +13,14 @@ from packhorse.errors import StoreErrorKind, UploadFailed
 from packhorse.units import MIB
 from packhorse.uploader.job import Job
 from packhorse.uploader.sync import Uploader
-from packhorse.uploader.trimming import LEAST_FREED_BYTES, MOST_TIME_RATIO, Trimming, release_free_pages
+from packhorse.uploader.trimming import (
+    LEAST_FREED_BYTES,
+    LONG_PAUSE_S,
+    LONGEST_S,
+    MOST_TIME_RATIO,
+    Trimming,
+    release_free_pages,
+)
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
 
 BUDGET = 128 * MIB
@@ -43,9 +50,11 @@ def test_it_is_due_again_only_after_as_much_was_freed_again() -> None:
 
 
 def test_only_one_thread_does_it_and_it_takes_a_hundredth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [50.0]
+    now, used = [50.0], [0.0]
     # Not time's own function: threads that other tests have left need the real one.
-    monkeypatch.setattr("packhorse.uploader.trimming.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(
+        "packhorse.uploader.trimming.time", SimpleNamespace(monotonic=lambda: now[0], thread_time=lambda: used[0])
+    )
 
     def slow() -> None:
         now[0] += 0.25
@@ -61,12 +70,28 @@ def test_only_one_thread_does_it_and_it_takes_a_hundredth_of_the_time(monkeypatc
     assert made.take(BUDGET, now[0] + 0.25 / MOST_TIME_RATIO)
 
 
+def test_a_call_that_takes_long_by_itself_is_not_made_again_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, used = [50.0], [0.0]
+    clocks = SimpleNamespace(monotonic=lambda: now[0], thread_time=lambda: used[0])
+    monkeypatch.setattr("packhorse.uploader.trimming.time", clocks)
+
+    def large_heap() -> None:
+        now[0] += 0.02
+        used[0] += 2 * LONGEST_S
+
+    made = Trimming(large_heap)
+    made.note(BUDGET, ENOUGH)
+    assert made.take(BUDGET, now[0])
+    made.run()
+    made.note(BUDGET, ENOUGH)
+    assert not made.take(BUDGET, now[0] + LONG_PAUSE_S - 0.01)
+    assert made.take(BUDGET, now[0] + LONG_PAUSE_S)
+
+
 def uploaded(count: int, *, at_once: bool) -> int:
     """Upload so many captures of 200 KB within 8 MiB; how often memory was given back."""
     store, done = FakeStore(), []
-    text = (
-        b'"' + random.Random(1).randbytes(100_000).hex().encode() + b'"'
-    )  # half of it is left: encoding frees the rest
+    text = b'"' + random.Random(1).randbytes(100_000).hex().encode() + b'"'  # gzip halves it: the rest is freed
     with Uploader(
         "s3://bucket/x", profile=PROFILE, redact=False, memory_budget_bytes=8 * MIB, options=options(store)
     ) as up:

@@ -77,6 +77,7 @@ class Renewing(Source):
         self._bucket = bucket
         self._held: Credentials | None = None
         self._answers = 0
+        self._failed_answers = 0  # in a row: one alone may be a hiccup, and whoever is next in line asks again
         self._failure: StoreError | None = None
 
     def current(self) -> Credentials:
@@ -88,9 +89,9 @@ class Renewing(Source):
             return ready
         if self._renewing.acquire(blocking=needed):
             try:
-                if needed and self._failure is not None and self._answers != answers:
-                    raise self._again(self._failure)  # all who waited for that answer share it
                 if self._held is held:
+                    if needed and self._failure is not None and self._failed_answers > 1 and self._answers != answers:
+                        raise self._again(self._failure)  # all who waited for that answer share it
                     self._renew_if_possible(needed=needed)
             finally:
                 self._renewing.release()
@@ -135,9 +136,11 @@ class Renewing(Source):
         if why:
             text = f"bucket {self._bucket!r}: the credentials provider {why}"
             self._answers += 1
+            self._failed_answers += 1
             self._failure = StoreError(text, kind=StoreErrorKind.CONFIG)
             raise self._again(self._failure) from None
         self._answers += 1
+        self._failed_answers = 0
         changed = given != self._held
         self._held = given
         return changed

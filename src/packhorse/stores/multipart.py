@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -25,6 +25,8 @@ PARTS_IN_FLIGHT = 2
 MAX_PARTS = 10_000
 #: How often an abort is tried, and seconds between: parts that stay are paid for, and S3 answers 500 now and then.
 ABORT_TRIES, ABORT_PAUSE_S = 3, 0.3
+#: Not again once it has taken so long: who does not answer now would keep a permit, or a close, waiting.
+ABORT_WITHIN_S = 2.0
 #: Metadata that marks one multipart upload, so that its object can be told when the answer to its end was lost.
 META_UPLOAD = "packhorse-upload"
 
@@ -213,11 +215,10 @@ async def send_stream_async(sender: AsyncSender, chunks: AsyncIterator[bytes]) -
         etags.extend([await part for part in pending])
         return PutResult(await sender.finish(upload_id, etags), sent_bytes)
     except BaseException as error:
-        if not isinstance(error, Exception):  # cancelled: soon; else a part landing after the abort would be stored
-            for part in pending:
-                part.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-        await _abort_async(sender, upload_id, error)
+        told = await _parts_ended(pending, error)
+        await _abort_async(sender, upload_id, told)
+        if told is not error:
+            raise told from error
         raise
     finally:
         await parts.aclose()
@@ -225,11 +226,12 @@ async def send_stream_async(sender: AsyncSender, chunks: AsyncIterator[bytes]) -
 
 def _abort(sender: Sender, upload_id: str, error: BaseException) -> None:
     """Throw the parts away because of ``error``; when that fails for good, or each time, ``error`` says so."""
+    end_s = time.monotonic() + ABORT_WITHIN_S
     for left in reversed(range(ABORT_TRIES)):
         try:
             sender.abort(upload_id)
         except StoreError as failed:
-            if not (left and failed.retryable):
+            if not (left and failed.retryable and time.monotonic() < end_s):
                 raise_unaborted(error, failed)
                 return
         else:
@@ -237,14 +239,30 @@ def _abort(sender: Sender, upload_id: str, error: BaseException) -> None:
         time.sleep(ABORT_PAUSE_S)
 
 
+async def _parts_ended(pending: Iterable[asyncio.Task[str]], error: BaseException) -> BaseException:
+    """Wait for the parts under way, as one that lands after the abort would be stored. ``error``, or a cancellation."""
+    import asyncio
+
+    if not isinstance(error, Exception):  # cancelled: soon
+        for part in pending:
+            part.cancel()
+    try:
+        await asyncio.gather(*pending, return_exceptions=True)
+    except asyncio.CancelledError as cancelled:  # it has cancelled the parts, too
+        await asyncio.gather(*pending, return_exceptions=True)
+        return cancelled
+    return error
+
+
 async def _abort_async(sender: AsyncSender, upload_id: str, error: BaseException) -> None:
     import asyncio
 
+    end_s = time.monotonic() + ABORT_WITHIN_S
     for left in reversed(range(ABORT_TRIES)):
         try:
             await sender.abort(upload_id)
         except StoreError as failed:
-            if not (left and failed.retryable):
+            if not (left and failed.retryable and time.monotonic() < end_s):
                 raise_unaborted(error, failed)
                 return
         else:

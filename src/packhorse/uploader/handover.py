@@ -49,6 +49,7 @@ class HandoverLock(Generic[Left]):
         self._left: deque[Left] = deque()
         self._afterwards: deque[Callable[[], object]] = deque()
         self._crowded = False
+        self._calling = False  # a thread has been started, and not begun yet
 
     def condition(self) -> threading.Condition:
         """A condition of this lock."""
@@ -101,18 +102,20 @@ class HandoverLock(Generic[Left]):
             while self._left and not self._is_owned() and self.acquire(blocking=False):
                 self._lock.release()
                 rounds += 1
-                if rounds == MOST_ROUNDS:
+                if rounds >= MOST_ROUNDS:
                     self._crowded = True
         finally:
             if rounds >= MOST_ROUNDS:
                 self._crowded = False
-        if self._afterwards and not self._is_owned():
+        if self._afterwards and not self._calling and not self._is_owned():
+            self._calling = True
             try:
                 _thread.start_new_thread(self._call_all, ())  # one of threading's would be waited for until it runs
             except RuntimeError:  # the system or a finishing interpreter gives none
                 self._call_all()
 
     def _call_all(self) -> None:
+        self._calling = False  # from here on what comes needs another thread: a call may take its time
         while self._afterwards:
             try:
                 call = self._afterwards.popleft()

@@ -201,7 +201,7 @@ class Spooling(Work):
                     self._in_hand.discard(job)
                     (self._bodies if job.trouble is None else self.trying.again).append(job)
             self._more_uploaders()
-            self._body_ready.notify_all()  # whoever looked meanwhile found nothing, and waits for no moment
+            self._body_ready.notify(len(unwritten) or 1)  # who looked meanwhile found nothing, and waits for no moment
         for job in failed:
             reason, detail = job.failure or ("the disk refused it", "")
             self.finish(job, Fate.FAILED, reason, detail=detail)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from typing import Any
 
 from packhorse.units import MIB
 from packhorse.uploader.forks import first_use
@@ -21,13 +23,23 @@ SHORT_SHARE = 2
 MOST_TIME_RATIO = 0.01
 
 
-def release_free_pages() -> None:
-    """``malloc_trim(3)`` returns whole free pages of all arenas. Where the allocator has none, nothing is done."""
+#: A call that takes more CPU time has met a large heap of the application's, whose threads would wait for it ...
+LONGEST_S = 0.005
+#: ... so that it is not made again for so long.
+LONG_PAUSE_S = 60.0
+
+
+@cache
+def _malloc_trim() -> Any:
     with first_use():
         import ctypes
 
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+def release_free_pages() -> None:
+    """``malloc_trim(3)`` returns whole free pages of all arenas. Where the allocator has none, nothing is done."""
+    if (trim := _malloc_trim()) is not None:
         trim(0)
 
 
@@ -56,8 +68,10 @@ class Trimming:
 
     def run(self) -> None:
         """Give back what is free. What that raises is no worker's trouble."""
-        begun_s = time.monotonic()
+        begun_s, used_s = time.monotonic(), time.thread_time()
         with suppress(Exception):
             self._release()
+        used_s = time.thread_time() - used_s
         ended_s = time.monotonic()
-        self._again_s = ended_s + (ended_s - begun_s) / MOST_TIME_RATIO
+        pause_s = (ended_s - begun_s) / MOST_TIME_RATIO
+        self._again_s = ended_s + (pause_s if used_s <= LONGEST_S else max(pause_s, LONG_PAUSE_S))

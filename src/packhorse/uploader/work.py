@@ -191,7 +191,6 @@ class Work(Client, ABC):
         """Give the permit back."""
         with self._lock:
             self._permit_free()
-        self.relieve()
 
     def relieve(self) -> None:
         """Give memory back to the system when it is short and much of it was freed."""
@@ -204,8 +203,7 @@ class Work(Client, ABC):
         self._uploading -= 1
         if self._returning:
             self._settled.notify_all()  # streams that were sending already go first
-        else:
-            self._body_ready.notify()
+        self._body_ready.notify()  # there may be room for both
 
     def attempt(self, job: Job) -> None:
         """Count one attempt."""
@@ -259,7 +257,8 @@ class Work(Client, ABC):
                 again = wait_s <= 0.0
                 if not again:
                     self._park(job)
-                    self._settled.wait(wait_s)
+                    # Another part of it may take a permit meanwhile, and be done.
+                    self._settled.wait(min(wait_s, RESEND_LOOK_S))
             self._unpark(job)
             return again and not self._ends(job)
 

@@ -98,6 +98,7 @@ def upload_loop(engine: Work) -> None:
         if job.claim is not None:
             drain(engine, job)
             engine.sent()
+            engine.relieve()
             continue
         job.marks.setdefault("upload", time.monotonic())
         kept = False
@@ -113,6 +114,7 @@ def upload_loop(engine: Work) -> None:
             engine.sent()
             if not kept:
                 job.release()
+            engine.relieve()
 
 
 def _rescued(engine: Work, job: Job, error: StoreError) -> bool:
