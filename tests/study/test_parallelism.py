@@ -87,10 +87,13 @@ def test_goals_are_judged_by_packhorse_as_it_comes() -> None:
     found = goals(summarize(rows))
     assert found["knees"] == {"floating": 1, "packhorse": 9, "packhorse, gc tuned": 30}
     assert found["ratio_at_goal"]["met"] is False
-    # The original's knee lies from 1 to 10: packhorse's gain from 9 / 10 to 30 / 1, which does not decide.
+    # The original's knee lies from 1 to 9: packhorse's gain from 9 / 9 to 29 / 1, which does not decide.
     assert found["knee_times_original"]["met"] is None
-    assert found["knee_times_original"]["measured"]["packhorse"] == {"low": 0.9, "high": 30.0}
-    assert found["knee_times_original"]["measured"]["packhorse, gc tuned"] == {"low": 3.0, "high": None}
+    assert found["knee_times_original"]["measured"]["packhorse"] == {"low": 1.0, "high": 29.0}
+    assert found["knee_times_original"]["measured"]["packhorse, gc tuned"] == {
+        "low": pytest.approx(30 / 9),
+        "high": None,
+    }
     assert goals({})["ratio_at_goal"]["met"] is None
 
 
@@ -99,6 +102,8 @@ def test_goals_are_judged_by_packhorse_as_it_comes() -> None:
     [
         ({1: 1.0, 5: 1.0, 6: 2.0}, {1: 1.0, 60: 1.0, 100: 2.0}, True),
         ({1: 1.0, 9: 1.0, 10: 2.0}, {1: 1.0, 50: 1.0, 80: 2.0}, False),
+        ({1: 1.0, 5: 1.0, 7: 2.0}, {1: 1.0, 60: 1.0, 74: 2.0}, True),  # 6 at the most: a knee is a whole number
+        ({1: 1.0, 5: 1.0, 8: 2.0}, {1: 1.0, 60: 1.0, 74: 2.0}, None),
         ({1: 1.0, 10: 2.0}, {1: 1.0, 60: 1.0}, None),  # coarse levels must not pass for a gain of 60
         ({1: 1.0, 10: 1.0}, {1: 1.0, 100: 1.0}, None),  # no bad level of the original: its knee has no bound
     ],

@@ -156,15 +156,16 @@ def gain(ours: Mapping[int, Mapping[str, Any]], original: Mapping[int, Mapping[s
     """Bounds of how many times more tasks ``ours`` carries.
 
     A knee is only known to lie between the last good and the first bad level that were measured: coarse levels must not
-    make a gain look larger. ``low`` takes the original at its first bad level, ``high`` (None: no bound was found) ours
-    at its own. None where a way has no knee, or the original no bad level.
+    make a gain look larger. It is a number of tasks, so one below the first bad level at the most: there ``low`` takes
+    the original, and ``high`` (None: no bound was found) ours. None where a way has no knee, or the original no bad
+    level.
     """
     best, theirs = knee(ours), knee(original)
     bad = _first_bad(original)
     if best is None or theirs is None or bad is None:
         return None
     limit = _first_bad(ours)
-    return {"low": best / bad, "high": None if limit is None else limit / theirs}
+    return {"low": best / (bad - 1), "high": None if limit is None else (limit - 1) / theirs}
 
 
 def _first_bad(levels: Mapping[int, Mapping[str, Any]]) -> int | None:

@@ -35,7 +35,7 @@ def _knee_goal(goal: Figures) -> str:
 
 def _bounds(gain: Figures) -> str:
     """A gain as the levels around both knees bound it."""
-    return f"at least {times(gain['low'])}" + ("" if gain["high"] is None else f" and below {times(gain['high'])}")
+    return f"at least {times(gain['low'])}" + ("" if gain["high"] is None else f" and at most {times(gain['high'])}")
 
 
 def _each(measured: Figures, shown: Callable[[Any], str]) -> str:
