@@ -57,7 +57,9 @@ class ExactParser:
         except _NotFinite as error:
             found = _NOT_FINITE.match(text)
             at = len(text[: found.start(1)].encode()) if found else 0
-            self._fail(f"holds {error}, which is not JSON; allow_nan=True reads it", offset + at, entry)
+            self._fail(
+                f"holds {error}, which is not JSON; in Python, ReadLimits(allow_nan=True) reads it", offset + at, entry
+            )
         except RecursionError:
             self._fail("is nested deeper than Python's recursion limit allows here", offset, entry)
         except ValueError:
