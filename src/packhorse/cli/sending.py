@@ -1,0 +1,128 @@
+"""Files on their way up: each has one outcome, told once it is known, in the order of the files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from packhorse.cli.telling import shown, writing_stdout
+from packhorse.errors import QueueFull, UploaderClosed, UploadFailed
+from packhorse.units import format_bytes, format_s
+from packhorse.uploader.closing import UNKNOWN
+from packhorse.uploader.ledger import Stats
+from packhorse.uploader.spool.durable import make_folder
+from packhorse.uploader.sync import Uploader
+from packhorse.uploader.ticket import Fate, Receipt, Ticket
+
+NOT_BEGUN = "not begun"
+
+
+class Sending:
+    """Hands files to an uploader in a thread of its own and tells their outcomes in the caller's.
+
+    So Ctrl-C, which is the caller's, never loses the ticket of a capture that waits for room.
+
+    Attributes:
+        fates: Files told so far by what became of them: the values of ``Fate``, and ``NOT_BEGUN``.
+        reasons: Of files that were not uploaded, though begun.
+    """
+
+    def __init__(self, uploader: Uploader, files: Sequence[Path]) -> None:
+        """Nothing is sent before :meth:`run`."""
+        self.fates: Counter[str] = Counter()
+        self.reasons: list[str] = []
+        self._uploader = uploader
+        self._files = files
+        self._begun: list[Future[Ticket]] = []
+
+    def run(self) -> None:
+        """Send all files and tell of each. Broken off, as by Ctrl-C, it begins no more files: see :meth:`tell_rest`."""
+        feeder = ThreadPoolExecutor(1, "packhorse-files")
+        console = Console(stderr=True)
+        # stdout is ours: rich would send it to stderr. The bar is taken away for the moment in which a line is written.
+        bar = Progress(console=console, transient=True, redirect_stdout=False, disable=not console.is_terminal)
+        try:
+            for file in self._files:
+                self._begun.append(feeder.submit(self._uploader.submit, file))
+            with bar:
+                task = bar.add_task("uploading", total=len(self._files))
+                for file, begun in zip(self._files, self._begun, strict=True):
+                    self._tell(file, begun, bar)
+                    bar.advance(task)
+        finally:
+            feeder.shutdown(wait=False, cancel_futures=True)
+
+    def tell_rest(self) -> None:
+        """After :meth:`run` was broken off and the uploader closed: tell of the files not told of yet."""
+        told = self.fates.total()
+        for file, begun in zip(self._files[told:], self._begun[told:], strict=False):
+            self._tell(file, begun)
+        self.fates[NOT_BEGUN] += len(self._files) - self.fates.total()
+
+    def _tell(self, file: Path, begun: Future[Ticket], bar: Progress | None = None) -> None:
+        """Wait for one file, say what became of it, and count it: in this order, so that nothing goes untold."""
+        url, receipt = "", None
+        try:
+            ticket = begun.result()
+            url = ticket.url
+            receipt = ticket.result()
+        except CancelledError:
+            self.fates[NOT_BEGUN] += 1
+            return
+        except UploadFailed as error:
+            fate, reason = error.fate, error.reason
+        except (QueueFull, UploaderClosed) as error:
+            fate, reason = Fate.DROPPED.value, str(error)
+        if bar is not None:
+            bar.stop()
+        if receipt is not None:
+            self._uploaded(file, receipt)
+            fate = Fate.UPLOADED.value
+        else:
+            # Its address is worth knowing only if something stands, or will stand, there.
+            where = f": {url}" if fate == Fate.SPOOLED.value or reason.startswith(UNKNOWN) else ""
+            sys.stderr.write(f"packhorse: {shown(file)}: {fate}: {shown(reason)}{where}\n")
+            self.reasons.append(reason)
+        self.fates[fate] += 1
+        if bar is not None:
+            bar.start()
+
+    @staticmethod
+    def _uploaded(file: Path, receipt: Receipt) -> None:
+        with writing_stdout():
+            click.echo(receipt.url)
+        sizes = f"{format_bytes(receipt.plain_bytes)} as {format_bytes(receipt.stored_bytes)}"
+        sys.stderr.write(f"{shown(file)}: {sizes} in {format_s(sum(receipt.seconds.values()))}\n")
+
+
+def spool_trouble(folder: Path) -> str:
+    """Why nothing can be kept in ``folder``, which is made if need be; empty when something can.
+
+    The uploader itself makes it only once S3 is out, which is too late to tell somebody who could give another one.
+    """
+    try:
+        make_folder(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def spool_errors(stats: Stats) -> str:
+    """What went wrong with the spool's disk, in words; empty when nothing did."""
+    told = []
+    for name, _ in stats.spool.errors if stats.spool is not None else ():
+        what, _, code = name.rpartition(": ")
+        number = getattr(errno, code, None)
+        told.append(f"{what}: {code if number is None else os.strerror(number)}")
+    return ", ".join(told)

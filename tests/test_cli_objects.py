@@ -1,0 +1,210 @@
+"""``packhorse upload`` and ``fetch`` when something is in the way: Ctrl-C, dead S3, hostile names, full disks."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from packhorse.cli import objects, run
+from packhorse.cli.sending import Sending
+from packhorse.lab.faults import Fault, FaultScript, FaultyS3, start_faults
+from packhorse.units import MIB
+from packhorse.uploader.sync import Uploader
+from packhorse.uploader.ticket import Ticket
+
+CAPTURE = '{"log": {"version": "1.2", "entries": [{"n": %d}]}}'
+#: Nobody listens there (discard, which needs a privileged port).
+NOWHERE = ["--endpoint-url", "http://127.0.0.1:9"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FaultyS3]:
+    with start_faults() as running:
+        yield running
+
+
+@pytest.fixture
+def s3(server: FaultyS3, monkeypatch: pytest.MonkeyPatch) -> FaultyS3:
+    """Without faults and empty; credentials as a user has them."""
+    server.play(FaultScript())
+    endpoint = server.endpoint()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.access_key or "")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.secret_key or "")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    return server
+
+
+def _files(folder: Path, count: int) -> list[Path]:
+    files = [folder / f"{n}.har" for n in range(count)]
+    for n, file in enumerate(files):
+        file.write_text(CAPTURE % n, encoding="utf-8")
+    return files
+
+
+def _at(s3: FaultyS3) -> list[str]:
+    return ["--endpoint-url", s3.endpoint().url or ""]
+
+
+def _address(s3: FaultyS3) -> str:
+    return f"s3://{s3.endpoint().bucket}/x"
+
+
+def _urls(s3: FaultyS3) -> set[str]:
+    return {f"s3://{s3.endpoint().bucket}/{key}" for key in s3.ledger().objects}
+
+
+def test_ctrl_c_tells_of_every_file_and_of_every_address(s3: FaultyS3, tmp_path: Path) -> None:
+    s3.play(FaultScript((Fault("slow-answer", delay_s=1.0),)))
+    count = 300  # many times what can be on the wire at once
+    command = [sys.executable, "-m", "packhorse", "upload", *map(str, _files(tmp_path, count)), _address(s3), *_at(s3)]
+    log = tmp_path / "stderr"
+    with log.open("wb") as stderr, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()  # told while most of the others are still on their way
+        process.send_signal(signal.SIGINT)
+        told = (first + process.stdout.read()).decode().split()
+    error = log.read_text(encoding="utf-8")
+    assert process.returncode == 130, error
+    summary = re.search(rf"interrupted: (\d+) of {count} uploaded(.*)", error)
+    assert summary is not None, error
+    others = sum(map(int, re.findall(r"\d+", summary[2])))
+    assert int(summary[1]) == len(told) == len(set(told))
+    assert len(told) + others == count > len(told)
+    assert set(told) <= _urls(s3)
+
+
+class Stuck(Uploader):
+    """Encodes all files but the first two only once ``go`` is set."""
+
+    go = threading.Event()
+
+    def submit(self, capture: Any, **settings: Any) -> Ticket:
+        return super().submit(capture if capture.stem in "01" else self._entries(), **settings)
+
+    def _entries(self) -> Iterator[dict[str, int]]:
+        self.go.wait()
+        yield {"n": 1}
+
+
+def test_a_capture_that_waits_for_room_at_ctrl_c_is_told_by_name(
+    s3: FaultyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = _files(tmp_path, 12)
+    echo, calls = click.echo, []
+
+    def interrupted(*arguments: Any, **settings: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:  # the second is stored and not told yet, the third is stuck, the fourth waits for room
+            end_s = time.monotonic() + 30.0
+            while uploader.stats().submitted < 4 and time.monotonic() < end_s:
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+        echo(*arguments, **settings)
+
+    monkeypatch.setattr(click, "echo", interrupted)
+    room_for_one = 40 * MIB  # what is read as it is encoded counts as 24 MiB
+    uploader = Stuck(_address(s3), endpoint_url=s3.endpoint().url, memory_budget_bytes=room_for_one)
+    try:
+        sending = Sending(uploader, files)
+        with pytest.raises(KeyboardInterrupt):
+            sending.run()
+        uploader.close(deadline_s=0.5)
+        sending.tell_rest()
+    finally:
+        uploader.go.set()
+        uploader.close()
+    captured = capsys.readouterr()
+    assert sending.fates == {"uploaded": 2, "dropped": 2, "not begun": 8}
+    assert captured.out.count("s3://") == 2
+    assert set(captured.out.split()) == _urls(s3)
+    assert re.findall(r"(\d+)\.har: dropped: ", captured.err) == ["2", "3"]
+
+
+def test_a_hostile_file_name_cannot_steer_the_terminal(
+    s3: FaultyS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad, missing = (tmp_path / f"{name}\x1b[31mvil\n\u202e.har" for name in ("good", "bad", "missing"))
+    good.write_text(CAPTURE % 1, encoding="utf-8")
+    bad.write_text("nonsense", encoding="utf-8")
+    assert run(["upload", str(good), str(bad), _address(s3), *_at(s3)]) == 2
+    assert run(["upload", str(missing), _address(s3), *_at(s3)]) == 2
+    error = capsys.readouterr().err
+    assert not {"\x1b", "\u202e"} & set(error)
+    assert all(rf"{name}\x1b[31mvil\n\u202e.har" in error for name in ("good", "bad", "missing"))
+
+
+def test_a_spool_that_cannot_be_made_is_told_while_s3_works(
+    s3: FaultyS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    spool = str(tmp_path / "file" / "spool")
+    assert run(["upload", str(_files(tmp_path, 1)[0]), _address(s3), "--spool-dir", spool, *_at(s3)]) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert len(warnings) == 1
+    assert f"--spool-dir {spool}: Not a directory" in warnings[0]
+
+
+def test_a_spooled_capture_has_its_address_and_the_next_upload_tells_that_it_went_up(
+    s3: FaultyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(objects, "OUTAGE_S", 0.2)
+    one, two = _files(tmp_path, 2)
+    spool = ["--spool-dir", str(tmp_path / "spool")]
+    assert run(["upload", str(one), _address(s3), *spool, *NOWHERE]) == 1
+    captured = capsys.readouterr()
+    spooled = re.search(r"0\.har: spooled: .*: (s3://\S+)$", captured.err, re.MULTILINE)
+    assert spooled is not None, captured.err
+    assert captured.out == ""
+    assert run(["upload", str(two), _address(s3), *spool, *_at(s3)]) == 0
+    captured = capsys.readouterr()
+    assert "and 1 spooled capture\n" in captured.err
+    assert _urls(s3) == {spooled[1], captured.out.strip()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["upload", ".", "s3://bucket/x"], "a folder"),
+        (["upload", "0.har", "s3://bucket/x", "--endpoint-url", ""], "--endpoint-url is empty"),
+        (["fetch", "s3://bucket/x", "--endpoint-url", ""], "--endpoint-url is empty"),
+        (["upload", "nan.har", "s3://bucket/x", *NOWHERE], "in Python, ReadLimits(allow_nan=True)"),
+    ],
+)
+def test_advice_can_be_followed(
+    arguments: list[str],
+    message: str,
+    s3: FaultyS3,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _files(tmp_path, 1)
+    (tmp_path / "nan.har").write_text('{"log": {"entries": [{"a": NaN}]}}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_what_stops_a_fetch_is_named(s3: FaultyS3, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["upload", str(_files(tmp_path, 1)[0]), _address(s3), *_at(s3)]) == 0
+    url = capsys.readouterr().out.strip()
+    assert run(["fetch", url, "--max-bytes", "10", *_at(s3)]) == 1
+    assert "--max-bytes" in capsys.readouterr().err
+    output = tmp_path / "none" / "x.har"
+    assert run(["fetch", url, "-o", str(output), *_at(s3)]) == 2
+    assert f"{output}: No such file" in capsys.readouterr().err
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "packhorse", "fetch", url, *_at(s3)]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (2, "packhorse: stdout: No space left on device\n")
