@@ -14,7 +14,7 @@ from packhorse import Uploader
 from packhorse.errors import ProfileError, RecordError, UnavailableError
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile, load_profile, packaged_profiles, parse_profile
-from packhorse.profiles.publish import publish, write_profile
+from packhorse.profiles.publish import extras, publish, write_profile
 
 GOOD = 'schema_version = 1\nname = "mine"\npipeline = "json | gzip:6 | raw | boto3:pool=8"\nmax_in_flight = 8\n'
 
@@ -115,6 +115,27 @@ def test_publishing_and_loading_again(tmp_path: Path) -> None:
     assert profile.provenance["captures"] == [{"name": "a.har", "sha256": "00"}]
     assert profile.provenance["versions"] == {"orjson": "3.0", "obstore": "1.0"}
     assert [path.name for path in tmp_path.iterdir()] == ["fast.toml"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("orjson-stream | isal:2 | raw | obstore", []),
+        ("orjson-stream | brotli:6 | raw | obstore", ["compress"]),
+        ("orjson-stream | zstd-backports:3 | base64-pybase64 | boto3", ["base64", "compress", "store"]),
+        ("json | gzip:6 | raw | obstore", []),
+    ],
+)
+def test_the_extras_that_a_pipeline_needs(monkeypatch: pytest.MonkeyPatch, text: str, wanted: list[str]) -> None:
+    brought = ["orjson>=3.10", "isal>=1.7", "obstore>=0.12", 'brotli>=1.2; extra == "compress"']
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: brought)
+    assert extras(Pipeline.parse(text)) == wanted
+
+
+def test_a_record_without_what_is_required_says_how_to_race_for_it() -> None:
+    without = {**record(pipeline=None), "require": "text"}
+    with pytest.raises(RecordError, match=r"base64 text.*--require text.*race --also text"):
+        publish(without, name="mine", record_text=b"")
 
 
 def test_an_inconclusive_race_is_published_as_such() -> None:

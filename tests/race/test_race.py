@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from packhorse.errors import CaptureError
+from packhorse.cli import run
+from packhorse.errors import CaptureError, RecordError
 from packhorse.pipeline import ORIGINAL
 from packhorse.race import inputs, lineup, results
 from packhorse.race.findings import Findings
@@ -220,6 +223,67 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"record.json", "report.md", "report.svg"} <= written
     assert not any(name.startswith(".") for name in written)
+
+
+@pytest.mark.parametrize("how", ["terminated", "terminal closed"])
+def test_a_race_ended_from_outside_keeps_its_record_and_leaves_no_capture(tmp_path: Path, how: str) -> None:
+    ours, theirs = pty.openpty()
+    capture, out, temporary = har(tmp_path / "a.har", count=50), tmp_path / "out", tmp_path / "tmp"
+    temporary.mkdir()
+    command = ["race", str(capture), "--target", "memory", "--quick", "--time", "60", "--in-flight", "2"]
+    command += ["-o", str(out), *(word for text in PIPELINES for word in ("--pipeline", text))]
+    race = subprocess.Popen(
+        [sys.executable, "-m", "packhorse", *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        start_new_session=True,
+    )
+    try:
+        os.close(theirs)
+        said = b""
+        while b"block 2" not in said:
+            said += os.read(ours, 4096)
+        assert list(temporary.rglob("a.har"))
+        if how == "terminated":
+            race.send_signal(signal.SIGTERM)
+            while _read(ours):
+                pass
+        os.close(ours)
+        if how == "terminal closed":
+            race.send_signal(signal.SIGHUP)
+        told, _ = race.communicate(timeout=120)
+        assert race.returncode == 130
+    finally:
+        if race.poll() is None:
+            os.killpg(race.pid, signal.SIGKILL)
+            race.wait()
+    assert read_record(out)["interrupted"]
+    assert list(temporary.iterdir()) == []
+    assert b"publish the winner" not in told
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux: the other side has closed it
+        return b""
+
+
+def test_a_folder_made_for_a_target_that_cannot_be_used_goes_again(tmp_path: Path) -> None:
+    new, old = tmp_path / "new", tmp_path / "old"
+    old.mkdir()
+    for folder in (new, old):
+        assert run(["race", "--target", "nowhere", "-o", str(folder)]) == 2
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_a_broken_record_is_named_with_its_folder(tmp_path: Path) -> None:
+    for text in ("{", "{}"):
+        (tmp_path / "record.json").write_text(text)
+        with pytest.raises(RecordError, match=re.escape(str(tmp_path / "record.json"))):
+            read_record(tmp_path)
 
 
 def test_captures_are_split_into_raced_and_held_out(tmp_path: Path) -> None:

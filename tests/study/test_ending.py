@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from packhorse.cli.ending import ends_on_sigterm
+from packhorse.cli import run
+from packhorse.cli.ending import ends_on_signals
 from packhorse.study.blocks import fresh
 
 #: The command line itself, told to end after its first cell.
@@ -41,7 +42,8 @@ def test_a_terminated_study_writes_what_it_has(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", ENDED, str(output)], capture_output=True, text=True, timeout=300, check=False
     )
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == 130, ended.stderr
+    assert f"interrupted; what was measured is in {output}" in ended.stderr
     record = json.loads(output.read_text())
     assert record["interrupted"]
     assert len(record["cells"]) == 1
@@ -69,15 +71,47 @@ def test_a_block_ends_with_its_study() -> None:
     assert multiprocessing.active_children() == []
     thread = threading.Thread(target=end_it)
     thread.start()
-    with ends_on_sigterm(), pytest.raises(KeyboardInterrupt):
+    with ends_on_signals(), pytest.raises(KeyboardInterrupt):
         fresh(sleep, 3600.0)
     thread.join()
     assert started
     assert psutil.wait_procs(started, timeout=60)[1] == []
 
 
+def test_a_study_that_keeps_nothing_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("packhorse.study.startup.study", lambda **_: end_and_wait())
+    assert run(["study", "startup"]) == 130
+    assert "interrupted; nothing was kept" in capsys.readouterr().err
+
+
+def test_a_terminal_that_goes_ends_it_once() -> None:
+    heard = []
+    before = signal.signal(signal.SIGHUP, lambda *_: heard.append("outside"))
+    try:
+        with ends_on_signals():
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGHUP)  # the shell's, while what was measured is written
+        assert heard == []
+        signal.raise_signal(signal.SIGHUP)
+        assert heard == ["outside"]
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ends_on_signals():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_the_handler_of_before_comes_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), ends_on_sigterm():
+    with pytest.raises(KeyboardInterrupt), ends_on_signals():
         end_and_wait()
     assert signal.getsignal(signal.SIGTERM) is before

@@ -1,33 +1,63 @@
-"""Ending a command from outside: SIGTERM is taken for Ctrl-C, so that what was measured is kept."""
+"""Ending a command from outside: SIGTERM and SIGHUP are taken for Ctrl-C, so that what was measured is kept."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+#: A closed terminal sends its own signal, which Windows does not have.
+_HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+
 
 @contextmanager
-def ends_on_sigterm(second: signal.Handlers = signal.SIG_DFL) -> Iterator[None]:
-    """Raise KeyboardInterrupt on the first SIGTERM inside.
+def ends_on_signals(second: signal.Handlers = signal.SIG_DFL) -> Iterator[None]:
+    """Raise KeyboardInterrupt on the first SIGTERM or SIGHUP inside.
 
-    Outside the main thread, where signals cannot be handled, nothing changes.
+    What is written to a terminal that has gone is dropped: it must not keep a record from being written. A signal that
+    is ignored (SIGHUP under ``nohup``) stays so. Outside the main thread, where signals cannot be handled, nothing
+    changes.
 
     Args:
-        second: What a second one does: ends the process as usual, or, with ``SIG_IGN``, cannot stop the clearing up.
+        second: What a second SIGTERM does: ends the process as usual, or, with ``SIG_IGN``, cannot stop the clearing
+            up. A second SIGHUP is never heeded: a shell that goes sends one beside the terminal's own.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    terminals = [stream for stream in (1, 2) if _is_terminal(stream)]
 
     def end(*_: object) -> NoReturn:
         signal.signal(signal.SIGTERM, second)
+        if _HANGUP is not None:
+            signal.signal(_HANGUP, signal.SIG_IGN)
+        _drop_what_goes_to([stream for stream in terminals if not _is_terminal(stream)])
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    taken = [one for one in (signal.SIGTERM, _HANGUP) if one is not None and signal.getsignal(one) != signal.SIG_IGN]
+    before = {one: signal.signal(one, end) for one in taken}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _is_terminal(stream: int) -> bool:
+    """Whether the descriptor leads to a terminal that is still there."""
+    try:
+        return os.isatty(stream)
+    except OSError:
+        return False
+
+
+def _drop_what_goes_to(streams: list[int]) -> None:
+    if not streams:
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream)
+    os.close(nowhere)

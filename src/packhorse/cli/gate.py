@@ -16,7 +16,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from packhorse.cli.ending import ends_on_sigterm
+from packhorse.cli.ending import ends_on_signals
 from packhorse.errors import InputError, PackhorseError
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ def gate(  # noqa: PLR0913, PLR0917 - one parameter an option
       1    a row is slower than its margin, with confidence, or the change breaks it
       2    wrong use, the environment cannot measure, or the tool crashed: there is no verdict
       3    unresolved: the data cannot tell, or the base could not be measured
-      130  interrupted (Ctrl-C, SIGTERM); what was measured is kept, as unresolved
+      130  interrupted (Ctrl-C, SIGTERM, SIGHUP); what was measured is kept, as unresolved
     With --self-test: 0 the goals are met, 1 they are missed.
     """  # noqa: D301 - click knows the paragraph by a real backspace
-    with ends_on_sigterm(signal.SIG_IGN):  # nothing may be left running
+    with ends_on_signals(signal.SIG_IGN):  # nothing may be left running
         try:
             if self_test:
                 return _self_test(quick=quick, seed=seed, output=output)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from packhorse.cli.race import status
+from packhorse.cli.race import require_option, status
 from packhorse.errors import InputError
 from packhorse.race.cost import DEFAULT_RETENTION_DAYS, load_prices
 from packhorse.race.goals import Require
@@ -20,12 +20,7 @@ from packhorse.race.objective import Objective
 @click.option(
     "--objective", type=click.Choice([o.value for o in Objective]), help="What decides this time; default: as raced."
 )
-@click.option(
-    "--require",
-    type=click.Choice([o.value for o in Require]),
-    help="Choose only among pipelines that are so. By their objects: plain, one gzip stream of JSON that any standard "
-    "library reads; text, base64 for consumers that need text. By their client: threads, called as the uploader does.",
-)
+@require_option
 @click.option(
     "--retention-days",
     type=float,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-from packhorse.errors import InputError, RecordError
+from packhorse.cli.ending import ends_on_signals
+from packhorse.errors import InputError, PackhorseError, RecordError
 from packhorse.race.goals import GOALS, Require
 from packhorse.race.objective import STEERING, Objective
 from packhorse.race.options import RaceOptions
@@ -22,7 +26,7 @@ EXIT_INTERRUPTED = 130
 
 @click.command()
 @click.argument("captures", nargs=-1, metavar="[CAPTURE]...", type=click.Path(path_type=Path))
-@click.option("--target", default="moto", show_default=True, help="moto, rclone, or an S3 endpoint's URL.")
+@click.option("--target", default="moto", show_default=True, help="moto, rclone, aws, or an S3 endpoint's URL.")
 @click.option(
     "--link", metavar="NAME|FIGURES", help="Network before a local target: loopback, same-region (default) ..."
 )
@@ -55,7 +59,8 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
     """Race pipelines on CAPTUREs (default: synthetic ones) and say which is fastest, and how sure that is.
 
     Exit status: 0 a winner, or a set that the data cannot part; 3 inconclusive (too few blocks, or a machine too noisy
-    to tell); 1 nothing could win; 130 interrupted. The record and the report are written in every case.
+    to tell); 1 nothing could win; 130 interrupted (Ctrl-C, SIGTERM, SIGHUP). The record and the
+    report are written in every case.
     """
     from packhorse.race.progress import RichProgress
     from packhorse.race.run import run_race
@@ -64,7 +69,6 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
     missing = next((file for file in captures if not file.is_file()), None)
     if missing is not None:
         raise InputError(f"{missing}: {'a folder' if missing.is_dir() else 'no such file'}; name capture files")
-    output.mkdir(parents=True, exist_ok=True)  # found out before minutes are spent
     pipelines, in_flight = chosen.pop("pipelines"), chosen.pop("in_flight")
     pictures = [(chosen.pop("flamegraph"), False), (chosen.pop("flamegraph_memory"), True)]
     options = RaceOptions(
@@ -75,12 +79,30 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
         in_flight=in_flight or None,
         **chosen,
     )
-    if any(text for text, _ in pictures):
-        return _draw(options, [(text, memory) for text, memory in pictures if text])
-    record = run_race(options, RichProgress(Console(stderr=True)))
+    with _made(output), ends_on_signals(signal.SIG_IGN):  # the user's captures may not be left in temporary files
+        if any(text for text, _ in pictures):
+            return _draw(options, [(text, memory) for text, memory in pictures if text])
+        record = run_race(options, RichProgress(Console(stderr=True)))
     show(record, Console())
-    click.echo(f"\nrecord and report: {output}/\npublish the winner: packhorse publish {output}")
-    return status(record)
+    click.echo(f"\nrecord and report: {output}/")
+    ended = status(record)
+    if ended in {0, EXIT_UNRESOLVED}:
+        click.echo(f"publish the winner: packhorse publish {output}")
+    return ended
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """The folder, found out to be possible before minutes are spent; one made for unusable input is removed again."""
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except PackhorseError:
+        if new:
+            with suppress(OSError):  # something was written: it stays
+                folder.rmdir()
+        raise
 
 
 def status(record: dict[str, Any]) -> int:
@@ -129,29 +151,48 @@ def report(directory: Path, studies: tuple[Path, ...]) -> None:
         click.echo(reason, err=True)
 
 
+def _only_one(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """The one condition; of several, click by itself would take the last and say nothing."""
+    chosen = tuple(dict.fromkeys(given))
+    if len(chosen) > 1:
+        raise InputError(f"--require: give one condition, not {' and '.join(chosen)}")
+    return chosen[0] if chosen else None
+
+
+require_option = click.option(
+    "--require",
+    type=click.Choice([o.value for o in Require]),
+    multiple=True,
+    callback=_only_one,
+    help="Choose only among pipelines that are so. By their objects: plain, one gzip stream of JSON that any standard "
+    "library reads; text, base64 for consumers that need text. By their client: threads, called as the uploader does. "
+    "One of them.",
+)
+
+
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "--to", "path", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: DIR/profile.toml."
+    "--to",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write (.toml); default: DIR/profile.toml.",
 )
 @click.option("--name", help="The profile's name; default: the file's.")
 @click.option(
     "--objective", type=click.Choice([o.value for o in Objective]), help="Judge the record by this; default: its own."
 )
-@click.option(
-    "--require",
-    type=click.Choice([o.value for o in Require]),
-    help="Choose only among pipelines that are so. By their objects: plain, one gzip stream of JSON that any standard "
-    "library reads; text, base64 for consumers that need text. By their client: threads, called as the uploader does.",
-)
+@require_option
 def publish(directory: Path, path: Path | None, name: str | None, objective: str | None, require: str | None) -> None:
     """Publish a race's winner as a profile (TOML with its provenance), by the race's own objective or another."""
+    from packhorse.profiles.publish import extras, write_profile
     from packhorse.profiles.publish import publish as publish_text
-    from packhorse.profiles.publish import write_profile
     from packhorse.race.judge import judge_folder
     from packhorse.race.record import read_record
 
     file = path or directory / "profile.toml"
+    if file.suffix != ".toml":
+        raise InputError(f"--to {file}: profiles are loaded from files ending in .toml; give such a name")
     record_file = _record_file(directory)
     record = read_record(record_file)
     if objective or require:
@@ -166,4 +207,6 @@ def publish(directory: Path, path: Path | None, name: str | None, objective: str
     if record["winner"].get("conclusive") is False:
         click.echo(f"warning: the race was inconclusive ({record['winner'].get('why')}); the profile says so", err=True)
     click.echo(f"{file}: {profile.pipeline}, {profile.max_in_flight} in flight")
+    if needed := extras(profile.pipeline):
+        click.echo(f"its libraries: pip install 'packhorse[{','.join(needed)}]'")
     click.echo(f'use it: Uploader("s3://bucket/prefix", profile="{file}")')

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from packhorse import __version__
-from packhorse.cli.ending import ends_on_sigterm
+from packhorse.cli.ending import ends_on_signals
 from packhorse.errors import InputError
 from packhorse.files import appearing
 from packhorse.race.machine import describe
@@ -21,6 +21,9 @@ from packhorse.race.machine import describe
 #: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
 STUDIES = ("throughput", "streaming", "startup", "parallelism", "regimes", "node", "load", "pools", "faults")
 SCHEMA_VERSION = 1
+#: Of what is written beside a record, by the record's own name.
+_TAKEN = (".md", ".svg")
+EXIT_INTERRUPTED = 130
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -31,13 +34,20 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("-o", "--output", type=_FILE, help="Result file; default: stdout only.")
 @click.option("--flamegraph", type=_FILE, help="Draw where its time goes into this HTML file, in place of figures.")
 @click.option("--flamegraph-memory", type=_FILE, help="Draw where its memory goes, likewise.")
-def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures: Path | None) -> None:
-    """Run one experiment and print its figures; with -o, also write its record (raw samples included) and report."""
+def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures: Path | None) -> int:
+    """Run one experiment and print its figures; with -o, also write its record (raw samples included) and report.
+
+    Exit status: 0; 130 interrupted (Ctrl-C, SIGTERM, SIGHUP), where it says what was kept.
+    """
+    if output is not None and output.suffix.lower() in _TAKEN:
+        raise InputError(
+            f"{output}: {output.suffix} is for the report beside the record; give -o a name ending in .json"
+        )
     if output is not None and not output.parent.is_dir():
         raise InputError(f"{output}: there is no folder {output.parent}")
     if any(pictures.values()):
         _draw([name, *(["--quick"] if quick else []), "--seed", str(seed)], pictures)
-        return
+        return 0
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -48,8 +58,14 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"study {name}", total=1.0)
         module = importlib.import_module(f"packhorse.study.{name}")
-        with ends_on_sigterm():
-            result = module.study(quick=quick, seed=seed, progress=lambda done: progress.update(task, completed=done))
+        try:
+            with ends_on_signals():
+                result = module.study(
+                    quick=quick, seed=seed, progress=lambda done: progress.update(task, completed=done)
+                )
+        except KeyboardInterrupt:
+            sys.stderr.write("packhorse: interrupted; nothing was kept\n")
+            return EXIT_INTERRUPTED
     document = {
         "schema_version": SCHEMA_VERSION,
         "kind": "study",
@@ -66,6 +82,11 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures:
             file.write(json.dumps(document, indent=1).encode() + b"\n")
         sys.stderr.write(f"{output}\n")
         _write_report(module, document, output.with_suffix(".md"))
+    if not result.get("interrupted"):
+        return 0
+    where = f"in {output}" if output is not None else "above"
+    sys.stderr.write(f"packhorse: interrupted; what was measured is {where}\n")
+    return EXIT_INTERRUPTED
 
 
 def _draw(arguments: list[str], pictures: dict[str, Path | None]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ REQUIRED = {
     "text": "whose objects are base64 text",
     "threads": "whose client is called from threads",
 }
+#: A distribution's name, at the start of a requirement.
+_DIST = re.compile(r"[A-Za-z0-9._-]+")
 #: What a profile keeps of a measurement, where the record has it.
 _FIGURES = (
     "captures_per_s",
@@ -44,6 +48,12 @@ def publish(record: Mapping[str, Any], *, name: str, record_text: bytes) -> str:
     """
     winner = record.get("winner") or {}
     text = winner.get("pipeline")
+    required = record.get("require")
+    if not text and required and not record.get("interrupted"):
+        raise RecordError(
+            f"no pipeline {REQUIRED[required]} can win in this record (--require {required}); such pipelines are taken "
+            f"to a race's end by 'packhorse race --also {required}'"
+        )
     if not text:
         raise RecordError("the record names no winner: nothing was eligible, or the race was stopped too early")
     pipeline = Pipeline.parse(text)
@@ -61,6 +71,13 @@ def publish(record: Mapping[str, Any], *, name: str, record_text: bytes) -> str:
     toml = tomli_w.dumps(_without_none(document), multiline_strings=False)
     parse_profile(toml, source="published profile")  # what is written can be read
     return toml
+
+
+def extras(pipeline: Pipeline) -> list[str]:
+    """The extras of packhorse that ``pipeline`` needs beside what packhorse itself brings."""
+    own = {found[0] for one in metadata.requires("packhorse") or () if ";" not in one and (found := _DIST.match(one))}
+    rows = [choice.candidate for choice in pipeline.choices]
+    return sorted({row.extra for row in rows if row.extra and not own.issuperset(row.dists)})
 
 
 def write_profile(toml: str, path: Path) -> Profile:

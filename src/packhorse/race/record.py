@@ -90,7 +90,7 @@ def read_record(path: Path) -> Record:
         RecordError: Missing, not JSON, or not following the schema.
     """
     file, loaded = load_json(path, "record.json", kind="race")
-    return validate(loaded, source=file.name)
+    return validate(loaded, source=str(file))
 
 
 def load_json(path: Path, name: str, *, kind: str) -> tuple[Path, Any]:
@@ -106,6 +106,6 @@ def load_json(path: Path, name: str, *, kind: str) -> tuple[Path, Any]:
     try:
         return file, json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RecordError(f"{file.name}: cannot be read: {error.strerror}; give the folder of a {kind}") from error
+        raise RecordError(f"{file}: cannot be read: {error.strerror}; give the folder of a {kind}") from error
     except ValueError as error:
-        raise RecordError(f"{file.name}: not JSON: {error}") from error
+        raise RecordError(f"{file}: not JSON: {error}") from error
