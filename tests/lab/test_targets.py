@@ -90,9 +90,13 @@ def test_stops_on_an_exception(name: str) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 @pytest.mark.parametrize("name", targets.LOCAL_TARGETS)
-def test_stops_when_its_owner_dies(name: str, how: signal.Signals) -> None:
+def test_stops_when_its_owner_dies(name: str, how: signal.Signals, tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        [sys.executable, "-c", HOLDER, name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        start_new_session=True,
     ) as holder:
         assert holder.stdout is not None
         processes = family(int(holder.stdout.readline()))
@@ -100,6 +104,7 @@ def test_stops_when_its_owner_dies(name: str, how: signal.Signals) -> None:
         os.killpg(holder.pid, how)  # as Ctrl-C does: the whole group
         holder.wait(GONE_LIMIT_S)
     assert_gone(processes)
+    assert list(tmp_path.glob("packhorse-*")) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel ends a child with its parent")

@@ -2,7 +2,8 @@
 
 The asking process holds the other end of this one's standard input. When that closes, or this process gets another
 parent, the server is ended: so it stops on an exception, on Ctrl-C and on SIGKILL alike, on Linux and on macOS. On
-Linux the kernel also ends the server should this process itself be killed.
+Linux the kernel also ends the server should this process itself be killed. The server's folder, which holds LOG, is the
+asking process's to remove; where that died, it is removed here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import ctypes
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +26,8 @@ from packhorse.units import KIB
 LOG_LIMIT_BYTES = 256 * KIB
 #: Seconds a server may take to end by itself before it is killed.
 GRACE_S = 3.0
+#: What the folder of a server is called at first; no other folder is ever removed.
+FOLDER_PREFIX = "packhorse-"
 #: Seconds between looks at the parent and at the server.
 LOOK_S = 0.2
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -55,6 +59,8 @@ def main(arguments: list[str]) -> int:
     finally:
         _end(server)
         pump.join(GRACE_S)
+        if os.getppid() != parent:
+            _remove(Path(log).parent)
     return server.returncode
 
 
@@ -70,6 +76,12 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
+
+
+def _remove(folder: Path) -> None:
+    """Remove what the server of an asking process that died has left, the objects in it included."""
+    if folder.name.startswith(FOLDER_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(output: IO[bytes], log: Path) -> None:
