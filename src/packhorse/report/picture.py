@@ -12,6 +12,8 @@ from packhorse.report.terminal import show
 _WIDTH = 118
 #: rich's template loads a font from the network; the reader's own monospace font serves as well, and privately.
 _FOREIGN = re.compile(r"\s*@font-face \{.*?\}|<!-- Generated .*? -->", re.DOTALL)
+#: What XML cannot hold, not even escaped; a file's name can.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(record: dict[str, Any]) -> str:
@@ -24,4 +26,5 @@ def render(record: dict[str, Any]) -> str:
     console.print(Text(f"$ {record['command']}", style="dim"))
     show(record, console)
     svg = console.export_svg(title="packhorse", theme=DIMMED_MONOKAI, unique_id="packhorse")
+    svg = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", svg)
     return _FOREIGN.sub("", svg).replace("Fira Code", "ui-monospace, Menlo, Consolas")
