@@ -73,7 +73,10 @@ _HOMES = {
     "load_profile": "packhorse.profiles.loading",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604  # names are checked by tests/test_public.py
+#: Not brought by ``import *``, which must work without the extra of the library that they need.
+_BY_NAME = {"FlagFollower"}
+
+__all__ = ["__version__", *sorted(_HOMES.keys() - _BY_NAME)]  # noqa: PLE0604  # names are checked by tests/test_public.py
 
 
 def __getattr__(name: str) -> Any:
@@ -86,4 +89,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_BY_NAME})

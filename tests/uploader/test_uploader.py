@@ -130,7 +130,10 @@ def test_without_room_submit_nowait_drops_and_submit_raises() -> None:
 
 def test_a_capture_larger_than_the_budget_is_refused_at_once() -> None:
     with uploader(FakeStore(), budget=1000) as up:
-        assert up.submit_nowait(KIB100).reason == "larger than the memory budget"
+        reason = up.submit_nowait(KIB100).reason
+        assert reason.startswith("larger than the memory budget: this capture counts as ")
+        assert reason.endswith("memory_budget_bytes is 1000; raise it")
+        assert list(up.stats().reasons) == ["dropped: larger than the memory budget"]
         with pytest.raises(QueueFull, match="larger than the memory budget"):
             up.submit(KIB100)
         with pytest.raises(QueueFull):

@@ -60,7 +60,8 @@ class Endpoint:
             takes no streams of 8 MiB and more.
 
     Raises:
-        InputError: Both kinds of credentials, or an encryption that S3 does not have.
+        InputError: Both kinds of credentials, half a pair of keys, ``credentials`` that cannot be called, or an
+            encryption that S3 does not have.
     """
 
     bucket: str
@@ -82,6 +83,12 @@ class Endpoint:
     create_only: bool = False
 
     def __post_init__(self) -> None:
+        if self.credentials is not None and not callable(self.credentials):
+            kind = type(self.credentials).__name__
+            raise InputError(f"credentials is of type {kind}; give a function that returns Credentials")
+        if (self.access_key is None) != (self.secret_key is None):
+            given, missing = ("access_key", "secret_key") if self.secret_key is None else ("secret_key", "access_key")
+            raise InputError(f"{given} was given without {missing}; give both, or neither for the standard AWS chain")
         if self.credentials is not None and self.access_key is not None:
             raise InputError("give access_key and secret_key, or credentials, not both")
         if self.server_side_encryption not in {None, *ENCRYPTIONS}:

@@ -129,6 +129,10 @@ class Renewing(Source):
         else:
             if not isinstance(given, Credentials):
                 why = f"returned {type(given).__name__} in place of packhorse.stores.base.Credentials"
+            elif not _are_text(given):
+                why = "returned keys that are not text"
+            elif given.expires_at is not None and not isinstance(given.expires_at, datetime):
+                why = "returned an expires_at that is no datetime"
             elif given.expires_at is not None and given.expires_at.tzinfo is None:
                 why = "returned an expires_at without a time zone"
             elif _left_s(given) <= 0:
@@ -144,6 +148,11 @@ class Renewing(Source):
         changed = given != self._held
         self._held = given
         return changed
+
+
+def _are_text(given: Credentials) -> bool:
+    keys: tuple[object, ...] = (given.access_key, given.secret_key, given.session_token or "")
+    return all(isinstance(key, str) for key in keys)
 
 
 def _left_s(credentials: Credentials | None) -> float:

@@ -28,9 +28,11 @@ def parse_s3_url(text: str) -> tuple[str, str]:
     """Split ``s3://bucket/prefix`` into bucket and key or prefix (``""`` when there is none).
 
     Raises:
-        InputError: Another scheme, no bucket, a bucket name that S3 does not allow, or a key that
+        InputError: Not text, another scheme, no bucket, a bucket name that S3 does not allow, or a key that
             :func:`check_key` refuses. One trailing ``/`` is allowed and kept: it marks a prefix.
     """
+    if not isinstance(text, str):
+        raise InputError(f"the address is of type {type(text).__name__}; give text: s3://bucket/prefix")
     scheme, separator, rest = text.partition("://")
     if not separator or scheme.lower() != "s3":
         raise InputError(f"{_shown(text)} is not an S3 address; write s3://bucket/prefix")

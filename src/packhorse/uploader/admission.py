@@ -97,7 +97,7 @@ class Admission(Unspooling):
             return partial(self._publish, job)
         if refusal is None:
             return None
-        self._settle(job, Fate.DROPPED, refusal)
+        self._drop(job, refusal)
         return partial(self._publish, job)
 
     def job(self, capture: Any, key: str | None) -> Job:
@@ -157,7 +157,7 @@ class Admission(Unspooling):
     def _decided(self, waiter: Waiter, refusal: str | None) -> None:
         waiter.decided, waiter.refusal = True, refusal
         if refusal is not None:  # counted at once: its submitter may never run again
-            self._settle(waiter.job, Fate.DROPPED, refusal)
+            self._drop(waiter.job, refusal)
 
     def _announce_room(self) -> None:
         for waiter, refusal in self._line.serve(self._decide_in_line):
@@ -211,4 +211,14 @@ class Admission(Unspooling):
     def _refused(self, job: Job, refusal: str) -> PackhorseError:
         if refusal == CLOSED:
             return UploaderClosed(f"the uploader was closed while {job.ticket.key} waited for room; it was dropped")
+        if refusal == TOO_LARGE:
+            return QueueFull(f"{job.ticket.reason}; {job.ticket.key} was dropped")
         return QueueFull(f"{refusal} ({self.ledger.budget_bytes} bytes); {job.ticket.key} was dropped")
+
+    def _drop(self, job: Job, refusal: str) -> None:
+        detail = ""
+        if refusal == TOO_LARGE:
+            what = "a path or an iterator" if job.held_bytes == STREAM_HELD_BYTES + JOB_BYTES else "this capture"
+            budget_bytes = self.ledger.budget_bytes
+            detail = f"{what} counts as {job.held_bytes} bytes, memory_budget_bytes is {budget_bytes}; raise it"
+        self._settle(job, Fate.DROPPED, refusal, detail)

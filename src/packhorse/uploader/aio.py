@@ -7,6 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from packhorse.uploader.checks import check_deadline
 from packhorse.uploader.face import Face
 from packhorse.uploader.telemetry import watch_loop
 from packhorse.uploader.ticket import Receipt, Ticket
@@ -56,6 +57,7 @@ class AsyncUploader(Face):
     async def close(self, deadline_s: float | None = None) -> None:
         """As ``Uploader.close``; the loop goes on meanwhile."""
         deadline = self._engine.options.close_deadline_s if deadline_s is None else deadline_s
+        check_deadline(deadline)
         await asyncio.to_thread(self._engine.close, deadline)
 
     async def __aenter__(self) -> Self:

@@ -151,7 +151,8 @@ class Closing(Admission):
                 thread.join(max(0.0, end - time.monotonic()))
         stuck = self._abandon()
         if left or stuck:
-            logger.warning("%d captures were not uploaded: %s", len(left) + stuck, reason)
+            count = len(left) + stuck
+            logger.warning("%d %s not uploaded: %s", count, "capture was" if count == 1 else "captures were", reason)
         if self.spool is not None:
             self.spool.close()
         if not self._running:

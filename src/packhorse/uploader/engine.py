@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 from packhorse.errors import InputError
 from packhorse.uploader.adaptive_permits import Limit
+from packhorse.uploader.checks import check_fields
 from packhorse.uploader.closing import Closing
 from packhorse.uploader.ledger import Stats
 from packhorse.uploader.telemetry_metrics import QUEUES, Reading
@@ -37,10 +38,7 @@ class Limits:
     spool_max_age_s: float | None = None
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if isinstance(value, (int, float)) and not value > 0:
-                raise InputError(f"{name} is {value}; it must be above 0")
+        check_fields(self)
 
 
 class Engine(Closing):

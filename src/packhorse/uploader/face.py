@@ -13,6 +13,7 @@ from packhorse.profiles.loading import Profile, load_profile
 from packhorse.stores.base import Endpoint
 from packhorse.stores.url import parse_s3_url
 from packhorse.uploader.adaptive_permits import Limit
+from packhorse.uploader.checks import check, shown
 from packhorse.uploader.engine import Engine, Limits
 from packhorse.uploader.ledger import Stats
 from packhorse.uploader.options import DEFAULT_MEMORY_BUDGET_BYTES, UploaderOptions
@@ -52,14 +53,13 @@ class Face:
             ProfileError: The profile cannot be loaded.
             UnavailableError: The profile's libraries are not installed.
         """
-        chosen = options or UploaderOptions()
-        if spool_dir is not None:
-            chosen = replace(chosen, spool_dir=spool_dir)
+        chosen = _chosen(options, spool_dir)
         if chosen.spool_dir is not None and Path(chosen.spool_dir).exists() and not Path(chosen.spool_dir).is_dir():
             raise InputError(f"spool_dir {str(chosen.spool_dir)!r} is no folder; give a folder on a local disk")
         bucket, prefix = parse_s3_url(url)
-        if memory_budget_bytes <= 0:
-            raise InputError(f"memory_budget_bytes is {memory_budget_bytes}; it must be above 0")
+        check("memory_budget_bytes", memory_budget_bytes, "int")
+        if profile is not None and not isinstance(profile, (str, Path, Profile)):
+            raise InputError(f"profile is {shown(profile)}; give a profile's name, a path, a Profile or None")
         if chosen.endpoint is not None and endpoint_url is not None:
             raise InputError("endpoint_url and options.endpoint both name an endpoint; give one of them")
         endpoint = replace(chosen.endpoint, bucket=bucket) if chosen.endpoint else Endpoint(bucket, url=endpoint_url)
@@ -105,7 +105,8 @@ class Face:
             spool_max_age_s: Seconds after which a spooled capture is removed.
 
         Raises:
-            InputError: Not above 0, above the pool of the profile's store, or a spool's limit without a spool.
+            InputError: Of another type, not above 0, above the pool of the profile's store, or a spool's limit without
+                a spool. No limit has changed then.
         """
         self._engine.set_limits(
             Limits(max_in_flight, memory_budget_bytes, encode_threads, spool_bytes, spool_max_age_s)
@@ -120,14 +121,24 @@ class Redaction:
     counts: Callable[[], Mapping[str, int]]
 
 
+def _chosen(options: UploaderOptions | None, spool_dir: str | Path | None) -> UploaderOptions:
+    if options is None:
+        options = UploaderOptions()
+    if not isinstance(options, UploaderOptions):
+        raise InputError(f"options is {shown(options)}; give UploaderOptions(...) or None")
+    return options if spool_dir is None else replace(options, spool_dir=spool_dir)
+
+
 def redaction(redact: Any) -> Redaction:
-    """The ``redact`` argument as what the engine needs."""
+    """The ``redact`` argument as what the engine needs. Raises InputError when it is none."""
     if redact is False:
         return Redaction(None, dict)
     if redact is True:
         from packhorse.captures.redact import Redactor
 
         redact = Redactor()
+    if not callable(getattr(redact, "capture", None)) or not callable(getattr(redact, "report", None)):
+        raise InputError(f"redact is {shown(redact)}; give True, False or a Redactor")
     return Redaction(redact.capture, Counts(redact.report))
 
 

@@ -9,15 +9,18 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from openfeature import api
-from openfeature.client import OpenFeatureClient
-from openfeature.evaluation_context import EvaluationContext
-from openfeature.event import EventDetails, ProviderEvent
-from openfeature.exception import ErrorCode
-
-from packhorse.errors import InputError
+from packhorse.errors import InputError, UnavailableError
 from packhorse.uploader.face import Face
 from packhorse.uploader.flags import BAD, LIMITS, FlaggedLimits
+
+try:
+    from openfeature import api
+    from openfeature.client import OpenFeatureClient
+    from openfeature.evaluation_context import EvaluationContext
+    from openfeature.event import EventDetails, ProviderEvent
+    from openfeature.exception import ErrorCode
+except ModuleNotFoundError:
+    raise UnavailableError("FlagFollower needs OpenFeature; install packhorse[flags]") from None
 
 logger = logging.getLogger("packhorse")
 

@@ -7,9 +7,9 @@ import time
 from functools import lru_cache
 
 from packhorse.errors import InputError
+from packhorse.stores.url import check_key
+from packhorse.uploader.checks import shown
 
-#: S3's own limit (user guide, "Naming Amazon S3 objects"), in UTF-8 bytes.
-MAX_KEY_BYTES = 1024
 #: Random bytes in a key, and for how many keys they are fetched at once: each fetch gives up the GIL, and whoever gives
 #: it up in the submitter's thread may have to wait milliseconds behind an encoder until it comes back.
 _RANDOM_BYTES = 8
@@ -47,20 +47,11 @@ os.register_at_fork(after_in_child=_random.clear)
 
 
 def checked_key(key: str) -> str:
-    """``key`` when S3 and every tool after it can carry it.
+    """``key`` when every store carries it under exactly this name: found out at submit, not at the PUT.
 
     Raises:
-        InputError: Empty, longer than 1024 bytes, a control character, a lone surrogate, or a ``.`` or ``..`` segment
-            (many tools resolve those, so that two keys would become one file).
+        InputError: Not text, or what :func:`packhorse.stores.url.check_key` refuses.
     """
-    try:
-        size = len(key.encode())
-    except UnicodeEncodeError as error:
-        raise InputError("the key holds a lone surrogate, which no S3 request can carry") from error
-    if not 1 <= size <= MAX_KEY_BYTES:
-        raise InputError(f"the key has {size} bytes; S3 takes 1 to {MAX_KEY_BYTES}")
-    if any(ord(character) < 32 or ord(character) == 127 for character in key):
-        raise InputError("the key holds a control character")
-    if any(segment in {".", ".."} for segment in key.split("/")):
-        raise InputError("the key has a '.' or '..' segment")
-    return key
+    if not isinstance(key, str):
+        raise InputError(f"key is {shown(key)}; give an object key as text, or None for a fresh one")
+    return check_key(key)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from packhorse.errors import InputError
 from packhorse.stores.base import Endpoint, Store
 from packhorse.units import MIB
 from packhorse.uploader.adaptive_permits import Limit
+from packhorse.uploader.checks import check_fields
 
 DEFAULT_MEMORY_BUDGET_BYTES = 256 * MIB
 
@@ -42,6 +43,9 @@ class UploaderOptions:
         name: The uploader's name in metrics: up to 40 letters, digits, ``_``, ``-`` and dots. Uploaders of one name
             are added up.
         telemetry: Export metrics when the application has imported OpenTelemetry (docs/metrics.md).
+
+    Raises:
+        InputError: A value of another type than declared, or a number that is not finite and above 0.
     """
 
     endpoint: Endpoint | None = None
@@ -63,9 +67,6 @@ class UploaderOptions:
     telemetry: bool = True
 
     def __post_init__(self) -> None:
-        for option in fields(self):
-            value = getattr(self, option.name)
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and not value > 0:
-                raise InputError(f"{option.name} is {value}; it must be above 0")
+        check_fields(self)
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", self.name):
             raise InputError(f"name is {self.name!r}; use 1 to 40 letters, digits, '_', '-' and dots")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+from packhorse.uploader.checks import check_deadline
 from packhorse.uploader.face import Face
 from packhorse.uploader.ticket import Receipt, Ticket
 
@@ -59,9 +60,12 @@ class Uploader(Face):
     def close(self, deadline_s: float | None = None) -> None:
         """Take no more captures, drain for at most ``deadline_s`` (default: the option), then stop. Idempotent.
 
-        What cannot be uploaded in time is spooled; without a spool it is dropped and counted.
+        What cannot be uploaded in time is spooled; without a spool it is dropped and counted. Raises InputError when
+        ``deadline_s`` is not a finite number.
         """
-        self._engine.close(self._engine.options.close_deadline_s if deadline_s is None else deadline_s)
+        deadline = self._engine.options.close_deadline_s if deadline_s is None else deadline_s
+        check_deadline(deadline)
+        self._engine.close(deadline)
 
     def __enter__(self) -> Self:
         self._engine.start()

@@ -35,13 +35,13 @@ def encode_loop(engine: Work) -> None:
             codec = codec or engine.profile.pipeline.codec()
             if encode(engine, codec, job):
                 codec = None  # the stream that is still running owns it now
+            job.marks["wait"] = time.monotonic()
+            engine.encoded(job)
         except BaseException as error:  # noqa: BLE001  # the worker outlives whatever a capture or a library does to it
             codec = None  # its contexts may have been left in the middle of a capture
             fail(engine, job, error)
             job.release()
             continue
-        job.marks["wait"] = time.monotonic()
-        engine.encoded(job)
         engine.relieve()
 
 
@@ -105,9 +105,13 @@ def upload_loop(engine: Work) -> None:
         try:
             receipt = _receipt(job, _send(engine, job))
         except BaseException as error:  # noqa: BLE001  # as above: one classified fate, and the worker lives on
-            kept = isinstance(error, StoreError) and (engine.try_again(job, error) or _rescued(engine, job, error))
-            if not kept:
-                fail(engine, job, error)
+            try:
+                kept = isinstance(error, StoreError) and (engine.try_again(job, error) or _rescued(engine, job, error))
+            except BaseException as unforeseen:  # noqa: BLE001  # what would kill the thread for all the others
+                fail(engine, job, unforeseen)
+            else:
+                if not kept:
+                    fail(engine, job, error)
         else:
             engine.finish(job, Fate.UPLOADED, receipt=receipt)
         finally:

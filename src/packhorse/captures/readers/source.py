@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterable
@@ -12,6 +13,9 @@ from typing import BinaryIO, Protocol, cast
 from packhorse.captures.readers.limits import READ_BYTES
 from packhorse.errors import CaptureError, ExpansionLimitError
 from packhorse.units import format_bytes
+
+#: In place of what was given: it may be a capture's text, which no message repeats.
+_NO_PATH = "a str is taken for a path, and there is no such file; pass bytes for JSON text"
 
 
 class Reader(Protocol):
@@ -134,6 +138,8 @@ def open_source(path: str | os.PathLike[str] | BinaryIO, max_spool_bytes: int) -
         try:
             file: BinaryIO = Path(path).open("rb")  # noqa: SIM115  # the ByteSource closes it
         except (OSError, ValueError) as error:
+            if _is_content(name, error):
+                raise CaptureError(_NO_PATH) from None
             raise CaptureError(f"cannot be opened: {_why(error)}", source=str(name)) from None
         owned = True
     else:
@@ -146,6 +152,14 @@ def open_source(path: str | os.PathLike[str] | BinaryIO, max_spool_bytes: int) -
         if owned:
             file.close()
         raise
+
+
+def _is_content(name: str, error: OSError | ValueError) -> bool:
+    """True when what names no file may be a capture's text: no message may repeat that."""
+    missing = not isinstance(error, OSError) or error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EINVAL}
+    too_long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+    json_like = name.lstrip("\ufeff \t\r\n").startswith(("{", "[", '"')) or "\n" in name
+    return too_long or (missing and json_like)
 
 
 def _rewindable(file: BinaryIO, name: str, max_spool_bytes: int, *, owned: bool) -> ByteSource:
