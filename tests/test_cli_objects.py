@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -82,6 +83,20 @@ def test_ctrl_c_tells_of_every_file_and_of_every_address(s3: FaultyS3, tmp_path:
     assert int(summary[1]) == len(told) == len(set(told))
     assert len(told) + others == count > len(told)
     assert set(told) <= _urls(s3)
+
+
+def test_addresses_go_to_stdout_also_when_a_terminal_shows_the_progress(s3: FaultyS3, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "packhorse", "upload", *map(str, _files(tmp_path, 3)), _address(s3), *_at(s3)]
+    ours, terminal = os.openpty()
+    try:
+        settings = {**os.environ, "TERM": "xterm"}
+        ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, env=settings, check=True)
+        shown = os.read(ours, 65536)
+    finally:
+        os.close(ours)
+        os.close(terminal)
+    assert b"uploading" in shown
+    assert set(ended.stdout.decode().split()) == _urls(s3)
 
 
 class Stuck(Uploader):
