@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -141,8 +142,12 @@ def test_the_same_seed_gives_the_same_limits() -> None:
         {"start": 100},
         {"min_in_flight": 8},
         {"max_in_flight": 2},
+        {"max_in_flight": "64"},
+        {"max_in_flight": 64.5},
+        {"min_in_flight": True},
+        {"start": None},
     ],
 )
-def test_bounds_that_contradict_each_other_are_refused(settings: dict[str, int]) -> None:
+def test_bounds_that_contradict_each_other_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="min_in_flight <= start <= max_in_flight"):
         Adaptive(**settings)

@@ -59,7 +59,7 @@ class Adaptive:
         start: Where it starts.
 
     Raises:
-        InputError: Not 1 <= min_in_flight <= start <= max_in_flight.
+        InputError: Not 1 <= min_in_flight <= start <= max_in_flight, or one of them is no whole number.
     """
 
     min_in_flight: int = 1
@@ -67,10 +67,12 @@ class Adaptive:
     start: int = START
 
     def __post_init__(self) -> None:
-        if not 1 <= self.min_in_flight <= self.start <= self.max_in_flight:
+        bounds: tuple[object, ...] = (self.min_in_flight, self.start, self.max_in_flight)
+        whole = all(isinstance(bound, int) and not isinstance(bound, bool) for bound in bounds)
+        if not whole or not 1 <= self.min_in_flight <= self.start <= self.max_in_flight:
             raise InputError(
-                "it must be 1 <= min_in_flight <= start <= max_in_flight, but Adaptive was given "
-                f"{self.min_in_flight}, {self.start} and {self.max_in_flight}"
+                "it must be 1 <= min_in_flight <= start <= max_in_flight, all whole numbers, but Adaptive was given "
+                f"{self.min_in_flight!r}, {self.start!r} and {self.max_in_flight!r}"
             )
 
 
