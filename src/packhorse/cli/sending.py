@@ -49,7 +49,7 @@ class Sending:
         """Send all files and tell of each. Broken off, as by Ctrl-C, it begins no more files: see :meth:`tell_rest`."""
         feeder = ThreadPoolExecutor(1, "packhorse-files")
         console = Console(stderr=True)
-        # stdout is ours: rich would send it to stderr. The bar is taken away for the moment in which a line is written.
+        # stdout is ours: rich would put a proxy in its place. The bar goes for the moment in which a line is written.
         bar = Progress(console=console, transient=True, redirect_stdout=False, disable=not console.is_terminal)
         try:
             for file in self._files:
