@@ -42,7 +42,7 @@ def reference() -> str:
         "What `import packhorse` gives, from its docstrings (`python docs/build_reference.py` writes this page).",
         "",
     ]
-    for name in sorted(set(packhorse.__all__) - {"__version__"}):
+    for name in sorted({*packhorse.__all__, *packhorse._BY_NAME} - {"__version__"}):
         home = getattr(packhorse, name).__module__.removeprefix("packhorse.")
         text = render_object_docs(package[f"{home}.{name}"], config=_CONFIG)
         text = _CODE.sub("`", _LINK.sub(r"\1", _ROLE.sub(r"`\1`", text)))

@@ -232,3 +232,10 @@ def test_what_a_provider_must_not_return(given: Any) -> None:
 
 def test_credentials_are_not_shown() -> None:
     assert "secret" not in repr(Credentials("key-secret", "secret", "token-secret"))
+
+
+@each_repeating
+def test_a_provider_of_something_else_is_told_so(row: Candidate, wire: Wire, opened: Opener) -> None:
+    with pytest.raises(StoreError, match=r"provider returned NoneType in place of .*Credentials") as caught:
+        opened(row, wire.endpoint(credentials=lambda: None)).put("a", b"body", INFO)
+    assert caught.value.kind is StoreErrorKind.CONFIG

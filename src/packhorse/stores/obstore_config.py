@@ -64,6 +64,8 @@ _CODE = re.compile(r"<Code>([A-Za-z0-9._-]{1,64})</Code>")
 _SERVER_TIME = re.compile(r"<ServerTime>([0-9TZ:.+-]{1,40})</ServerTime>")
 _NO_TAG = re.compile(r"ETag Header missing|Unable to extract metadata from headers")
 _PROVIDER_FAILED = "External AWS credential provider"
+#: What :class:`packhorse.stores.credentials.Renewing` says: our own words, without anything of the provider's.
+_PROVIDER_SAID = re.compile(r"the credentials provider (?:returned|raised) [\w .,'-]{1,120}")
 #: Seconds that obstore is told credentials live: under the five minutes from which on it asks again (see above).
 TOLD_LIFE_S = 240.0
 _TIMED_OUT = re.compile(r"timed ?out|TimedOut|deadline has elapsed", re.IGNORECASE)
@@ -236,8 +238,9 @@ def _kind_of_text(name: str, text: str, *, invalid: bool) -> tuple[StoreErrorKin
     if name == "FileNotFoundError":
         return StoreErrorKind.NOT_FOUND, ""
     if _CREDENTIALS.search(text):
-        failed = _PROVIDER_FAILED in text
-        return StoreErrorKind.CONFIG, NOT_RENEWED if failed else NO_CREDENTIALS
+        ours = _PROVIDER_SAID.search(text)
+        not_renewed = ours[0] if ours else NOT_RENEWED
+        return StoreErrorKind.CONFIG, not_renewed if _PROVIDER_FAILED in text else NO_CREDENTIALS
     if _TIMED_OUT.search(text):
         return StoreErrorKind.TIMEOUT, "no answer in time"
     if name == "UnknownConfigurationKeyError" or "builder error" in text.lower():
