@@ -7,6 +7,7 @@ import random
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
+from contextlib import suppress
 from typing import TypeVar
 
 from packhorse.study.memory_track import tracked
@@ -24,16 +25,19 @@ def fresh(function: Callable[[Spec], Result], spec: Spec) -> Result:
     """
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        try:
-            result = pool.submit(tracked, function, spec)
-            while wait([result], LOOK_S).not_done:
-                pass
-            return result.result()
-        except KeyboardInterrupt:
-            for child in set(multiprocessing.active_children()) - before:
-                child.terminate()
-            raise
+    pool = ProcessPoolExecutor(max_workers=1, mp_context=context)
+    try:
+        result = pool.submit(tracked, function, spec)
+        while wait([result], LOOK_S).not_done:
+            pass
+        return result.result()
+    except KeyboardInterrupt:
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+        raise
+    finally:
+        with suppress(RuntimeError):  # interrupted as it started, it may have a thread that does not run yet
+            pool.shutdown()
 
 
 def orders(arms: Sequence[str], blocks: int, seed: int) -> Iterator[tuple[str, ...]]:
