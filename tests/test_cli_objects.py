@@ -65,7 +65,20 @@ def _urls(s3: FaultyS3) -> set[str]:
     return {f"s3://{s3.endpoint().bucket}/{key}" for key in s3.ledger().objects}
 
 
-def test_ctrl_c_tells_of_every_file_and_of_every_address(s3: FaultyS3, tmp_path: Path) -> None:
+@pytest.fixture
+def slow_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyS3]:
+    """One of its own: requests that a process leaves behind are stored later, and in no other test's account."""
+    with start_faults() as running:
+        endpoint = running.endpoint()
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.access_key or "")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.secret_key or "")
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+        yield running
+
+
+def test_ctrl_c_tells_of_every_file_and_of_every_address(slow_s3: FaultyS3, tmp_path: Path) -> None:
+    s3 = slow_s3
     s3.play(FaultScript((Fault("slow-answer", delay_s=1.0),)))
     count = 300  # many times what can be on the wire at once
     command = [sys.executable, "-m", "packhorse", "upload", *map(str, _files(tmp_path, count)), _address(s3), *_at(s3)]

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from packhorse.cli import run
-from packhorse.cli.ending import ends_on_signals
+from packhorse.cli.ending import ends_on_signals, interrupt_held_back
 from packhorse.study.blocks import fresh
 
 #: The command line itself, told to end after its first cell.
@@ -115,3 +115,21 @@ def test_the_handler_of_before_comes_back() -> None:
     with pytest.raises(KeyboardInterrupt), ends_on_signals():
         end_and_wait()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def interrupted(done: list[str], times: int) -> None:
+    with interrupt_held_back():
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        done.append("the rest of the block")
+
+
+def test_ctrl_c_waits_for_what_must_not_be_broken_off() -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(done, 1)
+    assert len(done) == 1
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(done, 2)
+    assert len(done) == 1  # a second one does not wait
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

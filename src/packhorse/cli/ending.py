@@ -61,3 +61,28 @@ def _drop_what_goes_to(streams: list[int]) -> None:
     for stream in streams:
         os.dup2(nowhere, stream)
     os.close(nowhere)
+
+
+@contextmanager
+def interrupt_held_back() -> Iterator[None]:
+    """Have a Ctrl-C wait until the block has ended; a second one does not wait.
+
+    Outside the main thread, where none is ever raised, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        signal.raise_signal(signal.SIGINT)

@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from packhorse.cli.ending import interrupt_held_back
 from packhorse.cli.telling import shown, writing_stdout
 from packhorse.errors import QueueFull, UploaderClosed, UploadFailed
 from packhorse.units import format_bytes, format_s
@@ -85,15 +86,16 @@ class Sending:
             fate, reason = Fate.DROPPED.value, str(error)
         if bar is not None:
             bar.stop()
-        if receipt is not None:
-            self._uploaded(file, receipt)
-            fate = Fate.UPLOADED.value
-        else:
-            # Its address is worth knowing only if something stands, or will stand, there.
-            where = f": {url}" if fate == Fate.SPOOLED.value or reason.startswith(UNKNOWN) else ""
-            sys.stderr.write(f"packhorse: {shown(file)}: {fate}: {shown(reason)}{where}\n")
-            self.reasons.append(reason)
-        self.fates[fate] += 1
+        with interrupt_held_back():  # else a file that has been told of might be told of again
+            if receipt is not None:
+                self._uploaded(file, receipt)
+                fate = Fate.UPLOADED.value
+            else:
+                # Its address is worth knowing only if something stands, or will stand, there.
+                where = f": {url}" if fate == Fate.SPOOLED.value or reason.startswith(UNKNOWN) else ""
+                sys.stderr.write(f"packhorse: {shown(file)}: {fate}: {shown(reason)}{where}\n")
+                self.reasons.append(reason)
+            self.fates[fate] += 1
         if bar is not None:
             bar.start()
 
