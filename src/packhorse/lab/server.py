@@ -12,6 +12,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from packhorse.errors import PackhorseError
@@ -144,7 +145,11 @@ def environment() -> dict[str, str]:
 
 def _stop(directory: tempfile.TemporaryDirectory[str], watchdog: subprocess.Popen[bytes]) -> None:
     assert watchdog.stdin is not None
-    watchdog.stdin.close()
+    with suppress(OSError):  # it has ended already
+        watchdog.stdin.write(b".")
+        watchdog.stdin.flush()
+    with suppress(OSError):
+        watchdog.stdin.close()
     try:
         watchdog.wait(STOP_LIMIT_S)
     except subprocess.TimeoutExpired:

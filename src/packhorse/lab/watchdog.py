@@ -1,9 +1,9 @@
 """Runs one server and never outlives the process that asked for it: ``python -m packhorse.lab.watchdog LOG CMD…``.
 
-The asking process holds the other end of this one's standard input. When that closes, or this process gets another
-parent, the server is ended: so it stops on an exception, on Ctrl-C and on SIGKILL alike, on Linux and on macOS. On
-Linux the kernel also ends the server should this process itself be killed. The server's folder, which holds LOG, is the
-asking process's to remove; where that died, it is removed here.
+The asking process holds the other end of this one's standard input, and writes a byte to have the server ended. When
+that end closes, or this process gets another parent, it is ended, too: so it stops on an exception, on Ctrl-C and on
+SIGKILL alike, on Linux and on macOS. On Linux the kernel also ends the server should this process itself be killed. The
+server's folder, which holds LOG, is the asking process's to remove; where that died, it is removed here.
 """
 
 from __future__ import annotations
@@ -49,17 +49,20 @@ def main(arguments: list[str]) -> int:
     assert server.stdout is not None
     pump = threading.Thread(target=_copy, args=(server.stdout, Path(log)), daemon=True)
     pump.start()
+    left_alone = False
     try:
         while server.poll() is None and os.getppid() == parent:
             ready, _, _ = select.select([sys.stdin], [], [], LOOK_S)
-            if ready and not os.read(sys.stdin.fileno(), 1):
+            if ready:
+                # The end of a process closes its files first; only later its children get another parent.
+                left_alone = os.read(sys.stdin.fileno(), 1) == b""
                 break
     except KeyboardInterrupt:
         pass
     finally:
         _end(server)
         pump.join(GRACE_S)
-        if os.getppid() != parent:
+        if left_alone or os.getppid() != parent:
             _remove(Path(log).parent)
     return server.returncode
 
