@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import fields, replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from packhorse.cli import run
@@ -250,9 +252,13 @@ def test_a_race_ended_from_outside_keeps_its_record_and_leaves_no_capture(tmp_pa
             race.send_signal(signal.SIGTERM)
             while _read(ours):
                 pass
+        if how == "terminal closed":
+            race.send_signal(signal.SIGSTOP)  # the system closes a terminal and tells of it at once
+            _wait_until_stopped(race.pid)
         os.close(ours)
         if how == "terminal closed":
             race.send_signal(signal.SIGHUP)
+            race.send_signal(signal.SIGCONT)
         told, _ = race.communicate(timeout=120)
         assert race.returncode == 130
     finally:
@@ -262,6 +268,11 @@ def test_a_race_ended_from_outside_keeps_its_record_and_leaves_no_capture(tmp_pa
     assert read_record(out)["interrupted"]
     assert list(temporary.iterdir()) == []
     assert b"publish the winner" not in told
+
+
+def _wait_until_stopped(pid: int) -> None:
+    while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.001)
 
 
 def _read(terminal: int) -> bytes:
