@@ -34,15 +34,20 @@ def server() -> Iterator[FaultyS3]:
         yield running
 
 
-@pytest.fixture
-def s3(server: FaultyS3, monkeypatch: pytest.MonkeyPatch) -> FaultyS3:
-    """Without faults and empty; credentials as a user has them."""
-    server.play(FaultScript())
+def _use(server: FaultyS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its credentials where a user has them."""
     endpoint = server.endpoint()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.access_key or "")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.secret_key or "")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+
+
+@pytest.fixture
+def s3(server: FaultyS3, monkeypatch: pytest.MonkeyPatch) -> FaultyS3:
+    """Without faults and empty; credentials as a user has them."""
+    server.play(FaultScript())
+    _use(server, monkeypatch)
     return server
 
 
@@ -69,11 +74,7 @@ def _urls(s3: FaultyS3) -> set[str]:
 def slow_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyS3]:
     """One of its own: requests that a process leaves behind are stored later, and in no other test's account."""
     with start_faults() as running:
-        endpoint = running.endpoint()
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.access_key or "")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.secret_key or "")
-        monkeypatch.setenv("AWS_REGION", "us-east-1")
-        monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+        _use(running, monkeypatch)
         yield running
 
 

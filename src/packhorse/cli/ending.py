@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from packhorse.cli.lasting import silence
+
 #: A closed terminal sends its own signal, which Windows does not have.
 _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 
@@ -34,7 +36,9 @@ def ends_on_signals(second: signal.Handlers = signal.SIG_DFL) -> Iterator[None]:
         signal.signal(signal.SIGTERM, second)
         if _HANGUP is not None:
             signal.signal(_HANGUP, signal.SIG_IGN)
-        _drop_what_goes_to([stream for stream in terminals if not _is_terminal(stream)])
+        for stream in terminals:
+            if not _is_terminal(stream):
+                silence(stream)
         raise KeyboardInterrupt
 
     taken = [one for one in (signal.SIGTERM, _HANGUP) if one is not None and signal.getsignal(one) != signal.SIG_IGN]
@@ -52,15 +56,6 @@ def _is_terminal(stream: int) -> bool:
         return os.isatty(stream)
     except OSError:
         return False
-
-
-def _drop_what_goes_to(streams: list[int]) -> None:
-    if not streams:
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in streams:
-        os.dup2(nowhere, stream)
-    os.close(nowhere)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import traceback
@@ -10,13 +9,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from packhorse.cli.ending import ends_on_signals
+from packhorse.cli.lasting import lasting_console, silence
 from packhorse.errors import InputError, PackhorseError
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def _compare(request: GateRequest, output: Path | None) -> int:
     if output is not None:
         write_gate(record, output / "gate.json")
         render(record, output)
-    _display(lambda: show(record, _Console()))
+    _display(lambda: show(record, lasting_console()))
     if output is not None:
         _display(lambda: click.echo(f"\nrecord and reports: {output}/"))
     return EXIT_INTERRUPTED if record.get("interrupted") else int(record["exit_code"])
@@ -158,20 +157,11 @@ def _display(show: Callable[[], object]) -> None:
         show()
         sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is no verdict
-        _silence(sys.stdout)
+        with suppress(OSError, ValueError):
+            silence(sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             with suppress(OSError, ValueError):
                 sys.stderr.write(f"packhorse: gate: the result cannot be shown here: {error}\n")
-
-
-def _silence(stream: IO[str]) -> None:
-    """Let what is still buffered go nowhere: Python would fail on it at its end, with an exit status of its own."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, stream.fileno())
-        finally:
-            os.close(nowhere)
 
 
 def _tell(error: Exception) -> None:
@@ -189,15 +179,6 @@ def _tell(error: Exception) -> None:
         sys.stderr.write(said)
 
 
-class _Console(Console):
-    """A console whose reader may go away; rich's own would then end the process, with the status of a regression."""
-
-    def on_broken_pipe(self) -> None:
-        """Go on in silence."""
-        self.quiet = True
-        _silence(self.file)
-
-
 class _Bar:
     """A progress bar on stderr."""
 
@@ -210,7 +191,7 @@ class _Bar:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self._console = _Console(stderr=True)
+        self._console = lasting_console(stderr=True)
         self._progress = Progress(*columns, console=self._console, transient=True)
         self._task = self._progress.add_task("gate", total=None)
 

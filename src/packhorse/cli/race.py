@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from packhorse.cli.ending import ends_on_signals
+from packhorse.cli.lasting import lasting_console
 from packhorse.errors import InputError, PackhorseError, RecordError
 from packhorse.race.goals import GOALS, Require
 from packhorse.race.objective import STEERING, Objective
@@ -82,7 +83,7 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
     with _made(output), ends_on_signals(signal.SIG_IGN):  # the user's captures may not be left in temporary files
         if any(text for text, _ in pictures):
             return _draw(options, [(text, memory) for text, memory in pictures if text])
-        record = run_race(options, RichProgress(Console(stderr=True)))
+        record = run_race(options, RichProgress(lasting_console(stderr=True)))
     show(record, Console())
     click.echo(f"\nrecord and report: {output}/")
     ended = status(record)

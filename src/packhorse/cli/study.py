@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from packhorse import __version__
 from packhorse.cli.ending import ends_on_signals
+from packhorse.cli.lasting import lasting_console
 from packhorse.errors import InputError
 from packhorse.files import appearing
 from packhorse.race.machine import describe
@@ -55,7 +55,7 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=lasting_console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"study {name}", total=1.0)
         module = importlib.import_module(f"packhorse.study.{name}")
         try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from packhorse.cli.lasting import silence
 
 
 def shown(value: object) -> str:
@@ -37,6 +38,5 @@ def writing_stdout() -> Iterator[None]:
     except OSError as error:
         if error.filename is None:
             error.filename = "stdout"
-            with open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            silence(sys.stdout.fileno())
         raise
