@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,119 @@ def test_addresses_go_to_stdout_also_when_a_terminal_shows_the_progress(s3: Faul
         os.close(terminal)
     assert b"uploading" in shown
     assert set(ended.stdout.decode().split()) == _urls(s3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_tells_of_every_file_and_of_every_address_once(
+    slow_s3: FaultyS3,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    slow_s3.play(FaultScript((Fault("slow-answer", delay_s=1.0),)))
+    count = 300  # many times what can be on the wire at once
+    before, echo = signal.getsignal(number), click.echo
+
+    def ended(*arguments: Any, **settings: Any) -> None:
+        monkeypatch.setattr(click, "echo", echo)
+        echo(*arguments, **settings)
+        for _ in range(2):  # as `timeout` sends it, amid the telling of a file
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(click, "echo", ended)
+    assert run(["upload", *map(str, _files(tmp_path, count)), _address(slow_s3), *_at(slow_s3)]) == 128 + number
+    assert signal.getsignal(number) is before
+    captured = capsys.readouterr()
+    told = captured.out.split()
+    summary = re.search(rf"interrupted: (\d+) of {count} uploaded(.*)", captured.err)
+    assert summary is not None, captured.err
+    assert int(summary[1]) == len(told) == len(set(told))
+    assert len(told) + sum(map(int, re.findall(r"\d+", summary[2]))) == count > len(told)
+    assert set(told) <= _urls(slow_s3)
+
+
+def test_a_signal_while_the_spool_is_sent_has_every_file_counted(
+    s3: FaultyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    close = Uploader.close
+
+    def ended(uploader: Uploader, deadline_s: float | None = None) -> None:
+        monkeypatch.setattr(Uploader, "close", close)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Uploader, "close", ended)
+    assert run(["upload", *map(str, _files(tmp_path, 2)), _address(s3), *_at(s3)]) == 143
+    captured = capsys.readouterr()
+    assert "interrupted: 2 of 2 uploaded\n" in captured.err
+    assert len(captured.out.split()) == 2
+
+
+def _onto(monkeypatch: pytest.MonkeyPatch, name: str, descriptor: int) -> None:
+    monkeypatch.setattr(sys, name, os.fdopen(descriptor, "w", encoding="utf-8", buffering=1))
+
+
+def _closed_pipe() -> int:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+def _gone_terminal() -> int:
+    ours, terminal = os.openpty()
+    os.close(ours)
+    return terminal
+
+
+@pytest.mark.parametrize("gone", [_closed_pipe, _gone_terminal])
+def test_an_upload_outlasts_who_reads_it(
+    s3: FaultyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: Callable[[], int]
+) -> None:
+    bad = tmp_path / "bad.har"
+    bad.write_text("nonsense", encoding="utf-8")
+    _onto(monkeypatch, "stdout", gone())
+    _onto(monkeypatch, "stderr", gone())
+    before = _urls(s3)
+    files = [str(bad), *map(str, _files(tmp_path, 5))]
+    assert run(["upload", *files, _address(s3), *_at(s3)]) == 2
+    assert len(_urls(s3) - before) == 5
+    assert run(["upload", *files[1:], _address(s3), *_at(s3)]) == 0
+    assert len(_urls(s3) - before) == 10
+
+
+def test_an_upload_outlasts_the_terminal_of_its_bar(
+    s3: FaultyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, terminal = os.openpty()
+    _onto(monkeypatch, "stdout", os.dup(terminal))
+    _onto(monkeypatch, "stderr", terminal)
+    echo, before = click.echo, _urls(s3)
+
+    def hung_up(*arguments: Any, **settings: Any) -> None:
+        monkeypatch.setattr(click, "echo", echo)
+        os.close(ours)
+        echo(*arguments, **settings)
+
+    monkeypatch.setattr(click, "echo", hung_up)
+    assert run(["upload", *map(str, _files(tmp_path, 5)), _address(s3), *_at(s3)]) == 0
+    assert len(_urls(s3) - before) == 5
+
+
+@pytest.mark.parametrize(("full", "status"), [(False, 0), (True, 2)])
+def test_addresses_that_stdout_does_not_take_are_told_beside_the_files(
+    s3: FaultyS3,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    full: bool,
+    status: int,
+) -> None:
+    _onto(monkeypatch, "stdout", os.open("/dev/full", os.O_WRONLY) if full else _closed_pipe())
+    before = _urls(s3)
+    assert run(["upload", *map(str, _files(tmp_path, 3)), _address(s3), *_at(s3)]) == status
+    error = capsys.readouterr().err
+    assert set(re.findall(r"\d\.har: .*: (s3://\S+)$", error, re.MULTILINE)) == _urls(s3) - before
+    assert ("stdout: No space left on device" in error) == full
 
 
 class Stuck(Uploader):

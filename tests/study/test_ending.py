@@ -124,6 +124,25 @@ def interrupted(done: list[str], times: int) -> None:
         done.append("the rest of the block")
 
 
+def twice(number: signal.Signals, done: list[str]) -> None:
+    with interrupt_held_back():
+        for _ in range(2):
+            signal.raise_signal(number)
+        done.append("the rest of the block")
+    done.append("more")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_that_comes_twice_waits_too_and_is_named(number: signal.Signals) -> None:
+    done: list[str] = []
+    with ends_on_signals(signal.SIG_IGN) as ending:
+        assert ending.status == 130
+        with pytest.raises(KeyboardInterrupt):
+            twice(number, done)
+        assert ending.status == 128 + number
+    assert len(done) == 1
+
+
 def test_ctrl_c_waits_for_what_must_not_be_broken_off() -> None:
     done: list[str] = []
     with pytest.raises(KeyboardInterrupt):

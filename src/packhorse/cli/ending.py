@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NoReturn
 
 from packhorse.cli.lasting import silence
@@ -15,8 +16,24 @@ from packhorse.cli.lasting import silence
 _HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
 
 
+@dataclass(slots=True)
+class Ending:
+    """What ended a command.
+
+    Attributes:
+        number: The signal that :func:`ends_on_signals` took for Ctrl-C; Ctrl-C's own as long as none came.
+    """
+
+    number: int = signal.SIGINT
+
+    @property
+    def status(self) -> int:
+        """What shells and supervisors expect of a program that the signal ended."""
+        return 128 + self.number
+
+
 @contextmanager
-def ends_on_signals(second: signal.Handlers = signal.SIG_DFL) -> Iterator[None]:
+def ends_on_signals(second: signal.Handlers = signal.SIG_DFL) -> Iterator[Ending]:
     """Raise KeyboardInterrupt on the first SIGTERM or SIGHUP inside.
 
     What is written to a terminal that has gone is dropped: it must not keep a record from being written. A signal that
@@ -26,13 +43,18 @@ def ends_on_signals(second: signal.Handlers = signal.SIG_DFL) -> Iterator[None]:
     Args:
         second: What a second SIGTERM does: ends the process as usual, or, with ``SIG_IGN``, cannot stop the clearing
             up. A second SIGHUP is never heeded: a shell that goes sends one beside the terminal's own.
+
+    Yields:
+        Which signal it was.
     """
+    ending = Ending()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield ending
         return
     terminals = [stream for stream in (1, 2) if _is_terminal(stream)]
 
-    def end(*_: object) -> NoReturn:
+    def end(number: int, _: object) -> NoReturn:
+        ending.number = number
         signal.signal(signal.SIGTERM, second)
         if _HANGUP is not None:
             signal.signal(_HANGUP, signal.SIG_IGN)
@@ -44,7 +66,7 @@ def ends_on_signals(second: signal.Handlers = signal.SIG_DFL) -> Iterator[None]:
     taken = [one for one in (signal.SIGTERM, _HANGUP) if one is not None and signal.getsignal(one) != signal.SIG_IGN]
     before = {one: signal.signal(one, end) for one in taken}
     try:
-        yield
+        yield ending
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
@@ -60,9 +82,10 @@ def _is_terminal(stream: int) -> bool:
 
 @contextmanager
 def interrupt_held_back() -> Iterator[None]:
-    """Have a Ctrl-C wait until the block has ended; a second one does not wait.
+    """Have Ctrl-C, and each signal that is taken for it, wait until the block has ended; a second Ctrl-C does not wait.
 
-    Outside the main thread, where none is ever raised, nothing changes.
+    A second SIGTERM or SIGHUP waits, too: ``timeout`` and shells that go send theirs twice, and mean it once. Outside
+    the main thread, where nothing is ever raised, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -70,14 +93,16 @@ def interrupt_held_back() -> Iterator[None]:
     came: list[int] = []
 
     def note(number: int, _: object) -> None:
-        if came:
+        if came and number == signal.SIGINT:
             raise KeyboardInterrupt
         came.append(number)
 
-    before = signal.signal(signal.SIGINT, note)
+    ending = [one for one in (signal.SIGINT, signal.SIGTERM, _HANGUP) if one is not None]
+    before = {one: signal.signal(one, note) for one in ending if callable(signal.getsignal(one))}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     if came:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(came[0])

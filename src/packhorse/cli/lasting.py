@@ -26,11 +26,14 @@ def silence(descriptor: int) -> None:
 class Lasting:
     """A text stream that goes nowhere from its first failed write on: a closed pipe, or a terminal that has gone."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str] | None) -> None:
+        """Around a stream of this process, or around None, which Python has for one that was closed from the start."""
         self._stream = stream
 
     def write(self, text: str) -> int:
         """As the stream's own; always all of ``text``."""
+        if self._stream is None:
+            return len(text)
         try:
             self._stream.write(text)
         except OSError:
@@ -39,6 +42,8 @@ class Lasting:
 
     def flush(self) -> None:
         """As the stream's own."""
+        if self._stream is None:
+            return
         try:
             self._stream.flush()
         except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 import click
 
 from packhorse.captures.redact import Redactor, load_rules
+from packhorse.cli.ending import ends_on_signals
 from packhorse.cli.sending import NOT_BEGUN, Sending, spool_errors, spool_trouble
-from packhorse.cli.telling import counted, shown, writing_stdout
+from packhorse.cli.telling import counted, shown, tell, writing_stdout
 from packhorse.errors import ExpansionLimitError, InputError
 from packhorse.fetching import DEFAULT_MAX_BYTES, fetch_to_file
 from packhorse.units import format_bytes, parse_bytes
@@ -21,11 +23,10 @@ from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate
 
-#: Seconds that requests on the wire get after Ctrl-C.
+#: Seconds that requests on the wire get after Ctrl-C, and after what is taken for it.
 INTERRUPTED_GRACE_S = 1.0
 #: Seconds that files wait for an S3 that is out: somebody sits at the terminal.
 OUTAGE_S = 10.0
-EXIT_INTERRUPTED = 130
 
 
 def _not_empty(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -45,8 +46,12 @@ def _not_empty(_context: click.Context, _option: click.Parameter, value: str | N
 def upload(files: tuple[Path, ...], url: str, *, redact: bool, redact_rules: Path | None, **chosen: Any) -> int:
     """Upload captures with a published pipeline. Prints the s3:// URL of each file on stdout once it is stored.
 
-    Ctrl-C lets uploads on the wire end for a second, says what was uploaded, and exits with 130. With --spool-dir, what
-    S3 did not take is kept there; the next upload to the same bucket with the same folder sends it, too.
+    Ctrl-C, SIGTERM or a terminal that closes let uploads on the wire end for a second, say what was uploaded, and exit
+    with 128 + the signal (130, 143, 129). With --spool-dir, what S3 did not take is kept there; the next upload to the
+    same bucket with the same folder sends it, too.
+
+    Exit status: 0 all files are stored; 1 some are not; 2 a file, an option or stdout cannot be used. A reader of
+    stdout that goes, as head, changes nothing: further addresses are told on stderr.
     """
     for file in files:
         if not file.is_file():
@@ -55,23 +60,44 @@ def upload(files: tuple[Path, ...], url: str, *, redact: bool, redact_rules: Pat
     if redact_rules is not None and not redact:
         raise InputError("--redact-rules and --no-redact contradict each other; give one of them")
     redactor = redact if redact_rules is None else Redactor(load_rules(redact_rules))
-    with Uploader(url, redact=redactor, options=UploaderOptions(deadline_s=OUTAGE_S), **chosen) as uploader:
-        warned = _spool_warned(chosen["spool_dir"])
-        sending = Sending(uploader, files)
+    with ends_on_signals(signal.SIG_IGN) as ending:  # the telling is short, and some who end a program signal twice
         try:
-            sending.run()
+            with Uploader(url, redact=redactor, options=UploaderOptions(deadline_s=OUTAGE_S), **chosen) as uploader:
+                sent = _sent(uploader, Sending(uploader, files), chosen["spool_dir"], redacted=redact)
         except KeyboardInterrupt:
-            return _interrupted(uploader, sending)
+            tell("packhorse: interrupted")
+            return ending.status
+        return ending.status if sent is None else sent
+
+
+def _sent(uploader: Uploader, sending: Sending, spool_dir: Path | None, *, redacted: bool) -> int | None:
+    """Send all, close the uploader, and tell of every file; returns the exit status, or None when it was interrupted.
+
+    A second Ctrl-C passes through, with the uploader closed.
+    """
+    warned = _spool_warned(spool_dir)
+    try:
+        sending.run()
+        uploader.close()
+    except KeyboardInterrupt:
+        try:
+            _end_early(uploader, sending)
+        except KeyboardInterrupt:
+            uploader.close(deadline_s=0.0)
+            raise
+        return None
     stats = uploader.stats()  # after its end: until then it sends what was spooled
-    if redact and sending.fates[Fate.UPLOADED.value]:
+    if redacted and sending.fates[Fate.UPLOADED.value]:
         removed = counted(sum(stats.redacted.values()), "redacted value")
-        sys.stderr.write(f"{removed} (--no-redact uploads captures as they are)\n")
+        tell(f"{removed} (--no-redact uploads captures as they are)")
     if stats.spool is not None and stats.spool.uploaded:
-        sys.stderr.write(f"and {counted(stats.spool.uploaded, 'spooled capture')}\n")
+        tell(f"and {counted(stats.spool.uploaded, 'spooled capture')}")
     if not warned and (errors := spool_errors(stats)):
-        _warn_of_spool(chosen["spool_dir"], errors)
+        _warn_of_spool(spool_dir, errors)
     unusable = any(reason.startswith(("capture", "store: config")) for reason in sending.reasons)
-    return (2 if unusable else 1) if sending.reasons else 0
+    if unusable or sending.unwritable:
+        return 2
+    return 1 if sending.reasons else 0
 
 
 def _spool_warned(folder: Path | None) -> bool:
@@ -83,21 +109,18 @@ def _spool_warned(folder: Path | None) -> bool:
 
 
 def _warn_of_spool(folder: Path | None, cause: str) -> None:
-    sys.stderr.write(
-        f"packhorse: warning: --spool-dir {shown(folder)}: {cause}; what S3 does not take may be lost, not kept there\n"
-    )
+    tell(f"packhorse: warning: --spool-dir {shown(folder)}: {cause}; what S3 does not take may be lost, not kept there")
 
 
-def _interrupted(uploader: Uploader, sending: Sending) -> int:
-    """Close after Ctrl-C and tell of the remaining files; a second Ctrl-C ends at once."""
+def _end_early(uploader: Uploader, sending: Sending) -> None:
+    """Close after Ctrl-C and tell of the remaining files; a second Ctrl-C passes through at once."""
     logging.getLogger("packhorse").setLevel(logging.ERROR)  # what was dropped is told here, by name
     uploader.close(deadline_s=INTERRUPTED_GRACE_S)
     sending.tell_rest()
     fates = sending.fates
     parts = [f"{fates[Fate.UPLOADED.value]} of {fates.total()} uploaded"]
     parts += [f"{fates[fate]} {fate}" for fate in ("spooled", "failed", "dropped", NOT_BEGUN) if fates[fate]]
-    sys.stderr.write(f"packhorse: interrupted: {', '.join(parts)}\n")
-    return EXIT_INTERRUPTED
+    tell(f"packhorse: interrupted: {', '.join(parts)}")
 
 
 @click.command()

@@ -12,11 +12,11 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import Progress
 
 from packhorse.cli.ending import interrupt_held_back
-from packhorse.cli.telling import shown, writing_stdout
+from packhorse.cli.lasting import lasting_console, silence
+from packhorse.cli.telling import shown, tell, writing_stdout
 from packhorse.errors import QueueFull, UploaderClosed, UploadFailed
 from packhorse.units import format_bytes, format_s
 from packhorse.uploader.closing import UNKNOWN
@@ -31,17 +31,22 @@ NOT_BEGUN = "not begun"
 class Sending:
     """Hands files to an uploader in a thread of its own and tells their outcomes in the caller's.
 
-    So Ctrl-C, which is the caller's, never loses the ticket of a capture that waits for room.
+    So Ctrl-C, which is the caller's, never loses the ticket of a capture that waits for room. Nor does a reader that
+    goes: addresses are told on stderr from then on, and where nobody reads that either, all files are still uploaded.
 
     Attributes:
         fates: Files told so far by what became of them: the values of ``Fate``, and ``NOT_BEGUN``.
         reasons: Of files that were not uploaded, though begun.
+        unwritable: Why addresses could not be written to stdout, as a full disk; empty when its reader just went away.
     """
 
     def __init__(self, uploader: Uploader, files: Sequence[Path]) -> None:
         """Nothing is sent before :meth:`run`."""
         self.fates: Counter[str] = Counter()
         self.reasons: list[str] = []
+        self.unwritable = ""
+        self._printing = sys.stdout is not None
+        self._terminal = self._printing and sys.stdout.isatty()
         self._uploader = uploader
         self._files = files
         self._begun: list[Future[Ticket]] = []
@@ -49,7 +54,7 @@ class Sending:
     def run(self) -> None:
         """Send all files and tell of each. Broken off, as by Ctrl-C, it begins no more files: see :meth:`tell_rest`."""
         feeder = ThreadPoolExecutor(1, "packhorse-files")
-        console = Console(stderr=True)
+        console = lasting_console(stderr=True)
         # stdout is ours: rich would put a proxy in its place. The bar goes for the moment in which a line is written.
         bar = Progress(console=console, transient=True, redirect_stdout=False, disable=not console.is_terminal)
         try:
@@ -93,18 +98,31 @@ class Sending:
             else:
                 # Its address is worth knowing only if something stands, or will stand, there.
                 where = f": {url}" if fate == Fate.SPOOLED.value or reason.startswith(UNKNOWN) else ""
-                sys.stderr.write(f"packhorse: {shown(file)}: {fate}: {shown(reason)}{where}\n")
+                tell(f"packhorse: {shown(file)}: {fate}: {shown(reason)}{where}")
                 self.reasons.append(reason)
             self.fates[fate] += 1
         if bar is not None:
             bar.start()
 
-    @staticmethod
-    def _uploaded(file: Path, receipt: Receipt) -> None:
-        with writing_stdout():
-            click.echo(receipt.url)
+    def _uploaded(self, file: Path, receipt: Receipt) -> None:
+        where = "" if self._printed(receipt.url) else f": {receipt.url}"
         sizes = f"{format_bytes(receipt.plain_bytes)} as {format_bytes(receipt.stored_bytes)}"
-        sys.stderr.write(f"{shown(file)}: {sizes} in {format_s(sum(receipt.seconds.values()))}\n")
+        tell(f"{shown(file)}: {sizes} in {format_s(sum(receipt.seconds.values()))}{where}")
+
+    def _printed(self, url: str) -> bool:
+        """Print an address, unless stdout has failed before: captures go up whether or not somebody reads that."""
+        if not self._printing:
+            return False
+        try:
+            with writing_stdout():
+                click.echo(url)
+        except OSError as error:
+            self._printing = False
+            silence(sys.stdout.fileno())
+            if not isinstance(error, BrokenPipeError) and not self._terminal:
+                self.unwritable = error.strerror or str(error)
+                tell(f"packhorse: stdout: {self.unwritable}; from here on addresses are told beside the files")
+        return self._printing
 
 
 def spool_trouble(folder: Path) -> str:

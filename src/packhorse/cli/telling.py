@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from packhorse.cli.lasting import silence
+from packhorse.cli.lasting import Lasting, silence
 
 
 def shown(value: object) -> str:
@@ -20,6 +20,13 @@ def shown(value: object) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 value``, ``2 values``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def tell(line: str) -> None:
+    """Write a line to stderr; once nobody reads that any more, nowhere."""
+    stderr = Lasting(sys.stderr)
+    stderr.write(f"{line}\n")
+    stderr.flush()
 
 
 @contextmanager
