@@ -116,6 +116,19 @@ def test_stops_when_its_watchdog_is_killed() -> None:
         assert_gone(processes[1:])
 
 
+@pytest.mark.parametrize(("cores", "given"), [(1, "1"), (2, "1"), (3, "1"), (8, "4")])
+def test_rclone_gets_half_of_the_cores_and_compares_no_names(
+    monkeypatch: pytest.MonkeyPatch, cores: int, given: str
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    with start_target("rclone") as target:
+        assert target.version.endswith(f", {given} core(s)")
+        assert target.server is not None
+        rclone = psutil.Process(target.server.pid).children()[0]
+        assert rclone.environ()["GOMAXPROCS"] == given
+        assert rclone.environ()["RCLONE_NO_UNICODE_NORMALIZATION"] == "true"
+
+
 def test_stops_without_anyone_saying_so() -> None:
     code = "import sys\nfrom packhorse.lab.targets import start_target\nprint(start_target('rclone').server.pid)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
