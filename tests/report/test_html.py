@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packhorse.cli import run
 from packhorse.errors import RecordError, UnavailableError
 from packhorse.race.findings import Findings
 from packhorse.race.options import RaceOptions
@@ -332,7 +333,13 @@ def test_what_a_missing_library_leaves_out_is_named(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("[1]", "not a record"), ("{", "not JSON"), ('{"kind":"study","name":"x","schema_version":9}', "schema_version")],
+    [
+        ('{"kind":"study","schema_version":1}', "not a record"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"kind":"study","name":"x","schema_version":9}', "schema_version"),
+        ('{"kind":"study","name":"pools","schema_version":1,"samples":3}', "not of the form"),
+    ],
 )
 def test_a_wrong_study_is_named_and_nothing_is_written(tmp_path: Path, text: str, why: str) -> None:
     write_record(published(), tmp_path / "record.json")
@@ -340,6 +347,22 @@ def test_a_wrong_study_is_named_and_nothing_is_written(tmp_path: Path, text: str
     with pytest.raises(RecordError, match=rf"study-wrong\.json: .*{why}"):
         rendered.render(tmp_path)
     assert not (tmp_path / "report.md").exists()
+
+
+@pytest.mark.parametrize("text", ["[1]", "{}", '{"kind":"gate","name":"x"}', '{"schema_version":1,"studies":{}}'])
+def test_what_only_has_a_study_s_name_is_left_out_and_named(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(published(), tmp_path / "record.json")
+    other = tmp_path / "study-statistics.json"
+    other.write_text(text)
+    assert run(["report", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    why = "it is not a record of packhorse study, whose kind is 'study'"
+    assert captured.err == f"study-statistics.json was left out: {why}\n"
+    assert len(captured.out.splitlines()) == 5
+    assert run(["report", str(tmp_path), "--study", str(other)]) == 2  # asked for by name
+    assert "study-statistics.json: not a record of packhorse study" in capsys.readouterr().err
 
 
 def test_names_are_hostile_in_the_fixture() -> None:

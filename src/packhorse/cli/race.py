@@ -13,6 +13,7 @@ from rich.console import Console
 
 from packhorse.cli.ending import ends_on_signals
 from packhorse.cli.lasting import lasting_console
+from packhorse.cli.telling import shown
 from packhorse.errors import InputError, PackhorseError, RecordError
 from packhorse.race.goals import GOALS, Require
 from packhorse.race.objective import STEERING, Objective
@@ -149,7 +150,7 @@ def report(directory: Path, studies: tuple[Path, ...]) -> None:
     for path in rendered.paths:
         click.echo(path)
     for reason in rendered.left_out:
-        click.echo(reason, err=True)
+        click.echo(shown(reason), err=True)
 
 
 def _only_one(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> str | None:

@@ -11,7 +11,7 @@ from packhorse.errors import UnavailableError
 from packhorse.files import appearing
 from packhorse.race.record import read_record
 from packhorse.report import export, export_parquet, html, markdown, picture
-from packhorse.report.study_records import read_studies
+from packhorse.report.study_records import find_studies, read_studies
 
 Record = dict[str, Any]
 
@@ -22,7 +22,8 @@ class Rendered:
 
     Attributes:
         paths: The files.
-        left_out: A sentence for each file that was not written: its name, and the library it needs.
+        left_out: A sentence for each file that was not written, with the library it needs, and for each that is no study
+            though named like one.
     """
 
     paths: tuple[Path, ...]
@@ -37,10 +38,11 @@ def render(folder: Path, studies: Sequence[Path] = ()) -> Rendered:
         studies: Records of ``packhorse study`` for the page, beside every ``study-*.json`` of the folder.
 
     Raises:
-        RecordError: A record is missing or does not follow its schema; nothing is written.
+        RecordError: A record is missing or does not follow its schema; nothing is written. Names it.
     """
     record = read_record(folder)
-    found = read_studies([*sorted(folder.glob("study-*.json")), *studies])
+    beside, left_out = find_studies(folder)
+    found = read_studies([*beside, *studies])
     files: dict[str, Callable[[], str | bytes]] = {
         "report.md": lambda: markdown.render(record),
         "report.svg": lambda: picture.render(record),
@@ -48,7 +50,7 @@ def render(folder: Path, studies: Sequence[Path] = ()) -> Rendered:
         "samples.csv": lambda: export.csv_text(record),
         "samples.parquet": lambda: export_parquet.parquet_bytes(record),
     }
-    paths, left_out = [], []
+    paths = []
     for name, made in files.items():
         try:
             content = made()
