@@ -22,7 +22,8 @@ class CaptureError(InputError):
 
     Attributes:
         source: File name or description of the object, as given by the user.
-        position: Where in it, in words (``byte 1234``, ``entry 7``), or None when that is not known.
+        position: Where in it: ``byte 1234`` or ``entry 7`` of a file, of an object a path as ``$.log.entries[7].time``,
+            in which keys that HAR does not define are ``*``; None when that is not known.
     """
 
     def __init__(self, reason: str, *, source: str = "capture", position: str | None = None) -> None:
@@ -126,4 +127,13 @@ class UploadFailed(PackhorseError):
 
 
 class RedactionError(PackhorseError):
-    """A capture could not be checked for secrets, so it must not be passed on. The message carries no content of it."""
+    """A capture could not be checked for secrets, so it must not be passed on. The message carries no content of it.
+
+    Attributes:
+        position: Where in it, as :class:`CaptureError` says it of an object, or None when that is not known.
+    """
+
+    def __init__(self, reason: str, *, position: str | None = None) -> None:
+        self.position = position
+        self.reason = reason
+        super().__init__(f"{position}: {reason}" if position else reason)

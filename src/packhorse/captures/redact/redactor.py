@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from typing import Any
 
 from packhorse.captures.redact.bodies import redact_base64, redact_bytes
 from packhorse.captures.redact.context import Context, Functions
 from packhorse.captures.redact.har import redact_entry
 from packhorse.captures.redact.marker import Marker
+from packhorse.captures.redact.refusal import inside, refusal
 from packhorse.captures.redact.rules import Rules, builtin_rules
 from packhorse.captures.redact.scanner import ScannerName, make_scan
 from packhorse.captures.redact.signals import signals_of
@@ -65,13 +68,8 @@ class Redactor:
             for path in self._ctx.rules.json_path:
                 new = path.apply(new, lambda found: found if found is None else self._marker.mark(found, "json-path"))
             return new
-        except RedactionError:
-            raise
-        except RecursionError:
-            raise RedactionError("an element is nested too deep to be checked for secrets") from None
         except Exception as error:  # noqa: BLE001
-            # Whatever broke, its message may hold content, so only its type is told.
-            raise RedactionError(f"checking an element for secrets failed ({type(error).__name__})") from None
+            raise refusal(error, entry) from None
 
     def capture(self, capture: Any) -> Any:
         """A whole capture without its secrets.
@@ -84,7 +82,8 @@ class Redactor:
             RedactionError: Something in it could not be checked (for a stream: while it is read).
         """
         if isinstance(capture, EntryStream):
-            return replace(capture, outline=self.entry(capture.outline), entries=self._each(capture.entries))
+            entries = self._each(capture.entries, capture.path)
+            return replace(capture, outline=self.entry(capture.outline), entries=entries)
         if isinstance(capture, (bytes, bytearray, memoryview)):
             try:
                 return redact_bytes(self._ctx, bytes(capture), "", 0)
@@ -93,7 +92,7 @@ class Redactor:
             except Exception as error:  # noqa: BLE001
                 raise RedactionError(f"checking bytes for secrets failed ({type(error).__name__})") from None
         if isinstance(capture, (list, tuple)):
-            return _kept(capture, [self.entry(item) for item in capture])
+            return _kept(capture, list(self._each(capture, ())))
         return self._document(capture)
 
     def _document(self, capture: Any) -> Any:
@@ -103,13 +102,19 @@ class Redactor:
             return self.entry(capture)
         outline = {**capture, HAR_ENTRIES[0]: {**log, HAR_ENTRIES[1]: []}}
         new_outline = self.entry(outline)
-        new_entries = _kept(entries, [self.entry(entry) for entry in entries])
+        new_entries = _kept(entries, list(self._each(entries, HAR_ENTRIES)))
         if new_outline is outline and new_entries is entries:
             return capture
         return {**new_outline, HAR_ENTRIES[0]: {**new_outline[HAR_ENTRIES[0]], HAR_ENTRIES[1]: new_entries}}
 
-    def _each(self, entries: Iterable[Any]) -> Iterator[Any]:
-        return map(self.entry, entries)
+    def _each(self, entries: Iterable[Any], path: tuple[str, ...]) -> Iterator[Any]:
+        return map(partial(self._at, path), entries, count())  # holds on to no entry, as a generator would
+
+    def _at(self, path: tuple[str, ...], entry: Any, index: int) -> Any:
+        try:
+            return self.entry(entry)
+        except RedactionError as error:
+            raise inside(error, *path, index) from None
 
     def report(self) -> Mapping[str, int]:
         """How many values were replaced so far, by rule. Never a value."""

@@ -11,6 +11,7 @@ from json_stream.writer import streamable_list
 
 from packhorse.errors import CaptureError
 from packhorse.model import EntryStream
+from packhorse.position import Path
 from packhorse.stages.encode.plain import classified
 from packhorse.stages.encode.read import read_json
 from packhorse.stages.encode.texts import gathered
@@ -38,9 +39,19 @@ class JsonStreamEncoder:
 
 
 def _pieces(capture: Any) -> Iterator[bytes]:
+    path: Path = ()
+    begun: Any = capture
     try:
         if isinstance(capture, EntryStream):
-            wrapped = _placed(capture.outline, capture.path, capture.entries)
+
+            def noted() -> Iterator[Any]:
+                nonlocal path, begun
+                for index, entry in enumerate(capture.entries):
+                    path, begun = (*capture.path, index), entry
+                    yield entry
+
+            begun = capture.outline
+            wrapped = _placed(capture.outline, capture.path, noted())
         else:
             wrapped = _wrapped(capture, _DEPTH)
         for piece in _ENCODER.iterencode(wrapped):
@@ -51,7 +62,7 @@ def _pieces(capture: Any) -> Iterator[bytes]:
     except MemoryError:
         raise
     except Exception as error:
-        raise classified(error) from error
+        raise classified(error, path, begun) from error
 
 
 def _finite(piece: str) -> str:

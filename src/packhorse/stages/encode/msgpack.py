@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from packhorse.errors import CaptureError, CorruptObjectError
-from packhorse.stages.encode.plain import Path, classified, plain_json, show
+from packhorse.position import Path
+from packhorse.stages.encode.plain import classified, plain_json, show
 from packhorse.stages.encode.read import parse_json
 from packhorse.stages.encode.sinks import PartsSink, Run
 from packhorse.stages.encode.split import Splitter

@@ -14,6 +14,7 @@ from typing import Any
 
 from packhorse.errors import CaptureError, CorruptObjectError
 from packhorse.model import EntryStream
+from packhorse.stages.encode.plain import show
 from packhorse.stages.encode.read import parse_json
 from packhorse.stages.encode.sinks import PartsSink
 from packhorse.stages.encode.split import Row, Splitter
@@ -50,7 +51,10 @@ class NdjsonEncoder:
         counts = [len(elements) if isinstance(elements, Sized) else None for _, elements in found]
         lists = [{"path": path, "count": count} for (path, _), count in zip(found, counts, strict=True)]
         splitter = Splitter(PartsSink(self._dumps), self._syntax, self._chunk)
-        yield from splitter.value({_FORMAT: _VERSION, "lists": lists, "outline": outline}, (), spine=True)
+        try:
+            yield from splitter.root({_FORMAT: _VERSION, "lists": lists, "outline": outline}, (), spine=True)
+        except CaptureError as error:
+            raise _of_capture(error) from error
         yield from splitter.raw(b"\n")
         for (path, elements), count in zip(found, counts, strict=True):
             written = yield from splitter.lazily(elements, path, _LINES)
@@ -65,6 +69,12 @@ class NdjsonEncoder:
     def decode(self, chunks: Iterable[bytes]) -> Any:
         """Read this layout. Raises CorruptObjectError."""
         return _read(_lines(chunks))
+
+
+def _of_capture(error: CaptureError) -> CaptureError:
+    """An error in the first line, with the place in the capture itself: without the step to the outline."""
+    position = None if error.position is None else "$" + error.position.removeprefix(show(("outline",)) or "")
+    return CaptureError(error.reason, position=position)
 
 
 def _outlined(value: Any, path: tuple[str, ...], found: Found) -> Any:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
+from packhorse import position
 from packhorse.errors import CaptureError, PackhorseError
 from packhorse.model import materialized
+from packhorse.position import Path
 
-#: One step of the way to a value: a key of an object or an index of a list.
-Path = tuple[str | int, ...]
 T = TypeVar("T")
 
 _COMPACT = (",", ":")
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=_COMPACT)
 #: Messages of the standard library that name a type and nothing else.
-_NAMES_A_TYPE = re.compile(r"Object of type \S+ is not JSON serializable|keys must be str.* not \S+")
-_SHOWN_KEY_CHARACTERS = 40
+_NAMES_A_TYPE = re.compile(r"Object of type (?P<type>\S+) is not JSON serializable|keys must be str.* not \S+")
+_UNKNOWN = "it is nested too deeply, or contains itself"
 
 
 def refuses_nan(error: Exception) -> bool:
@@ -38,30 +38,55 @@ def nulled(value: Any) -> Any:
     return value
 
 
-def show(path: Sequence[str | int]) -> str | None:
-    """A path in words (``log.entries[7]``), or None at the root. Long keys are cut."""
-    steps = "".join(f"[{s}]" if isinstance(s, int) else f".{s[:_SHOWN_KEY_CHARACTERS]}" for s in path)
-    return steps.lstrip(".").encode("ascii", "replace").decode() or None
+def show(path: Path) -> str | None:
+    """A path for a message, or None at the root."""
+    return position.show(path) if path else None
 
 
-def classified(error: Exception, path: Path = ()) -> PackhorseError:
-    """What ``error``, raised while a capture was encoded, means to its owner. No content of the capture is shown."""
+def classified(error: Exception, path: Path = (), value: Any = None) -> PackhorseError:
+    """What ``error``, raised while a capture was encoded, means to its owner. No content of the capture is shown.
+
+    Args:
+        error: As a library raised it.
+        path: Where in the capture ``value`` is, or what could not be had.
+        value: What was being encoded; it is searched for the culprit.
+    """
     if isinstance(error, PackhorseError):
         return error
-    text = str(error)
-    if isinstance(error, RecursionError):
-        reason = "it is nested too deeply, or contains itself"
-    elif isinstance(error, ValueError) and "ircular reference" in text:
-        reason = "it contains itself (a circular reference)"
-    elif isinstance(error, ValueError) and "integer string conversion" in text:
+    text, found = str(error), None
+    if isinstance(error, RecursionError) or (isinstance(error, ValueError) and "ircular reference" in text):
+        return endless(value, path)
+    if isinstance(error, ValueError) and "integer string conversion" in text:
         reason = "an integer has more digits than Python converts (sys.set_int_max_str_digits)"
+        found = position.find(value, position.raising)
     elif isinstance(error, RuntimeError) and "during iteration" in text:
         reason = "it was changed while it was being encoded"
-    elif isinstance(error, TypeError) and _NAMES_A_TYPE.fullmatch(text):
+    elif isinstance(error, TypeError) and (named := _NAMES_A_TYPE.fullmatch(text)):
         reason = text
+        found = position.find(value, lambda item: _refused(item, named["type"]))
     else:
         reason = f"{type(error).__name__} was raised while it was being read"
-    return CaptureError(reason, position=show(path))
+        found = position.find(value, position.raising)
+    return CaptureError(reason, position=show(path) if found is None else position.show((*path, *found)))
+
+
+class EndlessError(CaptureError):
+    """A part of a capture is nested too deeply, or contains itself. Whoever has the whole can say better where."""
+
+
+def endless(value: Any, path: Path) -> EndlessError:
+    """What is said of ``value``, which is at ``path``, when an encoder came to no end with it."""
+    found, depth = position.find_loop(value) or ((), 0)
+    too_deep = f"it is nested too deeply ({depth} levels)" if depth else _UNKNOWN
+    reason = "it contains itself" if depth is None else too_deep
+    return EndlessError(reason, position=show((*path, *found)))
+
+
+def _refused(value: Any, kind: str | None) -> bool:
+    """True for what the standard library refuses: a value of that type or, without one, an object with odd keys."""
+    if kind is not None:
+        return type(value).__name__ == kind
+    return isinstance(value, dict) and not all(key is None or isinstance(key, (str, int, float)) for key in value)
 
 
 def plain_json(value: Any, path: Path = ()) -> bytes:
@@ -80,7 +105,7 @@ def plain_json(value: Any, path: Path = ()) -> bytes:
     except MemoryError:
         raise
     except Exception as error:
-        raise classified(error, path) from error
+        raise classified(error, path, value) from error
 
 
 def whole(capture: Any) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 
 from packhorse.errors import CaptureError
 from packhorse.model import EntryStream
-from packhorse.stages.encode.plain import Path, classified, show
+from packhorse.position import Path
+from packhorse.stages.encode.plain import EndlessError, classified, endless, show
 from packhorse.stages.encode.sinks import Sink
 from packhorse.stages.encode.syntax import Syntax
 from packhorse.stages.encode.weight import HEAVY_WEIGHT, entry_weight, is_heavy, is_small_har, weight
@@ -68,12 +69,19 @@ class Splitter:
             try:
                 self._sink.one(capture)
             except Exception:  # noqa: BLE001 - its odd entry is found below
-                yield from self.value(capture, (), spine=True)
+                yield from self.root(capture, (), spine=True)
         elif isinstance(capture, EntryStream):
             yield from self.stream(capture.outline, capture.path, capture.entries)
         else:
-            yield from self.value(capture, (), spine=True)
+            yield from self.root(capture, (), spine=True)
         yield from self.rest()
+
+    def root(self, value: Any, path: Path, *, spine: bool = False, heavy: bool = False) -> Iterator[bytes]:
+        """As :meth:`value`, for a value from whose beginning on loops are looked for."""
+        try:
+            yield from self.value(value, path, spine=spine, heavy=heavy)
+        except EndlessError as error:
+            raise endless(value, path) from error
 
     def rest(self) -> Iterator[bytes]:
         """Hand on what has gathered."""
@@ -101,7 +109,7 @@ class Splitter:
             if key == path[0]:
                 yield from self.stream(value, path[1:], entries, (*at, key))
             else:
-                yield from self.value(value, (*at, str(key)), spine=True)
+                yield from self.root(value, (*at, str(key)), spine=True)
             lead = syntax.separator
         yield from self.raw(syntax.close_object)
 
@@ -129,7 +137,7 @@ class Splitter:
         encoded: list[bytes] = []
         count = 0
         for entry in self.read(entries, at):
-            encoded.extend(self.value(entry, (*at, count)))
+            encoded.extend(self.root(entry, (*at, count)))
             encoded.extend(self.rest())
             count += 1
         sink.raw(syntax.open_list(count))
@@ -157,7 +165,7 @@ class Splitter:
         for entry in self.read(entries, at):
             if self._weigh(entry) > HEAVY_WEIGHT:
                 sink.raw(lead)
-                yield from self.value(entry, (*at, count), heavy=True)
+                yield from self.root(entry, (*at, count), heavy=True)
             else:
                 self._one(entry, (*at, count), lead)
             lead = row.separator

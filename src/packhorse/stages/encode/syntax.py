@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from packhorse.stages.encode.plain import Path, plain_json
+from packhorse.position import Path
+from packhorse.stages.encode.plain import plain_json
 
 #: Characters of a long text per call: at most 512 KiB of UTF-8 (768 KiB of ``\\u`` escapes, twice that beyond the BMP),
 #: so that no encoder holds the interpreter for long over it.

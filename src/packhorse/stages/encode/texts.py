@@ -8,14 +8,20 @@ from typing import Any
 
 from packhorse.errors import CaptureError
 from packhorse.model import EntryStream
-from packhorse.stages.encode.plain import Path, classified, nulled, plain_json, refuses_nan
+from packhorse.position import Path
+from packhorse.stages.encode.plain import classified, nulled, plain_json, refuses_nan
 from packhorse.stages.encode.read import read_json
 
 Iterencode = Callable[[Any], Iterable[str]]
 
 
-def around(outline: Any, path: tuple[str, ...]) -> tuple[bytes, bytes]:
+def around(outline: Any, path: tuple[str, ...], at: Path = ()) -> tuple[bytes, bytes]:
     """JSON before the first and after the last entry of a stream, brackets of the list included.
+
+    Args:
+        outline: The capture without the entries or, at ``at`` in it, a part of that.
+        path: Keys that lead from ``outline`` to the list.
+        at: Where ``outline`` is.
 
     Raises:
         CaptureError: ``path`` does not lead through ``outline``.
@@ -25,12 +31,12 @@ def around(outline: Any, path: tuple[str, ...]) -> tuple[bytes, bytes]:
     if not isinstance(outline, dict) or path[0] not in outline:
         raise CaptureError(f"the outline has no {path[0]!r} on the path to its entries")
     keys = list(outline)
-    at = keys.index(path[0])
-    before = plain_json({key: outline[key] for key in keys[:at]})[:-1]
-    after = plain_json({key: outline[key] for key in keys[at + 1 :]})[1:]
-    inner_before, inner_after = around(outline[path[0]], path[1:])
+    place = keys.index(path[0])
+    before = plain_json({key: outline[key] for key in keys[:place]}, at)[:-1]
+    after = plain_json({key: outline[key] for key in keys[place + 1 :]}, at)[1:]
+    inner_before, inner_after = around(outline[path[0]], path[1:], (*at, path[0]))
     name = plain_json({path[0]: 0})[1:-2]
-    comma_before, comma_after = (b"," if at else b""), (b"," if at + 1 < len(keys) else b"")
+    comma_before, comma_after = (b"," if place else b""), (b"," if place + 1 < len(keys) else b"")
     return before + comma_before + name + inner_before, inner_after + comma_after + after
 
 
@@ -89,16 +95,20 @@ class TextEncoder:
         yield closed if index else lead + closed
 
     def _pieces(self, value: Any, path: Path) -> Iterator[bytes]:
-        done = 0
+        done, whole = 0, False
         try:
-            for done, piece in enumerate(self._iterencode(value), 1):  # noqa: B007 - used where the loop fails
-                yield piece.encode("ascii")
-            return
+            try:
+                for done, piece in enumerate(self._iterencode(value), 1):  # noqa: B007 - used where the loop fails
+                    yield piece.encode("ascii")
+                whole = True
+            except ValueError as error:
+                if not refuses_nan(error):
+                    raise
+            if not whole:
+                # The same pieces come up to the NaN: begin again over a copy without it, past those handed on.
+                for piece in islice(self._iterencode(nulled(value)), done, None):
+                    yield piece.encode("ascii")
         except MemoryError:
             raise
         except Exception as error:
-            if not refuses_nan(error):
-                raise classified(error, path) from error
-        # The same pieces come up to the NaN: begin again over a copy without it, past those that are handed on.
-        for piece in islice(self._iterencode(nulled(value)), done, None):
-            yield piece.encode("ascii")
+            raise classified(error, path, value) from error
