@@ -22,8 +22,8 @@ class Rendered:
 
     Attributes:
         paths: The files.
-        left_out: A sentence for each file that was not written, with the library it needs, and for each that is no study
-            though named like one.
+        left_out: A sentence for each file that was not written, with the library it needs, and for each that is not a
+            study though named like one.
     """
 
     paths: tuple[Path, ...]
