@@ -22,7 +22,7 @@ from packhorse.uploader.workers import why
 
 logger = logging.getLogger("packhorse")
 
-#: Seconds the exit hook gives requests that are already on the wire.
+#: Seconds the exit hook gives requests that are already on the wire, from its beginning: while it spools, they go on.
 EXIT_GRACE_S = 2.0
 #: Seconds the exit hook may spend on spooling before that.
 EXIT_SPOOL_S = 3.0
@@ -63,8 +63,10 @@ class Closing(Admission):
                     self._settled.wait_for(lambda: self.stopping, self._ended_by_s - time.monotonic())
                 self.closing = True
                 self._announce_room()
-            self._spool_rest(time.monotonic() + EXIT_SPOOL_S)
-            self._stop("the interpreter exited before close()", grace_s=EXIT_GRACE_S)
+            begun_s = time.monotonic()
+            self._spool_rest(begun_s + EXIT_SPOOL_S)
+            grace_s = max(begun_s + EXIT_GRACE_S - time.monotonic(), LEAST_GRACE_S)
+            self._stop("the interpreter exited before close()", grace_s=grace_s)
 
     # --- spooling the rest --------------------------------------------------------------------------------------------
 
