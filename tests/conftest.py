@@ -14,6 +14,7 @@ from packhorse.errors import InputError
 from packhorse.pipeline import Choice, Pipeline
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate, Stage
+from tests import spread
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every process that they start, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -27,6 +28,11 @@ settings.load_profile("packhorse")
 PROGRAMS = {"chromium": "chromium"}
 #: Parameters that hold a candidate as a pipeline writes it, and its stage.
 _WRITTEN = {"encoder": Stage.ENCODE, "compressor": Stage.COMPRESS}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the marks ``xdist_group`` obeyed."""
+    spread.register(config)
 
 
 def _used(item: pytest.Item) -> Iterator[Candidate]:
