@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import random
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,12 @@ def row(pipeline: str, role: str, *, twin: bool = False, blocks: int = 12) -> di
 
 @pytest.fixture
 def record() -> dict[str, Any]:
-    """A race by throughput of which every figure is known."""
+    """A race by throughput of which every figure is known; a copy, which a test may change."""
+    return copy.deepcopy(known_race())
+
+
+@cache
+def known_race() -> dict[str, Any]:
     rows = [row(FAST, "candidate"), row(FAST, "aa-twin", twin=True), row(LEAN, "candidate"), row(SMALL, "candidate")]
     rows += [row(PLAIN, "candidate"), row(TEXT, "candidate"), row(REFERENCE, "reference")]
     rows[-2].update(eligible=False, for_text=True)
