@@ -19,7 +19,9 @@ from packhorse.files import appearing
 from packhorse.race.machine import describe
 
 #: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
-STUDIES = ("throughput", "streaming", "startup", "parallelism", "regimes", "node", "load", "pools", "faults")
+STUDIES = (
+    "throughput", "streaming", "startup", "parallelism", "regimes", "node", "load", "pools", "faults", "processes",
+)  # fmt: skip
 SCHEMA_VERSION = 1
 #: Of what is written beside a record, by the record's own name.
 _TAKEN = (".md", ".svg")
