@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from packhorse import position
 from packhorse.errors import CaptureError, PackhorseError
-from packhorse.model import materialized
+from packhorse.model import EntryStream
 from packhorse.position import Path
 
 T = TypeVar("T")
@@ -114,12 +114,23 @@ def whole(capture: Any) -> Any:
     Raises:
         CaptureError: The entries of an ``EntryStream`` could not be read, or its path is not in its outline.
     """
+    if not isinstance(capture, EntryStream):
+        return capture
+    path: Path = ()
+
+    def noted() -> Iterator[Any]:
+        nonlocal path
+        path = (*capture.path, 0)
+        for index, entry in enumerate(capture.entries, 1):
+            yield entry
+            path = (*capture.path, index)
+
     try:
-        return materialized(capture)
+        return EntryStream(capture.outline, capture.path, noted()).materialize()
     except MemoryError:
         raise
     except Exception as error:
-        raise classified(error) from error
+        raise classified(error, path) from error
 
 
 class WholeEncoder:

@@ -10,10 +10,21 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from packhorse.errors import CorruptObjectError
+from packhorse.position import find, show
+
+
+class _ConstantError(ValueError):
+    """NaN or an infinity."""
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+    raise _ConstantError(constant)
+
+
+def _at(text: str) -> str:
+    """Where the first NaN or infinity is, in words: whoever refuses one is not told."""
+    found = find(json.loads(text, parse_constant=lambda _: _refuse), lambda value: value is _refuse)
+    return "" if found is None else f", at {show(found)}"
 
 
 def parse_json(data: bytes, what: str = "json") -> Any:
@@ -29,6 +40,8 @@ def parse_json(data: bytes, what: str = "json") -> Any:
         raise CorruptObjectError(f"{what}: not valid at character {error.pos}: {error.msg}") from None
     except UnicodeDecodeError as error:
         raise CorruptObjectError(f"{what}: not UTF-8 at byte {error.start}") from None
+    except _ConstantError as error:
+        raise CorruptObjectError(f"{what}: not valid: {error} is not JSON{_at(data.decode())}") from None
     except RecursionError:
         raise CorruptObjectError(f"{what}: nested too deeply to be read") from None
     except ValueError as error:
