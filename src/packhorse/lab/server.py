@@ -144,6 +144,14 @@ def environment() -> dict[str, str]:
 
 
 def _stop(directory: tempfile.TemporaryDirectory[str], watchdog: subprocess.Popen[bytes]) -> None:
+    try:
+        let_go(watchdog)
+    finally:
+        directory.cleanup()
+
+
+def let_go(watchdog: subprocess.Popen[bytes]) -> None:
+    """Tell a watchdog that nobody needs any more what it watches, and wait until it has ended."""
     assert watchdog.stdin is not None
     with suppress(OSError):  # it has ended already
         watchdog.stdin.write(b".")
@@ -155,5 +163,3 @@ def _stop(directory: tempfile.TemporaryDirectory[str], watchdog: subprocess.Pope
     except subprocess.TimeoutExpired:
         watchdog.kill()
         watchdog.wait()
-    finally:
-        directory.cleanup()

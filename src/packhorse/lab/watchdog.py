@@ -4,6 +4,9 @@ The asking process holds the other end of this one's standard input, and writes 
 that end closes, or this process gets another parent, it is ended, too: so it stops on an exception, on Ctrl-C and on
 SIGKILL alike, on Linux and on macOS. On Linux the kernel also ends the server should this process itself be killed. The
 server's folder, which holds LOG, is the asking process's to remove; where that died, it is removed here.
+
+Without CMD, ``python -m packhorse.lab.watchdog FOLDER``, there is a folder alone: what is left of it when the asking
+process needs it no more, or has died, is removed.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -26,8 +31,10 @@ from packhorse.units import KIB
 LOG_LIMIT_BYTES = 256 * KIB
 #: Seconds a server may take to end by itself before it is killed.
 GRACE_S = 3.0
-#: What the folder of a server is called at first; no other folder is ever removed.
+#: How the names of folders begin that are removed; no other ever is.
 FOLDER_PREFIX = "packhorse-"
+#: Seconds within which a folder must be gone: what the dead process had started may still be writing there.
+REMOVE_LIMIT_S = 60.0
 #: Seconds between looks at the parent and at the server.
 LOOK_S = 0.2
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -38,7 +45,12 @@ def main(arguments: list[str]) -> int:
     log, *command = arguments
     parent = os.getppid()
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, _ask_to_end)
+        # Whoever ends everything, as a system that goes down, also ends the asking process: its folder goes then.
+        signal.signal(name, _ask_to_end if command else signal.SIG_IGN)
+    if not command:
+        _watch(parent, lambda: True)
+        _remove(Path(log))
+        return 0
     server = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -51,12 +63,7 @@ def main(arguments: list[str]) -> int:
     pump.start()
     left_alone = False
     try:
-        while server.poll() is None and os.getppid() == parent:
-            ready, _, _ = select.select([sys.stdin], [], [], LOOK_S)
-            if ready:
-                # The end of a process closes its files first; only later its children get another parent.
-                left_alone = os.read(sys.stdin.fileno(), 1) == b""
-                break
+        left_alone = _watch(parent, lambda: server.poll() is None)
     except KeyboardInterrupt:
         pass
     finally:
@@ -65,6 +72,16 @@ def main(arguments: list[str]) -> int:
         if left_alone or os.getppid() != parent:
             _remove(Path(log).parent)
     return server.returncode
+
+
+def _watch(parent: int, needed: Callable[[], bool]) -> bool:
+    """Wait until the asking process says that it is done, or has died (then True), or there is nothing to watch."""
+    while needed() and os.getppid() == parent:
+        ready, _, _ = select.select([sys.stdin], [], [], LOOK_S)
+        if ready:
+            # The end of a process closes its files first; only later its children get another parent.
+            return os.read(sys.stdin.fileno(), 1) == b""
+    return os.getppid() != parent
 
 
 def _ask_to_end(_signal: int, _frame: object) -> None:
@@ -82,9 +99,13 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove what the server of an asking process that died has left, the objects in it included."""
-    if folder.name.startswith(FOLDER_PREFIX):
+    """Remove what an asking process that died has left, a server's objects or copies of captures included."""
+    end_s = time.monotonic() + REMOVE_LIMIT_S
+    while folder.name.startswith(FOLDER_PREFIX) and folder.exists():
         shutil.rmtree(folder, ignore_errors=True)
+        if time.monotonic() > end_s:
+            break
+        time.sleep(LOOK_S)
 
 
 def _copy(output: IO[bytes], log: Path) -> None:

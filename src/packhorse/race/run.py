@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packhorse.errors import InputError
+from packhorse.lab.folder import work_folder
 from packhorse.lab.link.model import LOOPBACK
 from packhorse.pipeline import Pipeline
 from packhorse.race import inputs, lineup
@@ -123,7 +122,7 @@ class Race:
     def _prepare(self) -> Bench:
         options, found = self._options, self._found
         self._observer.phase("preparing captures and target")
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="packhorse-race-")))
+        folder = self._stack.enter_context(work_folder("race"))
         if options.captures:
             files = inputs.given(folder, options.captures)
             found.captures, found.held_out, found.held_out_note = inputs.split(files, options.seed)

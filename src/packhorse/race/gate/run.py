@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 from packhorse import __version__
 from packhorse.errors import InputError
+from packhorse.lab.folder import work_folder
 from packhorse.lab.targets import start_target
 from packhorse.race.gate.config import GateConfig
 from packhorse.race.gate.measure import BASE, HEAD, Bench, measure
@@ -67,7 +66,7 @@ def run_gate(request: GateRequest, observer: GateObserver) -> GateRecord:
         ServerError: The local S3 server does not start.
     """
     with ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packhorse-gate-"))).resolve()
+        work = stack.enter_context(work_folder("gate")).resolve()
         captures_folder = work / "captures"
         captures_folder.mkdir()
         # What is cheap to find out comes before what takes minutes.

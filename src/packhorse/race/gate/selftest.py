@@ -16,7 +16,6 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -27,6 +26,7 @@ import packhorse
 from packhorse import __version__
 from packhorse.errors import PackhorseError
 from packhorse.files import appearing
+from packhorse.lab.folder import work_folder
 from packhorse.lab.targets import start_target
 from packhorse.race import inputs
 from packhorse.race.gate import power
@@ -82,8 +82,8 @@ def run_self_test(*, quick: bool, seed: int, observer: GateObserver) -> dict[str
         UnavailableError: The local server is not installed.
     """
     blocks = QUICK_BLOCKS if quick else BLOCKS
-    with tempfile.TemporaryDirectory(prefix="packhorse-self-test-") as folder, start_target("rclone") as target:
-        work = Path(folder).resolve()
+    with work_folder("self-test") as folder, start_target("rclone") as target:
+        work = folder.resolve()
         captures = inputs.synthetic(work, seed)
         bench = Bench({}, {}, work, [c.name for c in captures], REPEATS, SAMPLE_S)
         sides = {arm: _copy(work, arm) for arm in (BASE, HEAD)}
