@@ -21,6 +21,8 @@ from packhorse.stores.base import ObjectInfo, Store
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
 
+pytestmark = pytest.mark.xdist_group("fetch")  # one server for all
+
 CAPTURE = {
     "log": {"version": "1.2", "entries": [{"n": n, "text": "é😀" * n, "odd": [None, 1.5, -1]} for n in range(60)]}
 }

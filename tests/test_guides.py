@@ -34,6 +34,8 @@ from packhorse.stores import obstore_sync
 from packhorse.wire import suffix
 from tests.guides import PAGES, ROOT, blocks, commands, program, wrong_block, wrong_mentions
 
+pytestmark = pytest.mark.xdist_group("guides")  # one server for all
+
 HOWTO = ROOT / "docs" / "howto"
 CAPTURE: dict[str, Any] = {
     "log": {"version": "1.2", "entries": [{"request": {"url": "/"}, "time": n} for n in range(9)]}

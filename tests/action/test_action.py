@@ -18,6 +18,9 @@ import pytest
 from packhorse.report.pr_comment import MARKER
 from tests.race.gate_shop import WORK, git
 
+# One gate of a repository is what most of these tests look at.
+pytestmark = pytest.mark.xdist_group("action")
+
 ROOT = Path(__file__).parents[2]
 TOKEN = "ghs_not-a-real-token"
 ALICE = {"login": "alice", "type": "User"}

@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import har_entry
 
+pytestmark = pytest.mark.xdist_group("read-memory")  # the large files are made once
+
 MIB = 1 << 20
 #: Far below the 30 MB file and the about 60 MB that it takes as objects; far above what reads and one entry need.
 BOUND_BYTES = 12 * MIB

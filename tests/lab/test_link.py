@@ -28,6 +28,8 @@ from packhorse.lab.targets import Target, start_target
 from packhorse.stores import boto3_put
 from packhorse.stores.base import ObjectInfo
 
+pytestmark = pytest.mark.xdist_group("link")  # one server for all
+
 GONE_LIMIT_S = 60.0
 HOLDER = """
 import sys, time

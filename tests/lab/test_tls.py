@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import stat
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +16,13 @@ import pytest
 from packhorse.errors import InputError, StoreError, StoreErrorKind
 from packhorse.lab import targets
 from packhorse.lab.targets import Target, start_target
-from packhorse.lab.tls import LocalCA, make_ca
+from packhorse.lab.tls import make_ca
 from packhorse.pipeline import Choice
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate, Stage
 from packhorse.stores.base import Endpoint, ObjectInfo
+
+pytestmark = pytest.mark.xdist_group("tls")  # a server of each kind for all clients
 
 CLIENTS = [row for row in registry.candidates(Stage.STORE) if row.name != "memory"]
 
@@ -34,11 +37,6 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
 def rclone() -> Iterator[Target]:
     with start_target("rclone", tls=True) as running:
         yield running
-
-
-@pytest.fixture
-def stranger(tmp_path: Path) -> LocalCA:
-    return make_ca(tmp_path)
 
 
 def put(row: Candidate, endpoint: Endpoint, body: bytes) -> int:
@@ -57,18 +55,23 @@ def put(row: Candidate, endpoint: Endpoint, body: bytes) -> int:
     return asyncio.run(run())
 
 
+@pytest.fixture(scope="module")
+def strangers(rclone: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[int]]]:
+    """A put of each client that trusts another authority, all under way at once: the CRT takes its time over it.
+
+    At one server: who refuses is the client.
+    """
+    ca_file = str(make_ca(tmp_path_factory.mktemp("stranger")).ca_file)
+    with ThreadPoolExecutor(len(CLIENTS)) as threads:
+        endpoint = replace(rclone.endpoint, ca_file=ca_file)
+        yield {row.name: threads.submit(put, row, endpoint, b"x") for row in CLIENTS}
+
+
+@pytest.mark.usefixtures("strangers")  # which have time until the last test of this file
 @pytest.mark.parametrize("row", CLIENTS, ids=lambda row: row.name)
 def test_every_client_trusts_the_authority_it_is_given(row: Candidate, target: Target) -> None:
     assert str(target.endpoint.url).startswith("https://")
     assert put(row, target.endpoint, b"x" * 1000) == 1000
-
-
-@pytest.mark.parametrize("row", CLIENTS, ids=lambda row: row.name)
-def test_no_client_trusts_another_authority(row: Candidate, rclone: Target, stranger: LocalCA) -> None:
-    """At one server: who refuses is the client. The CRT takes its time over it."""
-    with pytest.raises(StoreError) as refused:
-        put(row, replace(rclone.endpoint, ca_file=str(stranger.ca_file)), b"x")
-    assert refused.value.kind == StoreErrorKind.CONNECTION
 
 
 def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str = "localhost") -> str | None:
@@ -117,3 +120,10 @@ def test_the_authority_goes_with_its_server() -> None:
 def test_tls_of_a_remote_target_is_in_its_url() -> None:
     with pytest.raises(InputError, match="https://"):
         start_target("http://minio.example", bucket="captures", tls=True)
+
+
+@pytest.mark.parametrize("row", CLIENTS, ids=lambda row: row.name)
+def test_no_client_trusts_another_authority(row: Candidate, strangers: dict[str, Future[int]]) -> None:
+    with pytest.raises(StoreError) as refused:
+        strangers[row.name].result()
+    assert refused.value.kind == StoreErrorKind.CONNECTION

@@ -30,6 +30,8 @@ from packhorse.report.html.waterfall_figure import STEPS, stage_seconds, stages
 from packhorse.report.plots.pareto import front, pareto
 from tests.report.records import HOSTILE, hostile, published, with_verdicts
 
+pytestmark = pytest.mark.xdist_group("html")  # the pages are rendered once
+
 MOST_BYTES = 5_000_000
 
 

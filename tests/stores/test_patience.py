@@ -14,6 +14,8 @@ from packhorse.stores.obstore_patience import CLASSES, SLOWEST_BYTES_PER_S, Clie
 from packhorse.stores.obstore_sync import make
 from packhorse.units import KIB, MIB
 
+pytestmark = pytest.mark.xdist_group("patience")  # one server for all
+
 SLOW = FaultScript((Fault("slow-reading", rate_bytes_per_s=200_000.0),))
 
 

@@ -25,6 +25,8 @@ from packhorse.study.parallelism.spec import WAYS, Level, Variant
 from packhorse.study.parallelism.summary import goals, growth_per_s, knee, next_level, summarize
 from packhorse.units import MIB
 
+pytestmark = pytest.mark.xdist_group("parallelism")  # one server for all
+
 SMALL = TaskShape(
     duration_s=0.1, steps=2, wait_jitter=0.5, cpu_s=0.001, capture_bytes=60_000, capture_kinds=("browser", "api"),
     resident_bytes=100_000, log_lines_per_step=1,

@@ -12,6 +12,8 @@ from packhorse.stores.base import Endpoint
 from packhorse.study import startup, submit_cost, throughput
 from packhorse.study.throughput import HAND_HASHED, HAND_WRITTEN, PUT_ALONE, SMALL_ARMS, Sample, Spec
 
+pytestmark = pytest.mark.xdist_group("throughput")  # one server for all
+
 
 def test_the_tail_is_told_of_all_calls_and_by_block() -> None:
     calm = [10_000] * 990 + [20_000] * 10

@@ -27,6 +27,8 @@ from tests.uploader.fakes import PROFILE
 from tests.uploader.kill_child import capture_of
 from tests.uploader.reliability import ROOT, note, quick_and_full
 
+pytestmark = pytest.mark.xdist_group("kill")  # one server for all
+
 SEED = 20_000
 #: The latest moment of a kill after the service has begun; the first captures are submitted at once.
 LATEST_S = 0.6
