@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import compileall
 import gc
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+import packhorse
 from packhorse.errors import InputError
 from packhorse.pipeline import Choice, Pipeline
 from packhorse.stages import registry
@@ -32,8 +36,13 @@ _WRITTEN = {"encoder": Stage.ENCODE, "compressor": Stage.COMPRESS}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the marks ``xdist_group`` obeyed."""
+    """Have the marks ``xdist_group`` obeyed, and our modules compiled once for hundreds of processes.
+
+    Where ``PYTHONDONTWRITEBYTECODE`` is set, as in many containers, each of them would compile them for itself.
+    """
     spread.register(config)
+    if sys.dont_write_bytecode and not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(packhorse.__file__).parent, quiet=2)
 
 
 def _used(item: pytest.Item) -> Iterator[Candidate]:

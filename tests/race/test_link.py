@@ -23,7 +23,7 @@ def race(tmp_path: Path, **more: Any) -> dict[str, Any]:
     return run_race(
         RaceOptions(
             captures=(capture,),
-            target="moto",
+            target="rclone",
             quick=True,
             time_budget_s=2.0,
             pipelines=(PIPELINE,),
