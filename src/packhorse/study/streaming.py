@@ -53,9 +53,9 @@ def _run(arm: str, capture: Any) -> dict[str, Any]:
         "stream": lambda: _consume(STREAM, capture, overlap=False),
         "overlapped": lambda: _consume(STREAM, capture, overlap=True),
     }[arm]
-    before = _reset_peak()
+    before = reset_peak()
     wall_s, lag_s = asyncio.run(_watched(work))
-    return {"arm": arm, "wall_s": wall_s, "lag_max_s": lag_s, "peak_bytes": _peak() - before}
+    return {"arm": arm, "wall_s": wall_s, "lag_max_s": lag_s, "peak_bytes": peak_bytes() - before}
 
 
 def _consume(pipeline: Pipeline, capture: Any, *, overlap: bool) -> int:
@@ -76,13 +76,14 @@ async def _watched(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - start, worst
 
 
-def _reset_peak() -> int:
+def reset_peak() -> int:
     """Reset this process's high-water mark (Linux: proc(5), clear_refs 5) and return its resident bytes."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return _status("VmRSS")
 
 
-def _peak() -> int:
+def peak_bytes() -> int:
+    """Resident bytes at their highest since :func:`reset_peak`."""
     return _status("VmHWM")
 
 
