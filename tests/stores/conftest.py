@@ -20,6 +20,9 @@ from packhorse.stores.base import Endpoint, Store
 from packhorse.stores.bridge import SyncBridge
 from tests.stores.wire import Wire, started
 
+# botocore reads its description of S3 anew for each session, which takes longer than most tests here. It is only read.
+botocore.session.create_loader = cache(botocore.session.create_loader)
+
 ROWS = registry.candidates(Stage.STORE)
 NETWORK_ROWS = tuple(row for row in ROWS if row.name != "memory")
 Opener = Callable[..., Store]
