@@ -24,6 +24,7 @@ from packhorse.study.processes.arms import (
     TEXT_PROCESSES,
     THREADS,
     TURNS,
+    Sample,
     lanes,
     scene,
     timed,
@@ -32,7 +33,7 @@ from packhorse.study.processes.beside import lateness, looping, waking
 from packhorse.study.processes.costs import StartSpec, captures_of, hand_over, held_s, run_start
 from packhorse.study.processes.encoding import Encoding, redactions
 from packhorse.study.processes.figures import model, summed_up, suspect
-from packhorse.study.processes.run import Spec, run_block
+from packhorse.study.processes.run import Spec, _taken, run_block
 from packhorse.study.processes.worker import Worker, Workers
 
 SMALL = ("api", 20_000)
@@ -114,10 +115,20 @@ def test_workers_end_with_their_context() -> None:
     found[0].close()
 
 
+def test_a_suspect_sample_is_taken_once_more_and_both_are_kept() -> None:
+    calm = Sample(100.0, 1, 0.01, 0.0, steal_s=0.0, others_busy_s=0.0, wall_s=1.0)
+    spoiled = replace(calm, others_busy_s=1.0)
+    for given, kept in (([calm, calm], [False]), ([spoiled, calm], [True, False]), ([spoiled] * 3, [True, False])):
+        left = iter(given)
+        rows = list(_taken(lambda left=left: next(left), waking))  # type: ignore[misc]
+        assert [row["retaken"] for row in rows] == kept
+        assert [row["others_busy_s"] for row in rows] == [sample.others_busy_s for sample in given[: len(kept)]]
+
+
 def test_lateness_is_told_at_the_tail_and_of_a_work_of_any_length() -> None:
     told = lateness([0.001] * 98 + [0.005, 0.007])
     assert (told.wakes, told.p99_s, told.max_s) == (100, 0.007, 0.007)
-    assert waking(lambda: None).wakes >= 1
+    assert waking(lambda: None).late.wakes >= 1
     loop = looping(lambda: time.sleep(0.01))
     assert loop.requests_per_s > 0
     assert loop.late.wakes >= 1
@@ -179,6 +190,11 @@ def test_the_report_is_made_of_the_rows_alone() -> None:
     rows["starts"].append({"block": 0, "redaction": "off", **start})
     for row in rows["samples"]:  # what threads and a pickling parent reach, twice as much in the second block
         row["captures_per_s"] = {THREADS: 100, PICKLE: 50, KEPT: 150}.get(row["arm"], 100) * (row["block"] + 1)
+        row["retaken"] = False
+    spoiled = {**rows["samples"][0], "captures_per_s": 1e9, "retaken": True}
+    rows["samples"].insert(0, spoiled)
+    for row in rows["loop"]:
+        row["retaken"] = False
     figures = summed_up(rows)
     assert [(cell["case"], cell["redaction"]) for cell in figures["cells"]] == [
         ("api, 20 KB", "off"),
@@ -186,7 +202,9 @@ def test_the_report_is_made_of_the_rows_alone() -> None:
     ]
     assert [TURNS in cell["arms"] for cell in figures["cells"]] == [False, True]
     assert figures["cells"][0]["arms"][PICKLE]["over"] == {"arm": THREADS, "median": 0.5, "min": 0.5, "max": 0.5}
-    assert figures["timed_samples"] == len(rows["samples"]) + len(rows["loop"])
+    assert figures["timed_samples"] == len(rows["samples"]) - 1 + len(rows["loop"])
+    assert figures["retaken_samples"] == 1
+    assert all(arm["captures_per_s"] <= 300 for cell in figures["cells"] for arm in cell["arms"].values())
     settings = {"blocks": 2, "sample_s": 0.01, "cores": 2, "pipeline": "a | b", "loop_case": "api", "paced_per_s": 20.0}
     document = {"command": ["packhorse", "study", "processes"], "settings": settings, **figures}
     text = markdown(document)

@@ -121,11 +121,10 @@ def _counted(body: Callable[[int], bytes], captures: int) -> Lane:
 
 def _kept(now: Scene, worker: Worker) -> Lane:
     worker.keep(now.captures)
-    worker.again(now.redaction, len(now.captures))
+    worker.again(now.redaction, 1)
     begun = time.perf_counter()
-    worker.again(now.redaction, len(now.captures))
-    each_s = (time.perf_counter() - begun) / len(now.captures)
-    batch = max(1, round(_KEPT_BATCH_S / each_s))
+    worker.again(now.redaction, 1)
+    batch = max(1, round(_KEPT_BATCH_S / (time.perf_counter() - begun)))
 
     def take(_: int) -> int:
         worker.again(now.redaction, batch)

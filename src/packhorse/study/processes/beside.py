@@ -37,7 +37,20 @@ def lateness(late_s: list[float]) -> Lateness:
     return Lateness(len(ordered), ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))], ordered[-1])
 
 
-def waking(work: Callable[[], object]) -> Lateness:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What went on beside the work.
+
+    Attributes:
+        late: Its lateness.
+        requests_per_s: What an event loop got done, each a wait of 1 ms and a bit of work; 0 where there was none.
+    """
+
+    late: Lateness
+    requests_per_s: float = 0.0
+
+
+def waking(work: Callable[[], object]) -> Beside:
     """Run ``work`` while another thread wakes every millisecond."""
     late_s: list[float] = []
     done = threading.Event()
@@ -55,23 +68,15 @@ def waking(work: Callable[[], object]) -> Lateness:
     finally:
         done.set()
         thread.join()
-    return lateness(late_s)
+    return Beside(lateness(late_s))
 
 
-@dataclass(frozen=True, slots=True)
-class LoopSample:
-    """What an event loop got done: requests a second, each a wait of 1 ms and a bit of work, and its lateness."""
-
-    requests_per_s: float
-    late: Lateness
-
-
-def looping(work: Callable[[], object]) -> LoopSample:
+def looping(work: Callable[[], object]) -> Beside:
     """Run ``work`` in a thread while an event loop in this one answers requests, one after the other."""
     return asyncio.run(_requests(work))
 
 
-async def _requests(work: Callable[[], object]) -> LoopSample:
+async def _requests(work: Callable[[], object]) -> Beside:
     late_s: list[float] = []
     begun = time.perf_counter()
     task = asyncio.create_task(asyncio.to_thread(work))
@@ -83,4 +88,4 @@ async def _requests(work: Callable[[], object]) -> LoopSample:
             pass
     elapsed_s = time.perf_counter() - begun
     await task
-    return LoopSample(len(late_s) / elapsed_s, lateness(late_s))
+    return Beside(lateness(late_s), len(late_s) / elapsed_s)

@@ -40,18 +40,20 @@ OTHERS_SHARE = 0.1
 
 def summed_up(rows: dict[str, Rows]) -> dict[str, Any]:
     """Medians over blocks; ratios within blocks; what is modelled for more cores, from the same medians."""
+    kept = {table: [row for row in found if not row.get("retaken")] for table, found in rows.items()}
     cells = [
         _cell(case, redaction, samples, _of(rows["costs"], case=case, redaction=redaction))
-        for (case, redaction), samples in _groups(rows["samples"], "case", "redaction")
+        for (case, redaction), samples in _groups(kept["samples"], "case", "redaction")
     ]
-    timed = rows["samples"] + rows["loop"]
+    timed = kept["samples"] + kept["loop"]
     return {
         "cells": cells,
-        "loop": [_loop(*group) for group in _groups(rows["loop"], "redaction", "arm", "paced")],
+        "loop": [_loop(*group) for group in _groups(kept["loop"], "redaction", "arm", "paced")],
         "starts": {
             redaction: {name: _median(found, name) for name in found[0] if name not in {"block", "redaction"}}
             for (redaction,), found in _groups(rows["starts"], "redaction")
         },
+        "retaken_samples": len(rows["samples"] + rows["loop"]) - len(timed),
         "suspect_samples": sum(map(suspect, timed)),
         "timed_samples": len(timed),
     }

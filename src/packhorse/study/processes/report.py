@@ -22,7 +22,8 @@ def markdown(document: Document) -> str:
         "",
         f"`{settings['pipeline']}`, {settings['cores']} cores, {settings['blocks']} blocks of samples of",
         f"{seconds(settings['sample_s'])}; ratios are within blocks. Of {document['timed_samples']} samples",
-        f"{document['suspect_samples']} are suspect: other programs or the hypervisor took part of the machine.",
+        f"{document['retaken_samples']} were taken once more, since other programs or the hypervisor took part of the",
+        f"machine; {document['suspect_samples']} are suspect all the same.",
         "",
         *_findings(document["cells"]),
     ]
