@@ -4,8 +4,8 @@ Encoding threads take submitted captures, redact, encode and compress them and l
 send the bodies, at most ``max_in_flight`` at once. Threads start when there is work for them. All state is guarded by
 one lock; nothing slow happens under it.
 
-    Client (the store) <- Work (queues, threads) <- Spooling (to disk) <- Unspooling (back) <- Admission (submitting)
-    <- Closing (endings) <- Engine (control)
+    Client (the store) <- Resends (of parts) <- Work (queues, threads) <- Spooling (to disk) <- Unspooling (back)
+    <- Admission (submitting) <- Closing (endings) <- Engine (control)
 """
 
 from __future__ import annotations

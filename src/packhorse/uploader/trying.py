@@ -99,17 +99,17 @@ class Trying:
         end_s = now_s - self._options.deadline_s
         for job in self.again:
             if job.submitted_s <= end_s:
-                self.again.remove(job)
                 self._unpay(job)
                 job.late = job.trouble
+                self.again.remove(job)  # last of all: whatever fails here, no capture is in no place
                 return job
         if self.breaker.open and bodies and bodies[0].submitted_s <= end_s:
-            job = bodies.popleft()
+            job = bodies[0]
             job.late = StoreError(
                 f"{job.ticket.key!a} was not tried within {self._options.deadline_s} s: S3 was out all the time",
                 kind=self._last_kind,
             )
-            return job
+            return bodies.popleft()
         return None
 
     def _probe(self, bodies: deque[Job], now_s: float) -> Job | None:
@@ -117,7 +117,6 @@ class Trying:
             if now_s < self.breaker.due_s(fresh=True):
                 return None
             job = min(islice(bodies, PROBED), key=_risk)
-            bodies.remove(job)
         else:
             due = (job for job in self.again if job.again_s <= now_s)
             worn = None if now_s < self.breaker.due_s(fresh=False) else next(due, None)
@@ -125,9 +124,9 @@ class Trying:
                 return None
             job = worn
             job.paid = True
-            self.again.remove(job)
         self.breaker.begin(now_s, fresh=job.attempts == 0)
         job.probe = True
+        (bodies or self.again).remove(job)
         return job
 
     # --- what became of it --------------------------------------------------------------------------------------------

@@ -33,9 +33,13 @@ class Unspooling(Spooling):
         if claim is None:
             self._keeper_ready.notify()  # it has to list them
             return None
-        job = Job(Ticket("", ""), None, 0, time.monotonic(), claim=claim)
-        job.marks = {}
-        self._hold(job, min(claim.size_bytes, STREAM_HELD_BYTES))
+        try:
+            job = Job(Ticket("", ""), None, 0, time.monotonic(), claim=claim)
+            job.marks = {}
+            self._hold(job, min(claim.size_bytes, STREAM_HELD_BYTES))
+        except BaseException:  # nobody else would
+            self.spool.give_back(claim)
+            raise
         self._draining += 1
         return job
 

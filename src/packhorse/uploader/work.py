@@ -17,26 +17,27 @@ from packhorse.errors import StoreError
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import Endpoint
 from packhorse.uploader.adaptive_permits import Permits
-from packhorse.uploader.client import Client
+from packhorse.uploader.endurance import tell
 from packhorse.uploader.handover import HandoverLock
 from packhorse.uploader.job import Job
 from packhorse.uploader.keys import checked_key, new_key
 from packhorse.uploader.ledger import Ledger
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.prepare import JOB_BYTES, STREAM_HELD_BYTES
+from packhorse.uploader.resends import Resends
 from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.telemetry import watch
 from packhorse.uploader.telemetry_metrics import Reading
 from packhorse.uploader.ticket import Fate, Receipt
 from packhorse.uploader.trimming import Trimming
-from packhorse.uploader.trying import RESEND_LOOK_S, Resend, Trying
+from packhorse.uploader.trying import Trying
 from packhorse.uploader.workers import encode_loop, upload_loop
 from packhorse.wire import suffix
 
 STOPPED = "stopped before it was uploaded"
 
 
-class Work(Client, ABC):
+class Work(Resends, ABC):
     """State, queues and threads of an uploader.
 
     ``Spooling`` adds the disk, ``Admission`` how captures are handed in, and ``Engine`` how it all ends.
@@ -91,6 +92,7 @@ class Work(Client, ABC):
         self.closing = False
         self.stopping = False
         self._hurried = False
+        self.told: set[str] = set()
 
     def _start(self, loop: Callable[[Work], None], name: str) -> bool:
         """Start a thread; False when the system or a finishing interpreter gives none."""
@@ -104,12 +106,17 @@ class Work(Client, ABC):
         return True
 
     def _run(self, loop: Callable[[Work], None]) -> None:
-        if self.options.telemetry:
-            watch(self, self.options.name)
-        loop(self)
-        with self._lock:
-            self._running -= 1
-            last = self._running == 0
+        try:
+            if self.options.telemetry:
+                watch(self, self.options.name)
+        except BaseException as error:  # noqa: BLE001  # what only looks on must not cost a thread
+            tell(self, error)
+        try:
+            loop(self)
+        finally:
+            with self._lock:
+                self._running -= 1
+                last = self._running == 0
         if last:
             self._close_store()  # nobody can be using it any more
 
@@ -117,9 +124,11 @@ class Work(Client, ABC):
         """The next capture to encode; None when the thread should end."""
         with self._lock:
             self._encoders_idle += 1
-            while not self._raw and not self.stopping and self._encoders <= self.encode_threads:
-                self._raw_ready.wait()
-            self._encoders_idle -= 1
+            try:
+                while not self._raw and not self.stopping and self._encoders <= self.encode_threads:
+                    self._raw_ready.wait()
+            finally:
+                self._encoders_idle -= 1
             if self._encoders > self.encode_threads:
                 self._encoders -= 1
                 self._raw_ready.notify()  # if it was for us, it is for another now
@@ -183,9 +192,8 @@ class Work(Client, ABC):
             return None
 
     def _take(self, queue: deque[Job]) -> Job:
-        job = queue.popleft()
-        self._in_hand.add(job)
-        return job
+        self._in_hand.add(queue[0])  # in one place or both, never in none
+        return queue.popleft()
 
     def sent(self) -> None:
         """Give the permit back."""
@@ -241,89 +249,43 @@ class Work(Client, ABC):
                 self._s3_is_out()
             return waits
 
-    def await_resend(self, job: Job, turn: Resend, error: StoreError) -> bool:
-        """A multipart request failed: wait until it may be made again. False when it shall not be.
-
-        Meanwhile its capture's permit is given back: streams that wait for S3 must not keep all others from finding out
-        that it is there again.
-        """
-        with self._lock:
-            self.trying.resend_failed(turn, job, error, time.monotonic())
-            again = False
-            while not again and turn.hopeful and not self._ends(job):
-                if self.trying.breaker.open:
-                    self._s3_is_out()
-                wait_s = self.trying.resend_wait_s(turn, time.monotonic())
-                again = wait_s <= 0.0
-                if not again:
-                    self._park(job)
-                    # Another part of it may take a permit meanwhile, and be done.
-                    self._settled.wait(min(wait_s, RESEND_LOOK_S))
-            self._unpark(job)
-            return again and not self._ends(job)
-
-    def _ends(self, job: Job) -> bool:
-        return self.stopping or self._hurried or job.settled
-
-    def _park(self, job: Job) -> None:
-        if not job.parked:
-            job.parked = True
-            self._parked += 1
-            self._permit_free()
-            self._more_uploaders()
-
-    def _unpark(self, job: Job) -> None:
-        """Take a permit again, as the next one; without waiting for it when all ends."""
-        self._returning += 1
-        while job.parked and self._uploading >= self.max_in_flight and not self._ends(job):
-            self._settled.wait(RESEND_LOOK_S)
-        self._returning -= 1
-        if job.parked:  # else it never was, or another request of the capture has taken one
-            job.parked = False
-            self._parked -= 1
-            self._uploading += 1
-        self._body_ready.notify()
-
-    def resent(self, job: Job, turn: Resend) -> None:
-        """A multipart request succeeded, at once or at last."""
-        if turn.tries or job.probe or self.trying.breaker.open:
-            with self._lock:
-                if self.trying.resend_worked(turn, job):
-                    self._more_uploaders()
-                    self._body_ready.notify_all()
-
-    def resend_broken_off(self, turn: Resend) -> None:
-        """A multipart request raised what no store should: it finds nothing out any more."""
-        with self._lock:
-            self.trying.ended(turn)
-
-    def hurry(self) -> None:
-        """Make no multipart request again from now on, and end the waits for that."""
-        with self._lock:
-            self._hurried = True
-            self._settled.notify_all()
-
     def finish(
         self, job: Job, fate: Fate, reason: str = "", *, detail: str = "", receipt: Receipt | None = None
     ) -> None:
         """Give a job its final fate, once; a second call does nothing. The ticket tells ``detail``, too."""
+        settled = False
+        try:
+            with self._lock:
+                self._in_hand.discard(job)
+                if job.settled:
+                    return
+                settled = True
+                self._settle(job, fate, reason, detail)
+                self.trying.ended(job)
+                if receipt is not None:
+                    self._s3_works(job)
+                    self.ledger.store(receipt)
+                    if job.body is not None:
+                        now_s = time.monotonic()
+                        seconds, size_bytes = now_s - job.marks["put"], receipt.stored_bytes
+                        if self.permits.answered(job.permit, seconds, size_bytes, now_s):
+                            self._more_uploaders()
+                            self._body_ready.notify_all()
+                self._hold(job, 0)
+        finally:
+            if settled:  # whatever came then, who waits for it is told
+                self._publish(job, receipt)
+
+    def finish_anyhow(self, job: Job, fate: Fate, reason: str, receipt: Receipt | None = None) -> None:
+        """As :meth:`finish`, where that raised what it should not: nothing but the job's own account."""
         with self._lock:
             self._in_hand.discard(job)
-            if job.settled:
-                return
-            self._settle(job, fate, reason, detail)
+            if not job.settled:
+                self._settle(job, fate, reason)
             self.trying.ended(job)
-            if receipt is not None:
-                self._s3_works(job)
-                self.ledger.store(receipt)
-                if job.body is not None:
-                    now_s = time.monotonic()
-                    seconds, size_bytes = now_s - job.marks["put"], receipt.stored_bytes
-                    if self.permits.answered(job.permit, seconds, size_bytes, now_s):
-                        self._more_uploaders()
-                        self._body_ready.notify_all()
             self._hold(job, 0)
-        self._publish(job, receipt)
+        if not job.ticket.done():
+            self._publish(job, receipt if job.ticket.fate is Fate.UPLOADED else None)
 
     def _hold(self, job: Job, held_bytes: int) -> None:
         self.trimming.note(self.ledger.held_bytes, job.held_bytes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from packhorse.stores.base import PutResult
 from packhorse.uploader.adaptive import OVERLOAD
 from packhorse.uploader.degrade import META_DEGRADED, SAYS, degraded
 from packhorse.uploader.draining import OWN_FAULT, drain
+from packhorse.uploader.endurance import Endurance, tell
 from packhorse.uploader.forks import warm_up
 from packhorse.uploader.job import Job, Stream
 from packhorse.uploader.parts import send_parts
@@ -28,21 +29,36 @@ if TYPE_CHECKING:
 def encode_loop(engine: Work) -> None:
     """Run one encoding thread until the engine stops."""
     codec: Codec | None = None
+    endurance = Endurance(engine)
     warm_up(engine)
-    while (job := engine.next_raw()) is not None:
-        job.marks = {"encode": time.monotonic()}
+    while True:
         try:
-            codec = codec or engine.profile.pipeline.codec()
-            if encode(engine, codec, job):
-                codec = None  # the stream that is still running owns it now
-            job.marks["wait"] = time.monotonic()
-            engine.encoded(job)
-        except BaseException as error:  # noqa: BLE001  # the worker outlives whatever a capture or a library does to it
-            codec = None  # its contexts may have been left in the middle of a capture
-            fail(engine, job, error)
-            job.release()
-            continue
-        engine.relieve()
+            job = engine.next_raw()
+            if job is None:
+                return
+            codec = _encode_next(engine, codec, job)
+            endurance.worked()
+        except BaseException as error:  # noqa: BLE001  # the engine's own: the thread is all captures', not this one's
+            codec = None
+            if not endurance.outlives(error):
+                return
+
+
+def _encode_next(engine: Work, codec: Codec | None, job: Job) -> Codec | None:
+    """Encode one capture and hand it on. Returns the codec while it is this thread's, and fit for another capture."""
+    job.marks = {"encode": time.monotonic()}
+    try:
+        codec = codec or engine.profile.pipeline.codec()
+        if encode(engine, codec, job):
+            codec = None  # the stream that is still running owns it now
+        job.marks["wait"] = time.monotonic()
+        engine.encoded(job)
+    except BaseException as error:  # noqa: BLE001  # the worker outlives whatever a capture or a library does to it
+        _fail_anyhow(engine, job, error)
+        _let_go(job)
+        return None  # its contexts may have been left in the middle of a capture
+    engine.relieve()
+    return codec
 
 
 def encode(engine: Work, codec: Codec, job: Job, *, overlap: bool = True) -> bool:
@@ -94,31 +110,56 @@ def _mark_degraded(engine: Work, job: Job, *, reduced: bool) -> None:
 
 def upload_loop(engine: Work) -> None:
     """Run one uploading thread until the engine stops."""
-    while (job := engine.next_body()) is not None:
-        if job.claim is not None:
-            drain(engine, job)
-            engine.sent()
-            engine.relieve()
-            continue
-        job.marks.setdefault("upload", time.monotonic())
-        kept = False
+    endurance = Endurance(engine)
+    while True:
         try:
-            receipt = _receipt(job, _send(engine, job))
-        except BaseException as error:  # noqa: BLE001  # as above: one classified fate, and the worker lives on
-            try:
-                kept = isinstance(error, StoreError) and (engine.try_again(job, error) or _rescued(engine, job, error))
-            except BaseException as unforeseen:  # noqa: BLE001  # what would kill the thread for all the others
-                fail(engine, job, unforeseen)
+            job = engine.next_body()
+            if job is None:
+                return
+            if job.claim is not None:
+                _drain_next(engine, job)
             else:
-                if not kept:
-                    fail(engine, job, error)
+                _upload_next(engine, job)
+            endurance.worked()
+        except BaseException as error:  # noqa: BLE001  # as above
+            if not endurance.outlives(error):
+                return
+
+
+def _drain_next(engine: Work, job: Job) -> None:
+    try:
+        drain(engine, job)
+    finally:
+        engine.sent()
+    engine.relieve()
+
+
+def _upload_next(engine: Work, job: Job) -> None:
+    """Send one capture, and give it its fate, or to those who know what becomes of it."""
+    kept = False
+    try:
+        job.marks.setdefault("upload", time.monotonic())
+        receipt = _receipt(job, _send(engine, job))
+    except BaseException as error:  # noqa: BLE001  # as above: one classified fate, and the worker lives on
+        try:
+            kept = isinstance(error, StoreError) and (engine.try_again(job, error) or _rescued(engine, job, error))
+        except BaseException as unforeseen:  # noqa: BLE001  # what would kill the thread for all the others
+            tell(engine, unforeseen)
+            _fail_anyhow(engine, job, unforeseen)
         else:
-            engine.finish(job, Fate.UPLOADED, receipt=receipt)
-        finally:
-            engine.sent()
             if not kept:
-                job.release()
-            engine.relieve()
+                _fail_anyhow(engine, job, error)
+    else:
+        try:
+            engine.finish(job, Fate.UPLOADED, receipt=receipt)
+        except BaseException as unforeseen:  # noqa: BLE001  # it is stored all the same
+            tell(engine, unforeseen)
+            engine.finish_anyhow(job, Fate.UPLOADED, "", receipt)
+    finally:
+        engine.sent()
+        if not kept:
+            _let_go(job)
+        engine.relieve()
 
 
 def _rescued(engine: Work, job: Job, error: StoreError) -> bool:
@@ -166,6 +207,19 @@ def fail(engine: Work, job: Job, error: BaseException) -> None:
     """Settle as failed."""
     reason, detail = why(error)
     engine.finish(job, Fate.FAILED, reason, detail=detail)
+
+
+def _fail_anyhow(engine: Work, job: Job, error: BaseException) -> None:
+    try:
+        fail(engine, job, error)
+    except BaseException as unforeseen:  # noqa: BLE001  # the capture is not to blame, and gets its fate nevertheless
+        tell(engine, unforeseen)
+        engine.finish_anyhow(job, Fate.FAILED, why(error)[0])
+
+
+def _let_go(job: Job) -> None:
+    with suppress(BaseException):  # an iterator that raises when it is closed
+        job.release()
 
 
 def why(error: BaseException) -> tuple[str, str]:

@@ -126,9 +126,9 @@ class Index:
         return claim
 
     def give_back(self, claim: Claim) -> None:
-        """Not done: it is the next one again."""
-        self._claimed.pop(claim.path, None)
-        self._listed.appendleft(claim)
+        """Not done: it is the next one again. Idempotent."""
+        if self._claimed.pop(claim.path, None) is not None:
+            self._listed.appendleft(claim)
 
     def remove(self, claim: Claim, *, stuck: bool = False) -> None:
         """A claimed file is done with. ``stuck``: it is still there, and must not be listed again."""
