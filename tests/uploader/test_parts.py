@@ -15,7 +15,7 @@ from packhorse.errors import StoreError, StoreErrorKind, UploadFailed
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo, PutResult
-from packhorse.stores.multipart import META_UPLOAD
+from packhorse.stores.multipart import META_UPLOAD, PARTS_IN_FLIGHT
 from packhorse.uploader.parts import Resending
 from packhorse.uploader.sync import Uploader
 from tests.uploader.fakes import FakeStore, failure, options
@@ -195,7 +195,7 @@ def test_somebody_elses_object_is_not_taken_for_it(said: StoreErrorKind, capture
 def test_what_keeps_failing_is_given_up_and_thrown_away(capture: Any) -> None:
     store = PartsStore(part=[failure(StoreErrorKind.SERVER)] * 100, abort=[failure(StoreErrorKind.CONNECTION)])
     assert run(store, capture, max_attempts=3)[0] == "failed"
-    assert store.count("part") <= 2 * 3
+    assert store.count("part") <= PARTS_IN_FLIGHT * 3
     assert store.count("abort") == 2
     assert store.uploads == {}
 
@@ -203,7 +203,7 @@ def test_what_keeps_failing_is_given_up_and_thrown_away(capture: Any) -> None:
 def test_a_refusal_for_good_is_not_tried_again(capture: Any) -> None:
     store = PartsStore(part=[failure(StoreErrorKind.DENIED)] * 100)
     assert run(store, capture)[0] == "failed"
-    assert store.count("part") <= 2
+    assert store.count("part") <= PARTS_IN_FLIGHT
     assert store.uploads == {}
 
 

@@ -13,14 +13,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from packhorse.checks import KINDS, Kind, check_fields
 from packhorse.errors import InputError
 from packhorse.units import MIB
 
 #: S3 refuses multipart parts under 5 MiB except the last (S3 user guide, "Multipart upload limits").
 MIN_PART_BYTES = 5 * MIB
-DEFAULT_PART_BYTES = 8 * MIB
+#: The least, so that sending begins soon after encoding: a 100 MB capture has some 17 MB to send.
+DEFAULT_PART_BYTES = MIN_PART_BYTES
 #: S3 API reference, ``PutObject``, ``x-amz-server-side-encryption``.
 ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
+
+#: What the types of an endpoint's fields take.
+_KINDS: Mapping[str, Kind] = {
+    **KINDS,
+    "Callable[[], Credentials]": (callable, "a function that returns Credentials"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +65,11 @@ class Endpoint:
         create_only: Send ``If-None-Match: *``, for buckets that demand it: an object that exists is never replaced. The
             412 after one's own lost answer counts as success when what is stored is the same byte for byte, headers
             included; finding out needs ``s3:GetObject``. For the stores ``boto3`` and ``obstore``; the latter then
-            takes no streams of 8 MiB and more.
+            takes no streams of 5 MiB and more.
 
     Raises:
-        InputError: Both kinds of credentials, half a pair of keys, ``credentials`` that cannot be called, or an
-            encryption that S3 does not have.
+        InputError: A value of another type than declared, a timeout that is not finite and above 0, both kinds of
+            credentials, half a pair of keys, or an encryption that S3 does not have.
     """
 
     bucket: str
@@ -83,9 +91,7 @@ class Endpoint:
     create_only: bool = False
 
     def __post_init__(self) -> None:
-        if self.credentials is not None and not callable(self.credentials):
-            kind = type(self.credentials).__name__
-            raise InputError(f"credentials is of type {kind}; give a function that returns Credentials")
+        check_fields(self, _KINDS)
         if (self.access_key is None) != (self.secret_key is None):
             given, missing = ("access_key", "secret_key") if self.secret_key is None else ("secret_key", "access_key")
             raise InputError(f"{given} was given without {missing}; give both, or neither for the standard AWS chain")

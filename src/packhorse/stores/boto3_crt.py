@@ -87,7 +87,7 @@ class Boto3Crt:
         self._closing = threading.Lock()
 
     def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
-        """As :meth:`packhorse.stores.base.Store.put`, except that at AWS bodies from 8 MiB on are multipart."""
+        """As :meth:`packhorse.stores.base.Store.put`, except that at AWS bodies from 5 MiB on are multipart."""
         self._client.check_open()
         check_request(key, info)
         # Of a multipart upload this would be a checksum of another kind, which few stores know.

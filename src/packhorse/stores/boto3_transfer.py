@@ -1,7 +1,7 @@
 """boto3's transfer manager (``upload_fileobj``, s3transfer), for small bodies too; one manager serves all threads.
 
 ``pool`` is both ``max_pool_connections`` and the manager's ``max_request_concurrency``, so it does cap the requests
-in flight (counted as in :mod:`packhorse.stores.boto3_put`: 8 opened, 8 at most, 8 kept). Bodies from 8 MiB on are
+in flight (counted as in :mod:`packhorse.stores.boto3_put`: 8 opened, 8 at most, 8 kept). Bodies from 5 MiB on are
 sent as multipart also by ``put``: that is what the manager is for. Streams are read in a thread of the manager while
 the caller waits.
 """

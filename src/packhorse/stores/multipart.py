@@ -19,8 +19,10 @@ from packhorse.units import format_bytes
 if TYPE_CHECKING:
     import asyncio
 
-#: Two parts on their way keep the link busy while the next one is gathered; each costs 8 MiB.
-PARTS_IN_FLIGHT = 2
+#: Parts on their way while the next one is gathered; each costs 5 MiB. With three of 5 MiB a 100 MB capture is up in
+#: 0.60 s over ``same-region`` (85 MB/s a connection), with two of 8 MiB in 0.70 s, with two of 5 MiB in 0.68 s
+#: (``packhorse study large``).
+PARTS_IN_FLIGHT = 3
 #: S3 user guide, "Multipart upload limits".
 MAX_PARTS = 10_000
 #: How often an abort is tried, and seconds between: parts that stay are paid for, and S3 answers 500 now and then.

@@ -183,7 +183,7 @@ def check_stream(endpoint: Endpoint) -> None:
     Raises:
         StoreError: kind ``config``.
     """
-    check_not_create_only(endpoint, "streams of 8 MiB and more through obstore")
+    check_not_create_only(endpoint, "streams of 5 MiB and more through obstore")
 
 
 def attributes_of(info: ObjectInfo) -> dict[str, str]:
