@@ -161,6 +161,35 @@ def test_what_cannot_be_checked_is_refused_without_its_content(redactor: Redacto
         redactor.entry(cycle)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {f"https://host/?token={SECRET}": 1},
+        {"headers": [{"name": "x", "value": [SECRET]}, {"name": "Authorization", "value": [SECRET]}]},
+        {"headers": [{"name": "x", "value": f"a?token={SECRET}"}]},
+        {"headers": [{"name": "x", "value": 4111111111111111}]},
+        {"cookies": [{"name": "a", "value": "b"}], "_jar": {"password": SECRET}},
+        {"postData": {"mimeType": "", "text": f"token={SECRET}", "params": []}},
+        {"postData": {"mimeType": 1, "text": f"token={SECRET}"}},
+        {"postData": {"text": "x", "name": "token", "value": SECRET}},
+    ],
+)
+@pytest.mark.parametrize("where", ["entry", "request", "response"])
+def test_secrets_in_odd_places_of_an_entry(redactor: Redactor, where: str, more: dict[str, Any]) -> None:
+    entry = blank_entry(1)
+    (entry if where == "entry" else entry[where]).update(more)
+    # A list without a secret name is no secret; the one under Authorization is.
+    text = json.dumps(redactor.entry(entry)).replace(json.dumps({"name": "x", "value": [SECRET]}), "")
+    assert SECRET not in text
+    assert "4111111111111111" not in text
+
+
+def test_what_is_remembered_is_bounded(redactor: Redactor) -> None:
+    redactor.entry({"list": [f"value {number}" for number in range(30_000)] + ["token=abc"]})
+    assert len(redactor._ctx._clean) <= 2 * 5000
+    assert "token=abc" not in redactor._ctx._clean
+
+
 def test_lone_surrogates_are_carried(redactor: Redactor) -> None:
     assert redactor.entry({"a": "\ud800", "password": "\ud801"})["a"] == "\ud800"
 

@@ -17,7 +17,7 @@ from packhorse.captures.redact import check as checking
 from packhorse.captures.redact.rules import builtin_rules
 from packhorse.captures.redact.scan_base import Scan
 from packhorse.captures.redact.scan_plain import make_scan as make_plain
-from packhorse.captures.redact.scanner import Deferred, make_scan
+from packhorse.captures.redact.scanner import Deferred, ScannerName, make_scan
 from packhorse.captures.redact.signals import signals_of
 from packhorse.captures.synth import KINDS, synthesize
 
@@ -88,6 +88,22 @@ def test_the_scanners_agree_on_names_of_a_user(tmp_path: Path) -> None:
     for _ in range(4000):
         text = "".join(rng.choices(pieces, k=rng.randint(1, 30))).encode()
         assert _found(plain, text) == _found(fast, text), text
+
+
+@pytest.mark.parametrize("scanner", ["auto", "plain"])
+def test_a_scan_of_many_texts_misses_none(scanner: ScannerName) -> None:
+    scan, rng = make_scan(_SIGNALS, scanner), random.Random(17)
+    texts = [text for text in _texts() if len(text) < 5000]
+    alone = [bool(scan(text)) for text in texts]
+    clean = [text for text, found in zip(texts, alone, strict=True) if not found]
+    assert 1000 < len(clean) < len(texts) - 1000
+    for start in range(0, len(texts), 20):
+        # Among clean texts, so that what is found is often a name alone, of which the scan tells where it is.
+        batch = [text if rng.random() < 0.1 else rng.choice(clean) for text in texts[start : start + 20]]
+        assert set(scan.suspected(batch)) >= {number for number, text in enumerate(batch) if scan(text)}
+    quiet = [text for text in clean if text.isalnum()]
+    assert len(quiet) > 50
+    assert not scan.suspected(quiet)
 
 
 @pytest.mark.parametrize("scanner", ["auto", "plain"])
@@ -163,6 +179,11 @@ def test_a_first_small_text_does_not_wait_for_the_scanner() -> None:
     assert scan.suspects(b"x") == frozenset()
 
 
+def test_a_scanner_that_is_there_is_used_at_once() -> None:
+    assert make_scan(_SIGNALS)(b"x") == frozenset()
+    assert make_scan(_SIGNALS).suspects(b"x") == frozenset()
+
+
 def test_whoever_has_more_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scanner, "GUESSED_BYTES", 10)
     scan = make_scan(_SIGNALS)
@@ -175,6 +196,7 @@ def test_rules_that_cannot_be_compiled_are_told_to_who_scans(monkeypatch: pytest
         raise ValueError("no such pattern")
 
     monkeypatch.setattr(scanner, "_shared", refuse)
+    monkeypatch.setattr(scanner, "_ready", {})
     scan = make_scan(_SIGNALS)
     assert scan.suspects(b"x") == scan._all  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match="no such pattern"):

@@ -58,6 +58,20 @@ def test_the_callers_object_is_never_changed() -> None:
         assert entry == before, place
 
 
+@pytest.mark.parametrize("scanner", ["auto", "plain"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_entries_at_once_come_out_as_one_by_one(kind: str, scanner: Any) -> None:
+    """What stands beside an entry in a batch changes nothing of it, and entries without secrets stay themselves."""
+    entries = list(synthesize(150, 4, kind).entries)
+    for number, (_, _, entry) in enumerate(checking.planted_entries(150, 6)):
+        entries.insert(number * 5 % len(entries), entry)
+    alone = [Redactor(key=KEY, scanner=scanner).entry(entry) for entry in entries]
+    together = Redactor(key=KEY, scanner=scanner).capture({"log": {"entries": entries}})["log"]["entries"]
+    assert together == alone
+    for entry, one, other in zip(entries, alone, together, strict=True):
+        assert (one is entry) == (other is entry)
+
+
 _PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="%\\0123456789@"), max_size=40)
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | _PLAIN,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from packhorse.captures.redact.marker import Marker
@@ -16,7 +17,7 @@ from packhorse.captures.redact.signals import signals_of
 MAX_NESTED_TEXTS = 12
 #: Words that stand under secret names and are no secrets, such as ``credentials: "include"``.
 HARMLESS_WORDS = frozenset({"", "true", "false", "null", "none", "undefined", "include", "omit", "same-origin", "*"})
-#: Bounds on remembered texts: about 2 MB.
+#: Bounds on remembered texts: twice as many at the most, about 2 MB.
 _REMEMBERED_CHARS, _MAX_REMEMBERED = 200, 5000
 _NOTHING: frozenset[str] = frozenset()
 _PLACES: tuple[Place, ...] = ("anywhere", "header", "query", "form", "cookie")
@@ -56,8 +57,6 @@ class Context:
         self._scan = scan
         #: Short texts without signals, which return in every entry. Texts with secrets are never kept.
         self._clean: set[str] = set()
-        #: Names and values of headers without signals, likewise.
-        self.seen_headers: set[tuple[str, str]] = set()
         self._all_signals = frozenset(signal.name for signal in signals_of(rules))
         self._text = functions.text
         self._walk = functions.walk
@@ -71,20 +70,51 @@ class Context:
             return _NOTHING
         found = self._scan.suspects(text.encode("utf-8", "surrogatepass"))
         if not found and len(text) <= _REMEMBERED_CHARS:
-            if len(self._clean) >= _MAX_REMEMBERED:
-                self._clean = set()
-            self._clean.add(text)
+            self._remember((text,))
         return found
+
+    def _remember(self, texts: Iterable[str]) -> None:
+        if len(self._clean) >= _MAX_REMEMBERED:
+            self._clean = set()
+        short = (text for text in texts if len(text) <= _REMEMBERED_CHARS)
+        self._clean.update(islice(short, _MAX_REMEMBERED))
+
+    def suspected(
+        self, texts: Sequence[bytes], values: Collection[Any] = ()
+    ) -> tuple[Collection[int], Collection[Any]]:
+        """In which of several texts something may be secret: one scan for all of them.
+
+        Args:
+            texts: UTF-8, told apart by their places.
+            values: Hashable ones, told apart by what they are. Those without signals are remembered if they are short.
+
+        Returns:
+            Numbers of texts, and values; or more of either. Values that are no text are always among them.
+        """
+        if self._scan is None:
+            return range(len(texts)), values
+        if not values:
+            return self._scan.suspected(texts), ()
+        fresh = [value for value in values if value not in self._clean]
+        strings = [value for value in fresh if type(value) is str]
+        found = self._scan.suspected([*texts, *(value.encode("utf-8", "surrogatepass") for value in strings)])
+        if not found:
+            self._remember(strings)
+            return found, () if len(strings) == len(fresh) else {value for value in fresh if type(value) is not str}
+        bad = {strings[number - len(texts)] for number in found if number >= len(texts)}
+        self._remember(value for value in strings if value not in bad)
+        return found, bad.union(value for value in fresh if type(value) is not str)
+
+    def look_ahead(self, values: Iterable[Any]) -> None:
+        """Scan the short texts among some values at once, so that :meth:`signals` knows those without any."""
+        if self._scan is not None:
+            short = {value for value in values if type(value) is str and len(value) <= _REMEMBERED_CHARS}
+            if len(short) > 1:
+                self.suspected((), short)
 
     def certain_signals(self, text: str) -> frozenset[str]:
         """As :meth:`signals`, and no more than that. Waits until the scanner is made."""
         return self._all_signals if self._scan is None else self._scan(text.encode("utf-8", "surrogatepass"))
-
-    def remember_headers(self, pairs: Iterable[tuple[Any, Any]]) -> None:
-        """Names and values in which a scan found nothing and whose names are harmless."""
-        if len(self.seen_headers) >= _MAX_REMEMBERED:
-            self.seen_headers = set()
-        self.seen_headers.update(pair for pair in pairs if type(pair[1]) is str and len(pair[1]) <= _REMEMBERED_CHARS)
 
     def spots(self, text: str) -> list[int] | None:
         """Offsets just behind every secret name in a text, in order; None without a scanner: look everywhere."""

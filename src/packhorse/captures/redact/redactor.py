@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -10,7 +11,7 @@ from typing import Any
 
 from packhorse.captures.redact.bodies import redact_base64, redact_bytes
 from packhorse.captures.redact.context import Context, Functions
-from packhorse.captures.redact.har import redact_entry
+from packhorse.captures.redact.har import redact_entries
 from packhorse.captures.redact.marker import Marker
 from packhorse.captures.redact.refusal import inside, refusal
 from packhorse.captures.redact.rules import Rules, builtin_rules
@@ -63,7 +64,7 @@ class Redactor:
         """
         try:
             if type(entry) is dict and not self._ctx.always:
-                return redact_entry(self._ctx, entry)
+                return redact_entries(self._ctx, (entry,))[0]
             new = self._ctx.walk(entry)
             for path in self._ctx.rules.json_path:
                 new = path.apply(new, lambda found: found if found is None else self._marker.mark(found, "json-path"))
@@ -92,7 +93,7 @@ class Redactor:
             except Exception as error:  # noqa: BLE001
                 raise RedactionError(f"checking bytes for secrets failed ({type(error).__name__})") from None
         if isinstance(capture, (list, tuple)):
-            return _kept(capture, list(self._each(capture, ())))
+            return _kept(capture, self._all(capture, ()))
         return self._document(capture)
 
     def _document(self, capture: Any) -> Any:
@@ -102,10 +103,16 @@ class Redactor:
             return self.entry(capture)
         outline = {**capture, HAR_ENTRIES[0]: {**log, HAR_ENTRIES[1]: []}}
         new_outline = self.entry(outline)
-        new_entries = _kept(entries, list(self._each(entries, HAR_ENTRIES)))
+        new_entries = _kept(entries, self._all(entries, HAR_ENTRIES))
         if new_outline is outline and new_entries is entries:
             return capture
         return {**new_outline, HAR_ENTRIES[0]: {**new_outline[HAR_ENTRIES[0]], HAR_ENTRIES[1]: new_entries}}
+
+    def _all(self, entries: Sequence[Any], path: tuple[str, ...]) -> list[Any]:
+        if not self._ctx.always:
+            with suppress(Exception):  # one by one, it is told where it is
+                return redact_entries(self._ctx, entries)
+        return list(self._each(entries, path))
 
     def _each(self, entries: Iterable[Any], path: tuple[str, ...]) -> Iterator[Any]:
         return map(partial(self._at, path), entries, count())  # holds on to no entry, as a generator would

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 
@@ -23,4 +24,8 @@ class Scanner(Scan, Protocol):
 
     def suspects(self, text: bytes) -> frozenset[str]:
         """As the call, without waiting until it is ready: names of more signals than there are, but never of fewer."""
+        ...
+
+    def suspected(self, texts: Sequence[bytes]) -> Collection[int]:
+        """Numbers of the texts in which :meth:`suspects` finds something, or of more than these: one scan for all."""
         ...

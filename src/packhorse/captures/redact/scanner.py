@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import threading
-from functools import lru_cache
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import accumulate
 from typing import Any, ClassVar, Literal
 
 from packhorse.captures.redact.scan_base import Scan, Scanner
-from packhorse.captures.redact.signals import Signal
+from packhorse.captures.redact.signals import NAME, Signal
 from packhorse.errors import UnavailableError
 from packhorse.units import KIB
 
@@ -26,6 +28,8 @@ _MAX_KEPT = 8
 #: capture's texts come up several times on their way, 5 to 9 times its size in all, at about 10 MB/s: this is a capture
 #: of 100 KB and 50 ms, a third of the time that the scanner takes.
 GUESSED_BYTES = 512 * KIB
+#: Signals of which a scan tells where they are.
+_LOCATED = frozenset({NAME})
 _HOMES = {True: "packhorse.captures.redact.scan_hyperscan", False: "packhorse.captures.redact.scan_plain"}
 
 
@@ -65,11 +69,35 @@ class Deferred:
 
     def suspects(self, text: bytes) -> frozenset[str]:
         """As :class:`Scanner`."""
-        if self._scan is None:
-            self._guessed_bytes += len(text)
-            if self._guessed_bytes <= GUESSED_BYTES and self._begin():
-                return self._all
-        return self(text)
+        return self._all if self._guesses(len(text)) else self(text)
+
+    def suspected(self, texts: Sequence[bytes]) -> Collection[int]:
+        """As :class:`Scanner`.
+
+        What follows a text can only make it look more suspicious: no pattern asks that nothing follows, and the line
+        end between two is one of the characters that every pattern accepts before its match and none within it.
+        """
+        if len(texts) < 2:
+            return range(len(texts)) if texts and self.suspects(texts[0]) else ()
+        joined = b"\n".join(texts)
+        if self._guesses(len(joined)):
+            return range(len(texts))
+        spots: list[int] = []
+        names = self(joined, spots)
+        if names <= _LOCATED:
+            ends = list(accumulate(len(text) + 1 for text in texts))
+            return {bisect_right(ends, spot - 1) for spot in spots}
+        # Of other signals, which are rare, a scan does not tell where they are.
+        return {number for number, text in enumerate(texts) if self(text)}
+
+    def _guesses(self, size_bytes: int) -> bool:
+        """Whether so much more may be taken for suspicious while the scanner is made."""
+        if self._scan is None and not self._guessed_bytes:
+            self._scan = _ready.get((self._signals, self._hyperscan))
+        if self._scan is not None:
+            return False
+        self._guessed_bytes += size_bytes
+        return self._guessed_bytes <= GUESSED_BYTES and self._begin()
 
     def _made(self) -> Scan:
         # One thread makes it, the others wait for it rather than make the same.
@@ -97,15 +125,18 @@ class Deferred:
             self._guessed_bytes = GUESSED_BYTES
 
 
-@lru_cache(maxsize=_MAX_KEPT)
+_ready: dict[tuple[tuple[Signal, ...], bool], Scan] = {}
+
+
 def _shared(signals: tuple[Signal, ...], *, hyperscan: bool) -> Scan:
-    if hyperscan:
-        from packhorse.captures.redact import scan_hyperscan
-
-        return scan_hyperscan.make_scan(signals)
-    from packhorse.captures.redact import scan_plain
-
-    return scan_plain.make_scan(signals)
+    """Called by one thread at a time."""
+    key = (signals, hyperscan)
+    if key not in _ready:
+        scan = import_module(_HOMES[hyperscan]).make_scan(signals)
+        if len(_ready) >= _MAX_KEPT:
+            del _ready[next(iter(_ready))]
+        _ready[key] = scan
+    return _ready[key]
 
 
 def _in_child() -> None:

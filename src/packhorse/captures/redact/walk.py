@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 from packhorse.captures.redact import jsontext
@@ -58,17 +59,27 @@ def walk(ctx: Context, value: Any, place: Place, depth: int) -> Any:
 def _walk_list(ctx: Context, values: Any, place: Place, depth: int) -> Any:
     if place == "header" and values and all(isinstance(item, str) for item in values):
         return _flat_pairs(ctx, values, depth)
-    new = [item if _clean(ctx, item, place) else walk(ctx, item, place, depth) for item in values]
+    clean = _clean_objects(ctx, enumerate(values), place)
+    ctx.look_ahead(values)
+    new = [item if index in clean else walk(ctx, item, place, depth) for index, item in enumerate(values)]
     same = all(a is b for a, b in zip(new, values, strict=True))
     return values if same else new
 
 
-def _clean(ctx: Context, value: Any, place: Place) -> bool:
-    """Whether a scan finds nothing in an object: far cheaper than a walk. Every cookie is secret, scanned or not."""
-    if ctx.always or place == "cookie" or not isinstance(value, (dict, list)):
-        return False
-    text = jsontext.scannable(value)
-    return text is not None and not ctx.scan_bytes(text)
+def _clean_objects(ctx: Context, children: Iterable[tuple[Any, Any]], place: Place, *, named: bool = False) -> set[Any]:
+    """Keys or indices of the objects and lists in which a scan finds nothing: far cheaper than a walk.
+
+    Every cookie is secret, scanned or not. With ``named`` the keys are names, which the scan has to see, too.
+    """
+    if ctx.always or place == "cookie":
+        return set()
+    objects = {key: child for key, child in children if isinstance(child, (dict, list))}
+    if not objects:
+        return set()
+    texts = {key: jsontext.scannable({key: child} if named else child) for key, child in objects.items()}
+    plain = {key: text for key, text in texts.items() if text is not None}
+    found, _ = ctx.suspected(list(plain.values()))
+    return {key for number, key in enumerate(plain) if number not in found}
 
 
 def _flat_pairs(ctx: Context, values: Any, depth: int) -> Any:
@@ -95,8 +106,10 @@ def _walk_dict(ctx: Context, value: dict[Any, Any], place: Place, depth: int) ->
         skip: tuple[str, ...] = ("value", "name", "key")
     else:
         skip = _body(ctx, value, changed, depth)
+    clean = _clean_objects(ctx, value.items(), place, named=True)
+    ctx.look_ahead(chain(value, value.values()))
     for key, child in value.items():
-        if key in skip:
+        if key in skip or key in clean:
             continue
         new = walk_child(ctx, key, child, place, depth)
         if new is not child:
@@ -111,8 +124,6 @@ def walk_child(ctx: Context, key: Any, child: Any, place: Place, depth: int) -> 
     """What stands under a key of an object: in a place of its own (``headers``), or under a name."""
     if not isinstance(key, str):
         return walk(ctx, child, place, depth)
-    if isinstance(child, (dict, list)) and _clean(ctx, {key: child}, place):
-        return child
     inner = _PLACES.get(key.lower())
     if inner is not None and isinstance(child, (dict, list, tuple)):
         return walk(ctx, child, inner, depth)
