@@ -29,7 +29,7 @@ from packhorse.study.processes.arms import (
 )
 from packhorse.study.processes.beside import Beside, looping, waking
 from packhorse.study.processes.costs import StartSpec, captures_of, hand_over, held_s, run_start
-from packhorse.study.processes.encoding import Redaction, redactions
+from packhorse.study.processes.encoding import Encoding, Redaction, redactions
 from packhorse.study.processes.figures import summed_up, suspect
 from packhorse.study.processes.worker import Worker, Workers
 
@@ -81,8 +81,7 @@ def run_block(spec: Spec) -> dict[str, list[dict[str, Any]]]:
     rows: dict[str, list[dict[str, Any]]] = {"samples": [], "loop": [], "costs": []}
     cells = [(case, redaction) for case in spec.cases for redaction in spec.redactions]
     with Workers(LANES) as workers:
-        for worker in workers:
-            worker.ready()
+        _made(captures[spec.loop_case][0], workers, spec.redactions)
         for case, redaction in _ordered(cells, spec, "cells"):
             now = scene(captures[case], redaction)
             where = {"case": case_name(*case), "redaction": redaction}
@@ -96,6 +95,14 @@ def run_block(spec: Spec) -> dict[str, list[dict[str, Any]]]:
         for redaction in _ordered(spec.redactions, spec, "loop"):
             rows["loop"] += _beside_a_loop(scene(captures[spec.loop_case], redaction), workers, spec)
     return rows
+
+
+def _made(capture: Any, workers: list[Worker], known: tuple[Redaction, ...]) -> None:
+    """Let everybody make its scanners: while that lasts, small captures are checked by every rule, which is slow."""
+    for redaction in known:
+        Encoding(redaction).body(capture)
+        for worker in workers:
+            worker.body("pickle", redaction, capture)
 
 
 def _beside_a_loop(now: Scene, workers: list[Worker], spec: Spec) -> Iterator[dict[str, Any]]:
