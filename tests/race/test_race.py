@@ -18,6 +18,7 @@ import pytest
 
 from packhorse.cli import run
 from packhorse.errors import CaptureError, RecordError
+from packhorse.lab.targets import start_target
 from packhorse.pipeline import ORIGINAL
 from packhorse.race import inputs, lineup, results
 from packhorse.race.findings import Findings
@@ -271,6 +272,33 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 4096)
     except OSError:  # Linux: the other side has closed it
         return b""
+
+
+def test_a_race_in_a_user_s_bucket_keeps_to_a_prefix_of_its_own_and_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capture = har(tmp_path / "a.har", count=20)
+    prefixes = []
+    with start_target("rclone") as target:
+        endpoint, server = target.endpoint, target.server
+        assert server is not None
+        bucket = server.directory / "objects" / endpoint.bucket
+        (bucket / "of-another").write_text("here before")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", endpoint.access_key or "")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", endpoint.secret_key or "")
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+        for out in (tmp_path / "one", tmp_path / "two"):
+            command = ["race", str(capture), "--target", str(endpoint.url), "--bucket", endpoint.bucket, "-o", str(out)]
+            command += ["--pipeline", "json | zlib:1 | raw | boto3", "--in-flight", "8", "--quick", "--time", "2"]
+            assert run(command) in {0, 3}
+            record = read_record(out)
+            assert record["errors"] == []  # as of PUTs that race for the prefix's folder
+            prefixes.append(record["target"]["key_prefix"])
+            assert f": s3://{endpoint.bucket}/{prefixes[-1]}\n" in capsys.readouterr().out
+        assert {path.name for path in bucket.iterdir()} == {"of-another", *(prefix.rstrip("/") for prefix in prefixes)}
+        assert all(list((bucket / prefix).iterdir()) for prefix in prefixes)
+    assert len(set(prefixes)) == 2
 
 
 def test_a_folder_made_for_a_target_that_cannot_be_used_goes_again(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,16 +13,16 @@ from packhorse.errors import InputError, StoreError, StoreErrorKind
 from packhorse.pipeline import ORIGINAL, Pipeline
 from packhorse.race import lineup
 from packhorse.race.clock import Cost, suspicions
-from packhorse.race.driver import SyncDriver, Uploads, with_pool
+from packhorse.race.driver import SyncDriver, Uploads, new_key_prefix, with_pool
 from packhorse.race.inputs import Inputs
 from packhorse.race.options import Objective, RaceOptions
-from packhorse.race.sampling import Sampler, TooSlowError, Work, nearest_rank, rounds_for
+from packhorse.race.sampling import Sampler, TooSlowError, Work, nearest_rank, prepare, rounds_for
 from packhorse.race.score import PutPrice, fit_price, predicted_cost
 from packhorse.race.spec import Arm, BlockSpec, Kind, Mode, Sample
 from packhorse.race.survivors import best_level, undominated
 from packhorse.stages.base import Stage
 from packhorse.stages.registry import candidates
-from packhorse.stores.base import ObjectInfo, PutResult
+from packhorse.stores.base import ObjectInfo, PutResult, Store
 
 SPEC = BlockSpec(Mode.SAMPLE, (), "folder", ("a",), min_sample_s=0.05, max_sample_s=0.5)
 
@@ -173,3 +175,48 @@ def test_a_given_pipeline_needs_a_store() -> None:
         lineup.explicit_arms(RaceOptions(pipelines=("json | none | raw",)))
     with pytest.raises(InputError, match="no server"):
         lineup.explicit_arms(RaceOptions(pipelines=("common",), target="memory"))
+
+
+class Noting:
+    """A store that puts nowhere and notes the keys."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+
+    def put(self, key: str, body: bytes, _info: ObjectInfo) -> PutResult:
+        self.keys.append(key)
+        return PutResult("tag", len(body))
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_first_put_under_a_race_s_prefix_is_made_alone_and_before_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = Noting()
+    monkeypatch.setattr(
+        "packhorse.race.sampling.make_driver",
+        lambda _pipeline, _endpoint, encode, prefix: SyncDriver(cast("Store", store), encode, prefix),
+    )
+    spec = replace(SPEC, key_prefix="race-1/")
+    ceiling = Arm("a", Kind.CEILING, "json | none | raw | memory", in_flight=8, body_bytes=10)
+    work = prepare(ceiling, spec, Inputs([{}], [b"{}"]))
+    assert len(store.keys) == 1
+    work.run(1)
+    work.close()
+    assert len(store.keys) == 65
+    upload = prepare(replace(ceiling, kind=Kind.UPLOAD), spec, Inputs([{}], [b"{}"]))
+    assert len(store.keys) == 65  # the ceiling came first: the clients under test are left as they are
+    upload.run(1)
+    upload.close()
+    assert len(store.keys) == 66
+    assert {key.rpartition("/")[0] for key in store.keys} == {"race-1"}
+    prepare(ceiling, SPEC, Inputs([{}], [b"{}"])).close()
+    assert len(store.keys) == 66  # a local server's bucket: its objects are in no folder
+
+
+def test_no_two_races_share_a_prefix() -> None:
+    prefixes = {new_key_prefix() for _ in range(100)}
+    assert len(prefixes) == 100
+    assert all(re.fullmatch(r"packhorse-race-\d{8}T\d{6}Z-[0-9a-f]{6}/", prefix) for prefix in prefixes)

@@ -87,6 +87,8 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
         record = run_race(options, RichProgress(lasting_console(stderr=True)))
     show(record, Console())
     click.echo(f"\nrecord and report: {output}/")
+    if prefix := record["target"].get("key_prefix"):
+        click.echo(f"its objects, which nobody needs any more: s3://{options.bucket}/{prefix}")
     ended = status(record)
     if ended in {0, EXIT_UNRESOLVED}:
         click.echo(f"publish the winner: packhorse publish {output}")

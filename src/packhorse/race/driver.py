@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from packhorse.pipeline import Pipeline
@@ -66,6 +68,11 @@ def with_pool(pipeline: Pipeline, in_flight: int) -> Pipeline:
     if "pool" not in defaults or "pool" in dict(store.given) or int(defaults["pool"]) >= in_flight:
         return pipeline
     return replace(pipeline, store=replace(store, given=(*store.given, ("pool", in_flight))))
+
+
+def new_key_prefix() -> str:
+    """What all keys of one race in a user's bucket begin with, up to a slash: the race's start (UTC), and chance."""
+    return f"packhorse-race-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}/"
 
 
 def encoders(pipeline: Pipeline, count: int) -> list[Encode]:

@@ -108,7 +108,7 @@ class Elimination:
 
 @dataclass(slots=True)
 class Bench:
-    """Where phases run: the captures' folder, the target, the seed, and who is told about progress."""
+    """Where phases run: the captures' folder, the target and its keys, the seed, and who is told about progress."""
 
     folder: str
     captures: list[CaptureFile]
@@ -116,6 +116,7 @@ class Bench:
     seed: int
     min_sample_s: float
     max_sample_s: float
+    key_prefix: str
     observer: Observer
     clock: Callable[[], float] = time.monotonic
     done: dict[str, PhaseData] = field(default_factory=dict)
@@ -130,6 +131,7 @@ class Bench:
             min_sample_s=self.min_sample_s,
             max_sample_s=self.max_sample_s,
             endpoint=self.endpoint,
+            key_prefix=self.key_prefix,
         )
 
     def on(self, captures: list[CaptureFile]) -> Bench:

@@ -15,6 +15,7 @@ from packhorse.lab.folder import work_folder
 from packhorse.lab.link.model import LOOPBACK
 from packhorse.pipeline import Pipeline
 from packhorse.race import inputs, lineup
+from packhorse.race.driver import new_key_prefix
 from packhorse.race.findings import Findings
 from packhorse.race.one_at_a_time import one_at_a_time
 from packhorse.race.options import Objective, RaceOptions, Require
@@ -23,7 +24,7 @@ from packhorse.race.plan import Deadlines, able_to_decide, best_of
 from packhorse.race.progress import Observer, Silent
 from packhorse.race.record import Record, write_record
 from packhorse.race.score import fit_price, own_cost, predicted_cost, upload_cost
-from packhorse.race.spec import Arm, Kind, Mode
+from packhorse.race.spec import KEY_PREFIX, Arm, Kind, Mode
 from packhorse.race.survivors import alone, best_clients, for_goal, for_threads, undominated
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Race:
         self._share = 0.0
         self._running: RunningLink | None = None
         self._cores = os.cpu_count() or 1
+        self._key_prefix = KEY_PREFIX
 
     def run(self) -> None:
         """All phases in order. Interrupts and input errors pass through; findings keep what was measured."""
@@ -130,13 +132,15 @@ class Race:
             found.captures = inputs.synthetic(folder, options.seed)
             found.held_out = inputs.synthetic(folder, options.seed + inputs.HELD_OUT_SEED_OFFSET, prefix="held-out-")
             found.held_out_note = "synthetic captures of another seed"
+        endpoint = self._target()
         return Bench(
             folder=str(folder),
             captures=found.captures,
-            endpoint=self._target(),
+            endpoint=endpoint,
             seed=options.seed,
             min_sample_s=self._effort.min_sample_s,
             max_sample_s=self._effort.max_sample_s,
+            key_prefix=self._key_prefix,
             observer=self._observer,
             done=found.phases,
         )
@@ -156,7 +160,10 @@ class Race:
             start_target(self._options.target, bucket=self._options.bucket, link=simulated)
         )
         self._running = target.link
-        self._found.target = {"name": target.name, "version": getattr(target, "version", None)}
+        self._found.target = {"name": target.name, "version": target.version}
+        if target.server is None:
+            # A user's bucket. A local one goes with the race; a folder in it would cost rclone 4 % of a PUT of 1 KiB.
+            self._key_prefix = self._found.target["key_prefix"] = new_key_prefix()
         return asdict(target.endpoint)
 
     def _ceiling(self) -> None:

@@ -15,7 +15,7 @@ from packhorse.errors import PackhorseError
 from packhorse.pipeline import Pipeline
 from packhorse.race.child import SILENCE_LIMIT_S
 from packhorse.race.clock import GcWatch, Meter, suspicions
-from packhorse.race.driver import Uploads, encoders, make_driver, with_pool
+from packhorse.race.driver import Driver, Uploads, encoders, make_driver, with_pool
 from packhorse.race.inputs import Inputs
 from packhorse.race.spec import Arm, BlockSpec, Kind, Sample
 from packhorse.stages.base import DEFAULT_CHUNK_BYTES
@@ -71,16 +71,29 @@ def _repeat(step: Callable[[Any], int], items: Sequence[Any]) -> Work:
 def _upload(arm: Arm, spec: BlockSpec, inputs: Inputs) -> Work:
     pipeline = with_pool(Pipeline.parse(arm.pipeline), arm.in_flight)
     endpoint = Endpoint(**(spec.endpoint or {"bucket": "none"}))
-    # No folders in keys: servers that keep objects as files answer 500 when many first PUTs make one folder at once.
-    prefix = f"{spec.key_prefix}-{zlib.crc32(arm.name.encode()):08x}"
+    prefix = f"{spec.key_prefix}{zlib.crc32(arm.name.encode()):08x}"
     if arm.kind is Kind.CEILING:
         body = os.urandom(arm.body_bytes)
         driver = make_driver(pipeline, endpoint, [lambda _: body] * arm.in_flight, prefix)
         items: Sequence[Any] = [None] * CEILING_UPLOADS
+        if "/" in spec.key_prefix:
+            _put_one_alone(driver)
     else:
         driver = make_driver(pipeline, endpoint, encoders(pipeline, arm.in_flight), prefix)
         items = inputs.captures
     return Work(lambda rounds: driver.run(items, rounds), driver.close, len(items))
+
+
+def _put_one_alone(driver: Driver) -> None:
+    """Make the race's folder: servers that keep objects as files answer 500 when many first PUTs make one at once.
+
+    The ceiling is what a race measures first, so that no other sample's clients have to.
+    """
+    try:
+        driver.run([None], 1)
+    except BaseException:
+        driver.close()
+        raise
 
 
 def _forward(transform: Any) -> Callable[[Any], int]:

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
+#: How keys begin in a bucket that is the race's alone.
+KEY_PREFIX = "packhorse-race-"
+
 
 class Kind(StrEnum):
     """What an arm's sample does."""
@@ -75,7 +78,7 @@ class BlockSpec:
     min_sample_s: float = 0.05
     max_sample_s: float = 1.0
     endpoint: dict[str, Any] | None = None
-    key_prefix: str = "packhorse-race"
+    key_prefix: str = KEY_PREFIX
     check_limit_s: float = 5.0
 
     def to_json(self) -> str:
