@@ -7,7 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from packhorse.uploader.checks import check_deadline
+from packhorse.uploader.checks import check_deadline, check_wait
 from packhorse.uploader.face import Face
 from packhorse.uploader.telemetry import watch_loop
 from packhorse.uploader.ticket import Receipt, Ticket
@@ -27,6 +27,7 @@ class AsyncUploader(Face):
 
     async def submit(self, capture: Any, *, key: str | None = None, timeout_s: float | None = None) -> Ticket:
         """As ``Uploader.submit``, without holding the loop. A cancelled wait drops the capture, counted."""
+        check_wait("timeout_s", timeout_s)
         engine = self._engine
         loop, turn = asyncio.get_running_loop(), asyncio.Event()
         if engine.options.telemetry:

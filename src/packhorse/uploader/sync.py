@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
-from packhorse.uploader.checks import check_deadline
+from packhorse.uploader.checks import check_deadline, check_wait
 from packhorse.uploader.face import Face
 from packhorse.uploader.ticket import Receipt, Ticket
 
@@ -34,8 +34,9 @@ class Uploader(Face):
         Raises:
             QueueFull: No room within ``timeout_s``; the capture is counted as dropped.
             UploaderClosed: After :meth:`close`.
-            InputError: The key cannot be carried by S3.
+            InputError: The key cannot be carried by S3, or ``timeout_s`` is no finite number from 0 on.
         """
+        check_wait("timeout_s", timeout_s)
         return self._engine.submit(capture, key, wait_s=timeout_s)
 
     def submit_nowait(self, capture: Any, *, key: str | None = None) -> Ticket:
@@ -61,7 +62,7 @@ class Uploader(Face):
         """Take no more captures, drain for at most ``deadline_s`` (default: the option), then stop. Idempotent.
 
         What cannot be uploaded in time is spooled; without a spool it is dropped and counted. Raises InputError when
-        ``deadline_s`` is not a finite number.
+        ``deadline_s`` is not a finite number from 0 on.
         """
         deadline = self._engine.options.close_deadline_s if deadline_s is None else deadline_s
         check_deadline(deadline)
