@@ -85,7 +85,7 @@ def test_an_iterator_that_fails_says_at_which_entry() -> None:
             ticket = up.submit(entries())
             with pytest.raises(UploadFailed):
                 ticket.result(60)
-            assert ticket.reason == "capture: capture, $.log.entries[1]: OSError was raised while it was being read"
+            assert ticket.reason == "capture: $.log.entries[1]: OSError was raised while it was being read"
 
 
 @pytest.mark.parametrize(

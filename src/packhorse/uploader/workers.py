@@ -227,8 +227,10 @@ def why(error: BaseException) -> tuple[str, str]:
     if isinstance(error, StoreError):
         return f"store: {error.kind.value}", str(error)
     if isinstance(error, CaptureError):
-        where = f"{error.source}, {error.position}" if error.position else error.source
-        return "capture", f"{where}: {error.reason}"
+        # An object has no name but "capture", which the class of reason says already.
+        named = [error.source] if error.source != "capture" else []
+        where = ", ".join(named + ([error.position] if error.position else []))
+        return "capture", f"{where}: {error.reason}" if where else error.reason
     if isinstance(error, PackhorseError):
         return type(error).__name__, str(error)
     return f"unexpected {type(error).__name__}", ""
