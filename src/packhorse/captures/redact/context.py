@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Set
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -79,9 +79,7 @@ class Context:
         short = (text for text in texts if len(text) <= _REMEMBERED_CHARS)
         self._clean.update(islice(short, _MAX_REMEMBERED))
 
-    def suspected(
-        self, texts: Sequence[bytes], values: Collection[Any] = ()
-    ) -> tuple[Collection[int], Collection[Any]]:
+    def suspected(self, texts: list[bytes], values: Set[Any] = _NOTHING) -> tuple[Collection[int], Collection[Any]]:
         """In which of several texts something may be secret: one scan for all of them.
 
         Args:
@@ -93,11 +91,11 @@ class Context:
         """
         if self._scan is None:
             return range(len(texts)), values
-        if not values:
+        fresh = values - self._clean
+        if not fresh:
             return self._scan.suspected(texts), ()
-        fresh = [value for value in values if value not in self._clean]
         strings = [value for value in fresh if type(value) is str]
-        found = self._scan.suspected([*texts, *(value.encode("utf-8", "surrogatepass") for value in strings)])
+        found = self._scan.suspected(texts + [value.encode("utf-8", "surrogatepass") for value in strings])
         if not found:
             self._remember(strings)
             return found, () if len(strings) == len(fresh) else {value for value in fresh if type(value) is not str}
@@ -110,7 +108,7 @@ class Context:
         if self._scan is not None:
             short = {value for value in values if type(value) is str and len(value) <= _REMEMBERED_CHARS}
             if len(short) > 1:
-                self.suspected((), short)
+                self.suspected([], short)
 
     def certain_signals(self, text: str) -> frozenset[str]:
         """As :meth:`signals`, and no more than that. Waits until the scanner is made."""

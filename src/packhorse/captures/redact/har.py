@@ -6,7 +6,7 @@ are taken in batches because a call of a scanner costs as much as a scan of seve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from packhorse.captures.redact import jsontext
@@ -39,7 +39,7 @@ def redact_entries(ctx: Context, entries: Iterable[Any]) -> list[Any]:
 class _Batch:
     """Entries whose headers and cookies have been looked at, and the texts in them that wait for a scan."""
 
-    __slots__ = ("_bodies", "_ctx", "_rests", "_texts", "_values", "entries", "size_bytes")
+    __slots__ = ("_bodies", "_ctx", "_outlines", "_places", "_rests", "_unread", "_values", "entries", "size_bytes")
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
@@ -47,9 +47,12 @@ class _Batch:
         self.size_bytes = 0
         #: What the scan has to see of each entry; None for an element that is no HAR entry.
         self._rests: list[tuple[Rest, Rest] | None] = []
-        #: Each entry's outline; None when only the careful way can look at it.
-        self._texts: list[bytes | None] = []
-        self._bodies: list[tuple[int, tuple[str, str], bytes]] = []
+        #: Each entry's outline, and the numbers of those that only the careful way can look at.
+        self._outlines: list[bytes] = []
+        self._unread: set[int] = set()
+        #: Bodies, and each one's entry and place in it.
+        self._bodies: list[bytes] = []
+        self._places: list[tuple[int, tuple[str, str]]] = []
         self._values: set[Any] = set()
 
     def add(self, entry: Any) -> None:
@@ -70,11 +73,13 @@ class _Batch:
 
     def _wait(self, entry: Any, rests: tuple[Rest, Rest] | None, outline: Any) -> None:
         text = jsontext.scannable(outline) if type(entry) is dict else None
+        if text is None:
+            self._unread.add(len(self.entries))
+            text = b""
         self.entries.append(entry)
         self._rests.append(rests)
-        self._texts.append(text)
-        if text is not None:
-            self.size_bytes += len(text)
+        self._outlines.append(text)
+        self.size_bytes += len(text)
 
     def _side(self, side: dict[Any, Any]) -> tuple[dict[Any, Any], Rest]:
         """A request or response with headers and cookies redacted, and what of it has yet to be scanned."""
@@ -108,27 +113,30 @@ class _Batch:
             new = self._ctx.text(text, mime.lower())
         elif text:
             body = text.encode("utf-8", "surrogatepass")
-            self._bodies.append((len(self.entries), where, body))
+            self._bodies.append(body)
+            self._places.append((len(self.entries), where))
             self.size_bytes += len(body)
         return side if new is text else {**side, where[1]: {**holder, "text": new}}
 
     def redacted(self) -> list[Any]:
         """The entries, once everything in them has been scanned."""
-        outlines = [b"" if text is None else text for text in self._texts]
-        found, bad_values = self._ctx.suspected([*outlines, *(body for _, _, body in self._bodies)], self._values)
-        suspected = set(found)
-        for number, (index, where, _) in enumerate(self._bodies, len(outlines)):
+        found, bad_values = self._ctx.suspected(self._outlines + self._bodies, self._values)
+        if found or bad_values or self._unread:
+            self._decide(self._unread.union(found), bad_values)
+        return self.entries
+
+    def _decide(self, suspected: set[int], bad_values: Collection[Any]) -> None:
+        for number, (index, where) in enumerate(self._places, len(self._outlines)):
             if number in suspected:
                 self.entries[index] = _with_body(self._ctx, self.entries[index], where)
         for index, rests in enumerate(self._rests):
-            bad = index in suspected or self._texts[index] is None
+            bad = index in suspected
             if bad_values and rests is not None:
                 bad = self._with_headers(index, rests, bad_values) or bad
             if bad:
                 self.entries[index] = redact_suspect(self._ctx, self.entries[index], rests)
-        return self.entries
 
-    def _with_headers(self, index: int, rests: tuple[Rest, Rest], bad: Any) -> bool:
+    def _with_headers(self, index: int, rests: tuple[Rest, Rest], bad: Collection[Any]) -> bool:
         """Whether suspicious values stand in an entry's headers, which are then a part to be looked at."""
         entry, any_bad = self.entries[index], False
         for side, rest in zip(("request", "response"), rests, strict=True):
