@@ -46,7 +46,7 @@ def endpoint() -> Iterator[Endpoint]:
 
 
 def test_every_row_of_small_captures_runs(endpoint: Endpoint) -> None:
-    samples = throughput.run_small_block(Spec(endpoint, SMALL_ARMS, 20_000, "browser", 1, 4, 0.01))
+    samples = throughput.run_arms(Spec(endpoint, SMALL_ARMS, 20_000, "browser", 1, 4, 0.01))
     assert [sample.arm for sample in samples] == list(SMALL_ARMS)
     assert all(sample.captures >= 8 for sample in samples)
     assert PUT_ALONE in SMALL_ARMS

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -38,6 +38,8 @@ from packhorse.wire import describe
 KINDS = ("browser", "headers", "api")
 CAPTURE_BYTES = 1_000_000
 IN_FLIGHT = 8
+#: With as many as the profile's own limit, fewer arms.
+MANY_IN_FLIGHT = 64
 HAND_WRITTEN = "same parts, hand-written"
 #: With the uploader's SHA-256 of the plain capture as one of the parts: on a machine whose cores are busy no other code
 #: can have that for nothing, either.
@@ -51,6 +53,7 @@ ARMS = (
     "common",
     "original",
 )
+MANY_ARMS = ("uploader", HAND_HASHED, "common", "original")
 SMALL_BYTES = 20_000
 SMALL_IN_FLIGHT = 16
 PUT_ALONE = "PUT alone, encoded beforehand"
@@ -93,7 +96,7 @@ class Sample:
         return self.captures / self.wall_s
 
 
-def run_small_block(spec: Spec) -> list[Sample]:
+def run_arms(spec: Spec) -> list[Sample]:
     """Run every arm once."""
     return _samples(spec, materialized(sized(spec.capture_bytes, spec.seed, spec.kind)))
 
@@ -229,6 +232,8 @@ def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[
     blocks = 2 if quick else 4
     sample_s = 0.7 if quick else 1.5
     kinds: dict[str, dict[str, Any]] = {}
+    many: dict[str, dict[str, Any]] = {}
+    steps = 2 * len(KINDS) + 2
     with start_target("rclone") as target:
         for index, kind in enumerate(KINDS):
             samples: list[list[Sample]] = []
@@ -239,15 +244,24 @@ def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[
                 )
                 samples.append(measured)
                 alone.append(cpu_s)
-                progress((index + (number + 1) / blocks) / (len(KINDS) + 2))
+                progress((index + (number + 1) / blocks) / steps)
             kinds[kind] = _figures(samples, alone)
+        for index, kind in enumerate(KINDS):
+            many[kind] = _many(Spec(target.endpoint, (), CAPTURE_BYTES, kind, seed, MANY_IN_FLIGHT, sample_s), blocks)
+            progress((len(KINDS) + index + 1) / steps)
         small = _small(target.endpoint, blocks, seed, sample_s)
-        progress((len(KINDS) + 1) / (len(KINDS) + 2))
+        progress((steps - 1) / steps)
         submit = _submit(target.endpoint, 2 * blocks, seed)
     settings = {"capture_bytes": CAPTURE_BYTES, "in_flight": IN_FLIGHT, "seed": seed, "blocks": blocks}
     return {
-        "settings": {**settings, "cores": os.cpu_count(), "target": "rclone", "pipeline": str(load_profile().pipeline)},
+        "settings": {
+            **settings,
+            "cores": os.cpu_count(),
+            "target": target.version,
+            "pipeline": str(load_profile().pipeline),
+        },
         "kinds": kinds,
+        "many_in_flight": many,
         "small_captures": small,
         "submit_nowait": submit,
     }
@@ -256,7 +270,7 @@ def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[
 def _small(endpoint: Endpoint, blocks: int, seed: int, sample_s: float) -> dict[str, Any]:
     """Rates of small captures. ``put_alone`` is the most that client and server reach on these cores together."""
     measured = [
-        fresh(run_small_block, Spec(endpoint, order, SMALL_BYTES, KINDS[0], seed, SMALL_IN_FLIGHT, sample_s))
+        fresh(run_arms, Spec(endpoint, order, SMALL_BYTES, KINDS[0], seed, SMALL_IN_FLIGHT, sample_s))
         for order in orders(SMALL_ARMS, blocks, seed)
     ]
     rates = {arm: [s.captures_per_s for block in measured for s in block if s.arm == arm] for arm in SMALL_ARMS}
@@ -267,12 +281,30 @@ def _small(endpoint: Endpoint, blocks: int, seed: int, sample_s: float) -> dict[
         "uploader_over_hand_written": median_ratio(rates["uploader"], rates[HAND_WRITTEN]),
         "uploader_over_hand_written_hashed": median_ratio(rates["uploader"], rates[HAND_HASHED]),
         "uploader_over_put_alone": median_ratio(rates["uploader"], rates[PUT_ALONE]),
-        "samples": [
-            {"block": n, "arm": s.arm, "captures": s.captures, "wall_s": s.wall_s, "cpu_s": s.cpu_s}
-            for n, block in enumerate(measured)
-            for s in block
-        ],
+        "samples": _raw(measured),
     }
+
+
+def _many(spec: Spec, blocks: int) -> dict[str, Any]:
+    """Ratios with many captures in flight."""
+    measured = [fresh(run_arms, replace(spec, order=order)) for order in orders(MANY_ARMS, blocks, spec.seed)]
+    rates = {arm: [s.captures_per_s for block in measured for s in block if s.arm == arm] for arm in MANY_ARMS}
+    return {
+        "in_flight": spec.in_flight,
+        "captures_per_s": {arm: statistics.median(rates[arm]) for arm in MANY_ARMS},
+        "uploader_over_original": median_ratio(rates["uploader"], rates["original"]),
+        "uploader_over_common": median_ratio(rates["uploader"], rates["common"]),
+        "uploader_over_hand_written_hashed": median_ratio(rates["uploader"], rates[HAND_HASHED]),
+        "samples": _raw(measured),
+    }
+
+
+def _raw(measured: list[list[Sample]]) -> list[dict[str, Any]]:
+    return [
+        {"block": n, "arm": s.arm, "captures": s.captures, "wall_s": s.wall_s, "cpu_s": s.cpu_s}
+        for n, block in enumerate(measured)
+        for s in block
+    ]
 
 
 def _submit(endpoint: Endpoint, blocks: int, seed: int) -> dict[str, Any]:
@@ -305,9 +337,5 @@ def _figures(blocks: list[list[Sample]], alone: list[dict[str, float]]) -> dict[
         "uploader_cpu_over_parts": median_ratio([block["uploader"] for block in alone], sums),
         "uploader_cpu_over_hashed_parts": median_ratio([block["uploader"] for block in alone], hashed),
         "uploader_cpu_over_parts_in_flight": median_ratio(cpu_s["uploader"], sums),
-        "samples": [
-            {"block": n, "arm": s.arm, "captures": s.captures, "wall_s": s.wall_s, "cpu_s": s.cpu_s}
-            for n, block in enumerate(blocks)
-            for s in block
-        ],
+        "samples": _raw(blocks),
     }
