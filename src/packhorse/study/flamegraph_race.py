@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from packhorse.errors import InputError
+from packhorse.lab.folder import work_folder
 from packhorse.lab.targets import start_target
 from packhorse.pipeline import Pipeline
 from packhorse.race import inputs
@@ -42,10 +42,9 @@ def draw(options: RaceOptions, text: str, *, memory: bool) -> tuple[Path, float]
     if pipeline.unavailable is not None:
         raise InputError(f"{text!r} cannot be used here: {pipeline.unavailable}")
     with (
-        tempfile.TemporaryDirectory(prefix="packhorse-") as name,
+        work_folder("flamegraph") as folder,
         start_target(options.target, bucket=options.bucket) as target,
     ):
-        folder = Path(name)
         given = options.captures
         files = inputs.given(folder, given) if given else inputs.synthetic(folder, options.seed)
         spec = {
