@@ -87,7 +87,7 @@ def test_an_entry_of_which_nothing_more_is_known_is_told(monkeypatch: pytest.Mon
     def broken(*_: Any) -> Any:
         raise KeyError(SECRET)
 
-    monkeypatch.setattr("packhorse.captures.redact.redactor.redact_entry", broken)
+    monkeypatch.setattr("packhorse.captures.redact.redactor.redact_entries", broken)
     with pytest.raises(RedactionError) as caught:
         redact(EntryStream({}, (), iter([])))
     assert (caught.value.position, SECRET in str(caught.value)) == (None, False)
