@@ -46,7 +46,7 @@ def table(rounds: int = 2, puts: int = PUTS) -> str:
 
 
 def _measure(changes: Mapping[str, str], puts: int) -> tuple[float, float, float, float]:
-    settings = targets.rclone_settings() | changes
+    settings = {**targets.rclone_settings(), **changes}
     with (
         mock.patch.object(targets, "rclone_settings", return_value=settings),
         targets.start_target("rclone") as target,

@@ -27,8 +27,8 @@ def is_count(value: Any) -> bool:
 
 def _is_seconds(value: Any) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    # NaN is not below anything. No lock can wait for longer, and no clock can be added to what is infinite.
-    return number and value <= threading.TIMEOUT_MAX
+    # NaN is nowhere between. No lock can wait for longer, and no clock can be added to what is infinite.
+    return number and -threading.TIMEOUT_MAX <= value <= threading.TIMEOUT_MAX
 
 
 #: By declared type, without ``None``. Every ``float`` is one of seconds, and every number is above 0.
@@ -74,17 +74,17 @@ def check(name: str, value: Any, declared: str, kinds: Mapping[str, Kind] = KIND
 
 
 def check_wait(name: str, seconds: Any) -> None:
-    """Check how long something may take at the most: None waits as long as it takes, 0 does not wait.
+    """Check how long something may take at the most: None waits as long as it takes, 0 and less do not wait.
+
+    Below 0 is what is left of a deadline that has passed, and no mistake.
 
     Raises:
-        InputError: Not a finite number of seconds from 0 on.
+        InputError: Not a finite number of seconds.
     """
     if seconds is None:
         return
     if not _is_seconds(seconds):
         raise InputError(f"{name} is {shown(seconds)}; give a finite number of seconds or None")
-    if seconds < 0:
-        raise InputError(f"{name} is {seconds}; it must not be below 0")
 
 
 def shown(value: Any) -> str:

@@ -20,7 +20,8 @@ from packhorse.race.machine import describe
 
 #: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
 STUDIES = (
-    "throughput", "streaming", "startup", "parallelism", "regimes", "node", "load", "pools", "faults", "processes", "large",
+    "throughput", "streaming", "startup", "parallelism", "regimes", "node", "load", "pools", "faults", "processes",
+    "large",
 )  # fmt: skip
 SCHEMA_VERSION = 1
 #: Of what is written beside a record, by the record's own name.

@@ -49,10 +49,10 @@ def check(name: str, value: Any, declared: str) -> None:
 
 
 def check_deadline(deadline_s: Any) -> None:
-    """Check how long a close may take; 0 ends at once.
+    """Check how long a close may take; 0 and less end at once.
 
     Raises:
-        InputError: Not a finite number of seconds from 0 on.
+        InputError: Not a finite number of seconds.
     """
     if deadline_s is None:
         raise InputError("deadline_s is None; give a finite number of seconds")

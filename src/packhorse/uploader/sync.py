@@ -34,7 +34,7 @@ class Uploader(Face):
         Raises:
             QueueFull: No room within ``timeout_s``; the capture is counted as dropped.
             UploaderClosed: After :meth:`close`.
-            InputError: The key cannot be carried by S3, or ``timeout_s`` is no finite number from 0 on.
+            InputError: The key cannot be carried by S3, or ``timeout_s`` is no finite number.
         """
         check_wait("timeout_s", timeout_s)
         return self._engine.submit(capture, key, wait_s=timeout_s)
@@ -62,7 +62,7 @@ class Uploader(Face):
         """Take no more captures, drain for at most ``deadline_s`` (default: the option), then stop. Idempotent.
 
         What cannot be uploaded in time is spooled; without a spool it is dropped and counted. Raises InputError when
-        ``deadline_s`` is not a finite number from 0 on.
+        ``deadline_s`` is not a finite number.
         """
         deadline = self._engine.options.close_deadline_s if deadline_s is None else deadline_s
         check_deadline(deadline)

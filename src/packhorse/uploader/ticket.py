@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from packhorse.checks import check_wait
 from packhorse.errors import UploadFailed
 
 logger = logging.getLogger("packhorse")
@@ -96,7 +97,9 @@ class Ticket:
         Raises:
             TimeoutError: No final fate within ``timeout_s``; the upload goes on.
             UploadFailed: The capture was dropped or failed; ``fate`` and ``reason`` say why.
+            InputError: ``timeout_s`` is no finite number.
         """
+        check_wait("timeout_s", timeout_s)
         if not self._published and not self._wait(timeout_s):
             raise TimeoutError(f"{self.key!a} has no final fate after {timeout_s} s; the upload goes on")
         return self._outcome()
