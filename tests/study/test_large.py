@@ -48,6 +48,28 @@ def test_a_loop_that_is_held_is_seen() -> None:
     assert watch.ticks > watch.late_ticks
 
 
+def test_the_report_says_what_the_record_holds() -> None:
+    loop = large._loop_figures([Watch("here", 1.0, 500, 1, 0.006, 0.001)])
+    rows = [Timed(arm, 1.5, 42_000_000) for arm in large_iterator.ARMS]
+    told = large.markdown(
+        {
+            "command": ["packhorse", "study", "large"],
+            "settings": {
+                "pipeline": "json | gzip:1 | raw | boto3",
+                "target": "a server",
+                "blocks": 1,
+                "loop_capture_bytes": 57_000_000,
+                "iterator_capture_bytes": 100_000_000,
+            },
+            "event_loop": {"here": loop},
+            "iterator": {"loopback": large_iterator.figures(rows)},
+        }
+    )
+    assert "| here | 1 | 6.00 ms | 6.00 ms | 1.00 ms | 2 |" in told
+    assert "| loopback | redacting | 1.50 s | 1.50 s | 1.50 s | 1.00 (1.00 to 1.00) | 42.0 MB |" in told
+    assert "57.0 MB go up" in told
+
+
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[Endpoint]:
     with start_target("rclone") as target:

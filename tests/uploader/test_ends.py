@@ -90,6 +90,7 @@ def test_many_ends(rounds: int, tmp_path: Path) -> None:
     full = rounds > 2
     others = os.environ.get("PACKHORSE_PYTHONS", "").split(os.pathsep) if full else []
     for python in [sys.executable, *filter(None, others)]:
+        version = subprocess.check_output([python, "-V"], text=True).strip()
         for how in WAYS if full else ("sigterm",):
             late_s = []
             for number in range(rounds):
@@ -100,7 +101,7 @@ def test_many_ends(rounds: int, tmp_path: Path) -> None:
                 shutil.rmtree(folder)
             late_s.sort()
             figures = {"runs": rounds, "median_late_s": late_s[rounds // 2], "worst_late_s": late_s[-1]}
-            note(f"ends: {how}, {Path(python).parent.parent.name}", **figures)
+            note(f"ends: {how}, {version}", **figures)
 
 
 def test_what_the_exit_hook_spools_takes_no_time_beyond_the_wire_s(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,9 @@ from packhorse.lab.targets import start_target
 from packhorse.profiles.loading import load_profile
 from packhorse.study import large_iterator, large_loop
 from packhorse.study.blocks import fresh, orders
+from packhorse.study.large_report import markdown
+
+__all__ = ["markdown", "study"]
 
 LOOP_BYTES = 57_000_000
 ITERATOR_BYTES = 100_000_000

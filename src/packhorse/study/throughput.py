@@ -38,7 +38,7 @@ from packhorse.wire import describe
 KINDS = ("browser", "headers", "api")
 CAPTURE_BYTES = 1_000_000
 IN_FLIGHT = 8
-#: With as many as the profile's own limit, fewer arms.
+#: With as many as the profile's own limit, fewer arms and half as many blocks: the original takes a minute for each.
 MANY_IN_FLIGHT = 64
 HAND_WRITTEN = "same parts, hand-written"
 #: With the uploader's SHA-256 of the plain capture as one of the parts: on a machine whose cores are busy no other code
@@ -125,7 +125,7 @@ def _sample(arm: str, send: Callable[[int], object], spec: Spec) -> Sample:
     cpu, wall = time.process_time(), time.perf_counter()
     while (elapsed := time.perf_counter() - wall) < spec.sample_s:
         rate = captures / elapsed if captures else 0.0
-        batch = max(2 * spec.in_flight, int(rate * spec.sample_s / 2))
+        batch = max(min(2 * spec.in_flight, MANY_IN_FLIGHT), int(rate * spec.sample_s / 2))
         send(batch)
         captures += batch
     return Sample(arm, captures, time.perf_counter() - wall, time.process_time() - cpu)
@@ -247,7 +247,9 @@ def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[
                 progress((index + (number + 1) / blocks) / steps)
             kinds[kind] = _figures(samples, alone)
         for index, kind in enumerate(KINDS):
-            many[kind] = _many(Spec(target.endpoint, (), CAPTURE_BYTES, kind, seed, MANY_IN_FLIGHT, sample_s), blocks)
+            many[kind] = _many(
+                Spec(target.endpoint, (), CAPTURE_BYTES, kind, seed, MANY_IN_FLIGHT, sample_s), blocks // 2
+            )
             progress((len(KINDS) + index + 1) / steps)
         small = _small(target.endpoint, blocks, seed, sample_s)
         progress((steps - 1) / steps)
