@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from packhorse.errors import UploadFailed
 from packhorse.uploader.prepare import estimate_bytes
+from packhorse.uploader.sync import Uploader
+from tests.uploader.fakes import PROFILE, FakeStore, options
 
 HEAVY_BYTES = 5_000_000
 
@@ -30,6 +37,72 @@ def test_captures_with_one_heavy_body_in_the_same_place_count_in_the_sum_as_what
     entries: int, heavy_at: int
 ) -> None:
     capture = har(entries, heavy_at)
-    turns = entries // 48
+    turns = 20 * (entries // 48)
     rest = turns * entries * 3000
-    assert 0.9 * turns * HEAVY_BYTES < sum(estimate_bytes(capture) for _ in range(turns)) < turns * HEAVY_BYTES + rest
+    assert 0.8 * turns * HEAVY_BYTES < _sum(turns, capture) < 1.2 * turns * HEAVY_BYTES + rest
+
+
+def _sum(turns: int, capture: Any) -> int:
+    return sum(estimate_bytes(capture) for _ in range(turns))
+
+
+@pytest.mark.parametrize("heavy_at", range(4))
+def test_captures_of_two_shapes_in_turn_are_looked_at_in_every_place(heavy_at: int) -> None:
+    ours, others = har(200, heavy_at), har(100, 0)
+    total = 0
+    for _ in range(40):
+        total += estimate_bytes(ours)
+        estimate_bytes(others)
+    assert 0.7 * 40 * HEAVY_BYTES < total < 1.3 * 40 * HEAVY_BYTES + 40 * 200 * 3000
+
+
+def test_a_capture_that_fits_is_never_refused_for_what_a_sample_of_it_says() -> None:
+    capture = har(10_000, 777)
+    with Uploader("s3://bucket", profile=PROFILE, options=options(FakeStore())) as up:
+        engine = up._engine
+        weighs = [engine.job(capture, None).held_bytes for _ in range(300)]
+        assert max(estimate_bytes(capture) for _ in range(300)) > engine.ledger.budget_bytes
+        assert max(weighs) < engine.ledger.budget_bytes
+
+
+class Raising(list[Any]):
+    """Of the application's: it says what nobody should read."""
+
+    def __len__(self) -> int:
+        raise ValueError("hunter2")
+
+    def __iter__(self) -> Iterator[Any]:
+        raise ValueError("hunter2")
+
+
+class Empty(dict[str, Any]):
+    """Changed by another thread while it is looked at."""
+
+    def values(self) -> Any:
+        return iter(())
+
+
+@pytest.mark.parametrize("capture", [{"log": {"entries": Raising([1])}}, {"a": Empty(b=1)}, [Raising([1])]])
+def test_what_cannot_be_looked_at_has_a_fate(capture: Any) -> None:
+    with Uploader("s3://bucket", profile=PROFILE, options=options(FakeStore())) as up:
+        ticket = up.submit_nowait(capture)
+        with contextlib.suppress(UploadFailed):
+            ticket.result(30)
+        assert ticket.fate in {"failed", "uploaded"}
+        assert "hunter2" not in ticket.reason
+        assert up.stats().in_flight == 0
+
+
+def test_an_open_file_and_its_lines_are_not_taken_for_entries(tmp_path: Path) -> None:
+    path = tmp_path / "pretty.har"
+    path.write_text(json.dumps(har(2, 5), indent=1))
+    store = FakeStore()
+    with Uploader("s3://bucket", profile=PROFILE, options=options(store)) as up, path.open() as file:
+        tickets = [up.submit(given) for given in (file, iter(path.read_text().splitlines()), iter([{}, None]))]
+        for ticket in tickets:
+            with pytest.raises(UploadFailed):
+                ticket.result(30)
+    assert "give its path" in tickets[0].reason
+    assert "gave no HAR entry (an object) but a str; of a file, give the path" in tickets[1].reason
+    assert "entries[1]" in tickets[2].reason
+    assert store.objects == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -105,6 +106,8 @@ class Admission(Unspooling):
         chosen = new_key(self._prefix, self._suffix) if key is None else checked_key(key)
         ticket = Ticket(chosen, self._url_base)
         held_bytes = estimate_bytes(capture)
+        if held_bytes > self.ledger.budget_bytes:  # not refused for what a sample says alone
+            held_bytes = estimate_bytes(capture, most_entries=sys.maxsize)
         if held_bytes > self.options.stream_above_bytes and held_bytes != STREAM_HELD_BYTES:
             held_bytes += STREAM_HELD_BYTES  # it stays whole while it is streamed
         return Job(ticket, capture, held_bytes + JOB_BYTES, time.monotonic())

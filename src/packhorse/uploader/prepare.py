@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count, islice
 from typing import Any
 
@@ -17,9 +17,11 @@ from packhorse.uploader.forks import first_use
 _MOST_VALUES = 64
 #: Entries of a HAR whose bodies are looked at. The rest of an entry (headers, timings) counts as the median entry of
 #: browser exports without bodies.
-_MOST_ENTRIES = 48
+MOST_ENTRIES = 48
 _ENTRY_OUTLINE_BYTES = 2600
 _turns = count()
+#: Its multiples, modulo 1, spread evenly whichever of them one shape of captures gets (Weyl's sequence).
+_GOLDEN_RATIO = 0.618033988749895
 #: What a streamed capture holds while it is encoded and sent: a few chunks and the parts of its multipart upload.
 STREAM_HELD_BYTES = 24 * MIB
 
@@ -30,22 +32,33 @@ STREAM_HELD_BYTES = 24 * MIB
 JOB_BYTES = 3 * KIB
 
 
-def estimate_bytes(capture: Any) -> int:
+def estimate_bytes(capture: Any, *, most_entries: int = MOST_ENTRIES) -> int:
     """About how many bytes the capture's JSON text has, in microseconds rather than milliseconds.
 
     Bodies of HAR entries are counted, of very many entries a sample that begins elsewhere each time: captures of one
     shape, with their heavy bodies in one place, count in the sum as what they are. Other objects are sampled, so that a
     few heavy values among many can be missed. The account is corrected once the capture is encoded.
     Captures that are read as they are encoded count as the buffers that the reading takes.
+
+    Args:
+        capture: What is submitted. One that cannot be looked at counts nothing: whoever encodes it finds out why.
+        most_entries: Entries of a HAR that are looked at; of up to twice as many all are.
     """
+    try:
+        return _looked_at_bytes(capture, most_entries)
+    except Exception:  # noqa: BLE001  # a type of the application's, or another thread that changes it meanwhile
+        return 0
+
+
+def _looked_at_bytes(capture: Any, most_entries: int) -> int:
     if isinstance(capture, (bytes, bytearray, memoryview)):
         return len(capture)
     if isinstance(capture, (EntryStream, str, os.PathLike, Iterator)):
         return STREAM_HELD_BYTES
     entries = _har_entries(capture)
     if entries:
-        step = max(1, len(entries) // _MOST_ENTRIES)
-        looked_at = entries[next(_turns) % step :: step]
+        step = max(1, len(entries) // most_entries)
+        looked_at = entries[int(next(_turns) * _GOLDEN_RATIO % 1 * step) :: step]
         return int(sum(map(_entry_bytes, looked_at)) * len(entries) / len(looked_at))
     return _estimate(capture)
 
@@ -67,7 +80,7 @@ def _entry_bytes(entry: Any) -> int:
 
 
 def _estimate(value: Any) -> int:
-    """A breadth-first look at a bounded number of values; long lists count as their first values, scaled up."""
+    """A look at a bounded number of values; long lists count as some of their values, scaled up."""
     total, left = 0, _MOST_VALUES
     waiting: list[tuple[Any, float]] = [(value, 1.0)]
     while waiting and left > 0:
@@ -79,7 +92,7 @@ def _estimate(value: Any) -> int:
             step = max(1, len(value) // 16)
             # Of a dict its first values: walking a huge one in steps would take milliseconds.
             sample = list(islice(value.values(), 16)) if isinstance(value, dict) else list(value[::step])
-            scaled = weight * len(value) / len(sample)
+            scaled = weight * len(value) / max(1, len(sample))
             total += int(weight * len(value) * (12 if isinstance(value, dict) else 1))
             waiting.extend((item, scaled) for item in sample)
         else:
@@ -94,7 +107,8 @@ def encodable(capture: Any) -> tuple[Any, Any]:
         capture: A JSON-able object, JSON text as bytes, a path, an ``EntryStream`` or an iterator of HAR entries.
 
     Raises:
-        CaptureError: The path cannot be read, the bytes are not JSON, or the type is none of these.
+        CaptureError: The path cannot be read, the bytes are not JSON, or the type is none of these. While it is read:
+            the iterator gave something else than an object.
     """
     if isinstance(capture, (dict, list, tuple, EntryStream)):
         return capture, None
@@ -106,9 +120,23 @@ def encodable(capture: Any) -> tuple[Any, Any]:
 
         opened = open_capture(capture)
         return opened.stream, opened
+    if hasattr(capture, "read"):
+        raise CaptureError("an open file is not a capture: give its path, or what it holds as bytes")
     if isinstance(capture, Iterator):
-        return har_stream(capture), None
+        return har_stream(_entries(capture)), None
     raise CaptureError(f"a {type(capture).__name__} is not a capture: give an object, bytes, a path or an iterator")
+
+
+def _entries(iterator: Iterator[Any]) -> Iterator[Any]:
+    """Lines or pieces of a text are no entries: redaction could not see what belongs together in them."""
+    for number, entry in enumerate(iterator):
+        if not isinstance(entry, Mapping):
+            what = "gave no HAR entry (an object)"
+            raise CaptureError(
+                f"an iterator {what} but a {type(entry).__name__}; of a file, give the path",
+                position=f"$.log.entries[{number}]",
+            )
+        yield entry
 
 
 def _parsed(text: bytes) -> Any:
