@@ -14,6 +14,7 @@ import pytest
 
 from packhorse.captures.redact import Redactor, load_rules, scanner
 from packhorse.captures.redact import check as checking
+from packhorse.captures.redact.plant import blank_entry
 from packhorse.captures.redact.rules import builtin_rules
 from packhorse.captures.redact.scan_base import Scan
 from packhorse.captures.redact.scan_plain import make_scan as make_plain
@@ -44,6 +45,8 @@ _PIECES = (
     ),
     *("eyJhbGciOi", "AKIA", "ABCDEFGH", "ghp_", "sk-", "xoxb-", "-----BEGIN ", "PRIVATE KEY", "abc123def456", "hf_"),
 )
+#: A page cut short behind a secret name, and a text whose beginning makes that look like the last name of an object.
+_NEIGHBOURS = (b'<form><input type="hidden" value="S3CRET-77d1f0" name="token"', b"} else { return 1 }")
 
 
 def _texts() -> Iterator[bytes]:
@@ -53,6 +56,7 @@ def _texts() -> Iterator[bytes]:
     for _ in range(20):
         # Long texts are looked through in another way than short ones.
         yield "lorem ipsum ".join("".join(rng.choices(_PIECES, k=9)) for _ in range(200)).encode()
+    yield from _NEIGHBOURS
     for _, _, entry in checking.planted_entries(400, 13):
         yield json.dumps(entry).encode()
     for kind in KINDS:
@@ -104,6 +108,24 @@ def test_a_scan_of_many_texts_misses_none(scanner: ScannerName) -> None:
     quiet = [text for text in clean if text.isalnum()]
     assert len(quiet) > 50
     assert not scan.suspected(quiet)
+
+
+@pytest.mark.parametrize("scanner", ["auto", "plain"])
+@pytest.mark.parametrize("behind", [b"} else {", b" \n }", b'"}', b"]}", b"}}", b', "v', b":"])
+def test_what_follows_a_text_makes_it_no_less_suspicious(scanner: ScannerName, behind: bytes) -> None:
+    scan, (text, _) = make_scan(_SIGNALS, scanner), _NEIGHBOURS
+    assert "name" in scan(text)
+    assert 0 in scan.suspected([text, behind])
+    assert 1 in scan.suspected([b"x", text, behind, b"x"])
+    assert "name" in scan(text + behind)
+
+
+@pytest.mark.parametrize("scanner", ["auto", "plain"])
+def test_a_body_that_is_cut_short_is_redacted_beside_any_other(scanner: ScannerName) -> None:
+    entries = [blank_entry(number) for number in range(2)]
+    for entry, body in zip(entries, _NEIGHBOURS, strict=True):
+        entry["response"]["content"] = {"mimeType": "text/html", "text": body.decode()}
+    assert "S3CRET" not in json.dumps(Redactor(key=b"test", scanner=scanner).capture({"log": {"entries": entries}}))
 
 
 @pytest.mark.parametrize("scanner", ["auto", "plain"])

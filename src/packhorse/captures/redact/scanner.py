@@ -74,8 +74,9 @@ class Deferred:
     def suspected(self, texts: Sequence[bytes]) -> Collection[int]:
         """As :class:`Scanner`.
 
-        What follows a text can only make it look more suspicious: no pattern asks that nothing follows, and the line
-        end between two is one of the characters that every pattern accepts before its match and none within it.
+        What follows a text can only make it look more suspicious: no pattern asks that nothing follows, what is looked
+        at behind a match (which may be past the line end) never speaks against it, and the line end between two texts
+        is one of the characters that every pattern accepts before its match and none within it.
         """
         if len(texts) < 2:
             return range(len(texts)) if texts and self.suspects(texts[0]) else ()

@@ -107,11 +107,14 @@ def _confirm_param(text: bytes, end: int) -> bool:
 
 def _confirm(after: re.Pattern[bytes], text: bytes, end: int) -> bool:
     match = after.match(text[end - 1 : end + _AFTER_BYTES].lower())
-    if match is None:
-        # <input name="token" …> and Content-Disposition: form-data; name="token".
-        return text[end - 1 : end] in (b'"', b"'") and b"name=" in text[max(0, end - _ATTRIBUTE_BYTES) : end].lower()
     # "token"} ends an object: a name only when it stands as one, in {"value": "…", "name": "token"}.
-    return match["last"] is None or _NAME_BEFORE.search(text[max(0, end - _BEFORE_BYTES) : end].lower()) is not None
+    if match is not None and (
+        match["last"] is None or _NAME_BEFORE.search(text[max(0, end - _BEFORE_BYTES) : end].lower()) is not None
+    ):
+        return True
+    # <input name="token" …> and Content-Disposition: form-data; name="token". Whatever follows: the brace may be
+    # another text's, where several are scanned at once.
+    return text[end - 1 : end] in (b'"', b"'") and b"name=" in text[max(0, end - _ATTRIBUTE_BYTES) : end].lower()
 
 
 def _confirm_card(text: bytes, end: int) -> bool:
