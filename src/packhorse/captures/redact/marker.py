@@ -7,6 +7,8 @@ import secrets
 import threading
 import weakref
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
 
@@ -48,6 +50,7 @@ class Marker:
         key = secrets.token_bytes(32) if key is None else key
         self._keyed = blake2b(digest_size=_DIGEST_BYTES, key=key)
         self._counts: Counter[str] = Counter()
+        self._local = threading.local()
         self.renew()
         _markers.add(self)
 
@@ -60,9 +63,26 @@ class Marker:
         text = value if isinstance(value, str) else repr(value)
         if is_marker(text):
             return text
-        with self._lock:
-            self._counts[rule] += 1
+        tentative: Counter[str] | None = getattr(self._local, "counts", None)
+        if tentative is not None:
+            tentative[rule] += 1
+        else:
+            with self._lock:
+                self._counts[rule] += 1
         return f"{_PREFIX}{self.digest(text)}]"
+
+    @contextmanager
+    def tentative(self) -> Iterator[None]:
+        """Count what this thread marks meanwhile once all of it is done, and not at all when something is raised."""
+        outer: Counter[str] | None = getattr(self._local, "counts", None)
+        counts: Counter[str] = Counter()
+        self._local.counts = counts
+        try:
+            yield
+        finally:
+            self._local.counts = outer
+        with self._lock:
+            self._counts.update(counts)
 
     def digest(self, text: str) -> str:
         """Eight hexadecimal digits of keyed BLAKE2b (RFC 7693): 32 bits, too few to search for a secret by."""

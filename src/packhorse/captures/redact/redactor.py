@@ -110,7 +110,8 @@ class Redactor:
 
     def _all(self, entries: Sequence[Any], path: tuple[str, ...]) -> list[Any]:
         if not self._ctx.always:
-            with suppress(Exception):  # one by one, it is told where it is
+            # One by one, it is told where it is. What was marked until then is marked, and counted, once more.
+            with suppress(Exception), self._marker.tentative():
                 return redact_entries(self._ctx, entries)
         return list(self._each(entries, path))
 
