@@ -6,7 +6,9 @@ keep track of where they are. Only when one of them has refused something, the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 #: One step of the way to a value: a key of an object or an index of a list.
@@ -59,14 +61,19 @@ def raising(value: Any) -> bool:
         if isinstance(value, int):
             str(value)
         elif isinstance(value, dict) and type(value) is not dict:
-            list(value.items())
+            _read(value.items())
             value.get("")
         elif isinstance(value, (list, tuple)) and type(value) not in (list, tuple):
-            list(value)
+            _read(value)
             len(value)
     except Exception:  # noqa: BLE001
         return True
     return False
+
+
+def _read(values: Iterable[Any]) -> None:
+    """Of what a subclass hands out, which may have no end, as much as is looked at anywhere."""
+    deque(islice(values, MOST_VALUES), maxlen=0)
 
 
 def find_loop(root: Any) -> tuple[Path, int | None] | None:
