@@ -12,6 +12,7 @@ from packhorse.captures.redact.names import NameBook, Place
 from packhorse.captures.redact.rules import Rules
 from packhorse.captures.redact.scan_base import Scanner
 from packhorse.captures.redact.signals import signals_of
+from packhorse.units import KIB
 
 #: Texts within texts (JSON in a form field in JSON …) that are followed. Deeper ones are replaced whole.
 MAX_NESTED_TEXTS = 12
@@ -19,6 +20,11 @@ MAX_NESTED_TEXTS = 12
 HARMLESS_WORDS = frozenset({"", "true", "false", "null", "none", "undefined", "include", "omit", "same-origin", "*"})
 #: Bounds on remembered texts: twice as many at the most, about 2 MB.
 _REMEMBERED_CHARS, _MAX_REMEMBERED = 200, 5000
+#: What one scan takes of several texts, which it joins: a copy, and a call of C that lets no other thread run. A longer
+#: text is scanned by itself, as it is. A batch of HAR entries and a lot of :data:`LOOK_AHEAD_VALUES` fit in.
+SCAN_BYTES, SCAN_TEXTS = 256 * KIB, 1024
+#: Values that :meth:`Context.look_ahead` should be given at a time: many more would forget the first ones again.
+LOOK_AHEAD_VALUES = 1000
 _NOTHING: frozenset[str] = frozenset()
 _PLACES: tuple[Place, ...] = ("anywhere", "header", "query", "form", "cookie")
 
@@ -80,7 +86,7 @@ class Context:
         self._clean.update(islice(short, _MAX_REMEMBERED))
 
     def suspected(self, texts: list[bytes], values: Set[Any] = _NOTHING) -> tuple[Collection[int], Collection[Any]]:
-        """In which of several texts something may be secret: one scan for all of them.
+        """In which of several texts something may be secret: few scans for all of them.
 
         Args:
             texts: UTF-8, told apart by their places.
@@ -93,9 +99,9 @@ class Context:
             return range(len(texts)), values
         fresh = values - self._clean
         if not fresh:
-            return self._scan.suspected(texts), ()
+            return _scan_in_lots(self._scan, texts), ()
         strings = [value for value in fresh if type(value) is str]
-        found = self._scan.suspected(texts + [value.encode("utf-8", "surrogatepass") for value in strings])
+        found = _scan_in_lots(self._scan, texts + [value.encode("utf-8", "surrogatepass") for value in strings])
         if not found:
             self._remember(strings)
             return found, () if len(strings) == len(fresh) else {value for value in fresh if type(value) is not str}
@@ -105,8 +111,9 @@ class Context:
 
     def look_ahead(self, values: Iterable[Any]) -> None:
         """Scan the short texts among some values at once, so that :meth:`signals` knows those without any."""
-        if self._scan is not None:
-            short = {value for value in values if type(value) is str and len(value) <= _REMEMBERED_CHARS}
+        left = iter(values)
+        while self._scan is not None and (lot := tuple(islice(left, LOOK_AHEAD_VALUES))):
+            short = {value for value in lot if type(value) is str and len(value) <= _REMEMBERED_CHARS}
             if len(short) > 1:
                 self.suspected([], short)
 
@@ -147,3 +154,17 @@ class Context:
     def hide(self, value: str, rule: str) -> str:
         """The marker for a value under a secret name; words that cannot be secret are kept."""
         return value if value.strip().lower() in HARMLESS_WORDS else self.marker.mark(value, rule)
+
+
+def _scan_in_lots(scan: Scanner, texts: list[bytes]) -> Collection[int]:
+    """As :meth:`Scanner.suspected`, of no more at once than SCAN_TEXTS and SCAN_BYTES."""
+    if len(texts) <= SCAN_TEXTS and sum(map(len, texts)) <= SCAN_BYTES:
+        return scan.suspected(texts)
+    found: list[int] = []
+    start = size_bytes = 0
+    for number, text in enumerate(texts):
+        if number > start and (number - start == SCAN_TEXTS or size_bytes + len(text) > SCAN_BYTES):
+            found += [start + index for index in scan.suspected(texts[start:number])]
+            start, size_bytes = number, 0
+        size_bytes += len(text)
+    return found + [start + index for index in scan.suspected(texts[start:])]

@@ -120,13 +120,16 @@ class _Batch:
 
     def redacted(self) -> list[Any]:
         """The entries, once everything in them has been scanned."""
-        found, bad_values = self._ctx.suspected(self._outlines + self._bodies, self._values)
+        texts = self._outlines + self._bodies
+        self._outlines, self._bodies = [], []
+        found, bad_values = self._ctx.suspected(texts, self._values)
+        del texts  # a large element should not be held as JSON while it is looked at more closely
         if found or bad_values or self._unread:
             self._decide(self._unread.union(found), bad_values)
         return self.entries
 
     def _decide(self, suspected: set[int], bad_values: Collection[Any]) -> None:
-        for number, (index, where) in enumerate(self._places, len(self._outlines)):
+        for number, (index, where) in enumerate(self._places, len(self.entries)):
             if number in suspected:
                 self.entries[index] = _with_body(self._ctx, self.entries[index], where)
         for index, rests in enumerate(self._rests):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import chain
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 from packhorse.captures.redact import jsontext
 from packhorse.captures.redact.bodies import redact_base64, redact_bytes
 from packhorse.captures.redact.cards import is_card
-from packhorse.captures.redact.context import HARMLESS_WORDS, Context
+from packhorse.captures.redact.context import HARMLESS_WORDS, LOOK_AHEAD_VALUES, Context
 from packhorse.captures.redact.names import Place
 from packhorse.captures.redact.params import redact_cookie_pairs
 from packhorse.errors import RedactionError
+from packhorse.units import KIB
+
+#: What is written as JSON to be scanned at once. A longer object is scanned by itself.
+_LOT_BYTES, _LOT_OBJECTS = 128 * KIB, 128
+_T = TypeVar("_T")
 
 #: Keys under which the names have a place of their own (HAR 1.2, DevTools protocol, VCR and betamax cassettes).
 _PLACES: dict[str, Place] = {
@@ -59,11 +64,19 @@ def walk(ctx: Context, value: Any, place: Place, depth: int) -> Any:
 def _walk_list(ctx: Context, values: Any, place: Place, depth: int) -> Any:
     if place == "header" and values and all(isinstance(item, str) for item in values):
         return _flat_pairs(ctx, values, depth)
-    clean = _clean_objects(ctx, enumerate(values), place)
-    ctx.look_ahead(values)
-    new = [item if index in clean else walk(ctx, item, place, depth) for index, item in enumerate(values)]
+    new: list[Any] = []
+    for lot in _lots(values, LOOK_AHEAD_VALUES):
+        clean = _clean_objects(ctx, enumerate(lot), place)
+        ctx.look_ahead(lot)
+        new += [item if index in clean else walk(ctx, item, place, depth) for index, item in enumerate(lot)]
     same = all(a is b for a, b in zip(new, values, strict=True))
     return values if same else new
+
+
+def _lots(values: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
+    left = iter(values)
+    while lot := tuple(islice(left, size)):
+        yield lot
 
 
 def _clean_objects(ctx: Context, children: Iterable[tuple[Any, Any]], place: Place, *, named: bool = False) -> set[Any]:
@@ -73,13 +86,24 @@ def _clean_objects(ctx: Context, children: Iterable[tuple[Any, Any]], place: Pla
     """
     if ctx.always or place == "cookie":
         return set()
-    objects = {key: child for key, child in children if isinstance(child, (dict, list))}
-    if not objects:
-        return set()
-    texts = {key: jsontext.scannable({key: child} if named else child) for key, child in objects.items()}
-    plain = {key: text for key, text in texts.items() if text is not None}
-    found, _ = ctx.suspected(list(plain.values()))
-    return {key for number, key in enumerate(plain) if number not in found}
+    clean: set[Any] = set()
+    texts: dict[Any, bytes] = {}
+    size_bytes = 0
+    for key, child in children:
+        text = jsontext.scannable({key: child} if named else child) if isinstance(child, (dict, list)) else None
+        if text is None:
+            continue
+        texts[key] = text
+        size_bytes += len(text)
+        if size_bytes >= _LOT_BYTES or len(texts) >= _LOT_OBJECTS:
+            clean |= _without_signals(ctx, texts)
+            texts, size_bytes = {}, 0
+    return clean | _without_signals(ctx, texts) if texts else clean
+
+
+def _without_signals(ctx: Context, texts: dict[Any, bytes]) -> set[Any]:
+    found, _ = ctx.suspected(list(texts.values()))
+    return {key for number, key in enumerate(texts) if number not in found}
 
 
 def _flat_pairs(ctx: Context, values: Any, depth: int) -> Any:
@@ -106,16 +130,19 @@ def _walk_dict(ctx: Context, value: dict[Any, Any], place: Place, depth: int) ->
         skip: tuple[str, ...] = ("value", "name", "key")
     else:
         skip = _body(ctx, value, changed, depth)
-    clean = _clean_objects(ctx, value.items(), place, named=True)
-    ctx.look_ahead(chain(value, value.values()))
-    for key, child in value.items():
-        if key in skip or key in clean:
-            continue
-        new = walk_child(ctx, key, child, place, depth)
-        if new is not child:
-            changed[key] = new
-    new_keys = {key: ctx.text(key, depth=depth) for key in value if isinstance(key, str) and len(key) > 12}
-    if any(key != new for key, new in new_keys.items()):
+    new_keys: dict[str, str] = {}
+    for lot in _lots(value.items(), LOOK_AHEAD_VALUES // 2):
+        clean = _clean_objects(ctx, lot, place, named=True)
+        ctx.look_ahead(chain.from_iterable(lot))
+        for key, child in lot:
+            if isinstance(key, str) and len(key) > 12 and (new := ctx.text(key, depth=depth)) != key:
+                new_keys[key] = new
+            if key in skip or key in clean:
+                continue
+            new = walk_child(ctx, key, child, place, depth)
+            if new is not child:
+                changed[key] = new
+    if new_keys:
         return {new_keys.get(key, key): changed.get(key, child) for key, child in value.items()}
     return {**value, **changed} if changed else value
 
