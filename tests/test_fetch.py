@@ -115,3 +115,13 @@ def test_a_missing_object_and_bad_urls(target: Target) -> None:
     for bad in ("s3://bucket", "s3://bucket/", "https://bucket/key", "key"):
         with pytest.raises(InputError, match="s3://"):
             fetch(bad, endpoint=target.endpoint)
+
+
+@pytest.mark.parametrize("max_bytes", ["10", float("nan"), float("inf"), 1.5, True, None, 0, -1])
+def test_a_wrong_limit_is_refused_before_anything_is_sent(max_bytes: Any, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"endpoint_url": "http://127.0.0.1:1", "max_bytes": max_bytes}
+    with pytest.raises(InputError, match=r"^max_bytes is "):
+        fetch("s3://bucket/key", **given)
+    with pytest.raises(InputError, match=r"^max_bytes is "):
+        fetch_to_file("s3://bucket/key", tmp_path / "capture.json", **given)
+    assert list(tmp_path.iterdir()) == []

@@ -5,6 +5,7 @@ Everything that is refused, is refused in the same words: the name, what was giv
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -29,6 +30,17 @@ def _is_seconds(value: Any) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     # NaN is nowhere between. No lock can wait for longer, and no clock can be added to what is infinite.
     return number and -threading.TIMEOUT_MAX <= value <= threading.TIMEOUT_MAX
+
+
+def is_path(value: Any) -> bool:
+    """True for text or a ``Path`` that can name a file: not empty, without NUL, with a form in bytes."""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        return False
+    try:
+        return bool(text) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
 
 
 #: By declared type, without ``None``. Every ``float`` is one of seconds, and every number is above 0.

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from packhorse import wire
+from packhorse.checks import check
 from packhorse.codec import Codec
 from packhorse.errors import CorruptObjectError, InputError, UnavailableError
 from packhorse.files import appearing
 from packhorse.stages import registry
 from packhorse.stages.base import Stage
+from packhorse.stores import obstore_forks
 from packhorse.stores.base import Endpoint, Store
-from packhorse.stores.url import parse_s3_url
+from packhorse.stores.url import check_url, parse_s3_url
 from packhorse.units import MIB
 
 #: The most an object may expand to. The largest captures known are 100 MB; a bomb gets an error long before the disk
@@ -43,11 +45,13 @@ def fetch(
         The capture as plain objects, equal to what was submitted (after redaction).
 
     Raises:
-        InputError: The URL is not ``s3://bucket/key``.
+        InputError: The URL is not ``s3://bucket/key``, ``endpoint_url`` is none, or ``max_bytes`` is no whole number
+            above 0.
         StoreError: The object cannot be read (``kind`` says why).
         CorruptObjectError: Truncated, damaged, or not written by packhorse.
         ExpansionLimitError: It expands past ``max_bytes``.
     """
+    check("max_bytes", max_bytes, "int")
     with _opened(url, endpoint_url, endpoint) as (codec, plain_source, _):
         return codec.encoder.decode(_verified(codec, plain_source, max_bytes))
 
@@ -70,6 +74,7 @@ def fetch_to_file(
     Raises:
         As :func:`fetch`, and OSError when the file cannot be written.
     """
+    check("max_bytes", max_bytes, "int")
     with _opened(url, endpoint_url, endpoint) as (codec, source, formats), appearing(path) as target:
         plain = _verified(codec, source, max_bytes)
         if formats[0] != "json":
@@ -79,8 +84,8 @@ def fetch_to_file(
 
 
 def reading_store(endpoint: Endpoint) -> Store:
-    """The first installed synchronous client. Raises UnavailableError when there is none."""
-    order = {"obstore": 0, "boto3": 1}
+    """The first installed synchronous client that works here. Raises UnavailableError when none is installed."""
+    order = {"obstore": 2 if obstore_forks.lost() else 0, "boto3": 1}
     rows = [row for row in registry.candidates(Stage.STORE) if row.name in order]
     for row in sorted(rows, key=lambda row: order[row.name]):
         if registry.availability(row).available:
@@ -99,6 +104,7 @@ def _opened(
     bucket, key = parse_s3_url(url)
     if not key:
         raise InputError(f"{url!r} names a bucket, not an object: write s3://bucket/key")
+    check_url("endpoint_url", endpoint_url)
     where = replace(endpoint, bucket=bucket) if endpoint else Endpoint(bucket, url=endpoint_url)
     store = reading_store(where)
     try:

@@ -31,7 +31,7 @@ WRONG: list[tuple[str, Any]] = [
     *((name, value) for name in ("plain_sha256", "degrade", "telemetry") for value in (1, 0, "yes", None)),
     *(("name", value) for value in (None, 5, b"x", "")),
     *(("max_in_flight", value) for value in ("4", "", 4.5, False, True, NAN, 0)),
-    *(("spool_dir", value) for value in (b"", b"x", 5, True)),
+    *(("spool_dir", value) for value in (b"", b"x", 5, True, "", "a\0b", "\ud800", Path("a\0b"))),
     *(("endpoint", value) for value in ("http://127.0.0.1:1", {"url": "x"}, Endpoint)),
     *(("store", value) for value in ("memory", object(), FakeStore)),
 ]
@@ -97,6 +97,9 @@ def test_a_wrong_limit_changes_nothing(name: str, value: Any, tmp_path: Path) ->
         *(({"options": given}, "options is of type") for given in ({}, {"name": "x"})),
         *(({"memory_budget_bytes": given}, "memory_budget_bytes is ") for given in ("64MiB", NAN, True, None, 1.5)),
         ({"spool_dir": b""}, "spool_dir is b''"),
+        *(({"spool_dir": given}, "spool_dir is ") for given in ("", "a\0b", "\ud800")),
+        ({"spool_dir": "x" * 5000}, r"spool_dir of type str cannot be used \(File name too long\); give a folder"),
+        *(({"endpoint_url": given}, "endpoint_url is ") for given in (5, "", "x", "http://", "http://x:99999")),
     ],
 )
 @pytest.mark.parametrize("face", [Uploader, AsyncUploader])

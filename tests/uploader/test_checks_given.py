@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,13 @@ TEXTS = (
 )
 SECRETS = {"access_key", "secret_key", "session_token", "credentials"}
 WRONG: list[tuple[str, Any]] = [
+    *(
+        ("url", value)
+        for value in ("", "x", "http://", "ftp://x", "http://x:99999", "http://x:0", "http://x:y", "a\0b")
+    ),
+    *(("url", value) for value in ("http://x y", "http://x\n", "http://[::1", "http://:9000", "http://x/\ud800")),
+    *(("region", value) for value in ("", " ", "a b", "a\0b", "\ud800", "x" * 64)),
+    *(("ca_file", value) for value in ("", "a\0b", "\ud800")),
     *(("bucket", value) for value in (None, 5, b"bucket", ["bucket"])),
     *((name, value) for name in TEXTS for value in (5, True, b"text", ["text"], {"a": 1})),
     *((name, value) for name in ("connect_timeout_s", "read_timeout_s") for value in ("5", None, True, NAN, INF, [5])),
@@ -62,6 +70,27 @@ def test_a_field_of_an_endpoint_is_refused_by_name(name: str, value: Any) -> Non
 def test_a_credential_of_a_wrong_type_is_not_shown(name: str) -> None:
     with pytest.raises(InputError, match=rf"^{name} is of type bytes; give .* or None$"):
         Endpoint(**{"bucket": "bucket", name: b"hunter2"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://user:hunter2@x", "user:hunter2@x:9000", "http://u:hunter2@x:99999", "ftp://x?key=hunter2"]
+)
+def test_a_url_with_a_password_is_not_shown(url: str) -> None:
+    for refused in (lambda: Endpoint("bucket", url=url), lambda: Uploader("s3://bucket", endpoint_url=url)):
+        with pytest.raises(
+            InputError, match=r"url is of type str; give text: http://host:port or https://host"
+        ) as told:
+            refused()
+        assert "hunter2" not in str(told.value)
+
+
+def test_urls_and_files_that_can_be_used_are_taken(tmp_path: Path) -> None:
+    for url in ("http://127.0.0.1:9000", "HTTPS://s3.example.com/path/", "http://u:p@[::1]:1", "http://x:65535"):
+        assert Endpoint("bucket", url=url, region="auto").url == url
+    for given in (tmp_path / "ca.pem", str(tmp_path / "ca.pem")):
+        found = Endpoint("bucket", ca_file=given)
+        assert found.ca_file == replace(found, region="x").ca_file == str(tmp_path / "ca.pem")
+        assert type(found.ca_file) is str
 
 
 def test_every_field_of_an_endpoint_is_checked() -> None:

@@ -6,10 +6,11 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from packhorse.errors import UploadFailed
+from packhorse.errors import InputError, UploadFailed
 from packhorse.uploader.keys import new_key
 from packhorse.uploader.ticket import Fate, Receipt, Ticket
 
@@ -52,6 +53,15 @@ def test_nothing_is_published_before_there_is_a_fate() -> None:
     ticket = Ticket("a/b", "s3://bucket/")
     ticket.settle(None)
     assert not ticket.done()
+
+
+@pytest.mark.parametrize("callback", [None, 5, "f"])
+def test_what_cannot_be_called_is_refused_as_a_callback(callback: Any) -> None:
+    ticket = Ticket("a/b", "s3://bucket/")
+    with pytest.raises(InputError, match=r"^callback is .*; give a function that takes the ticket"):
+        ticket.add_done_callback(callback)
+    stored(ticket)
+    assert ticket.done()
 
 
 def test_callbacks_are_called_once_each_and_their_errors_go_no_further(caplog: pytest.LogCaptureFixture) -> None:

@@ -28,7 +28,7 @@ from packhorse.stores.botocore_client import headers_of
 from packhorse.stores.botocore_config import client_arguments, no_credentials, resolved, settings
 from packhorse.stores.botocore_errors import translating
 from packhorse.stores.credentials import Renewing, Source
-from packhorse.stores.failure import check_not_create_only, check_request, check_url, closed, entity_tag, upload_id_of
+from packhorse.stores.failure import check_not_create_only, check_request, closed, entity_tag, upload_id_of
 from packhorse.stores.multipart import send_stream_async
 
 
@@ -55,7 +55,6 @@ class AiobotocorePut:
             self._session = AioSession()
             self._session.unregister("before-call.s3", add_expect_header)
             self.endpoint = resolved(endpoint, self._session)
-            check_url(self.endpoint)
         self._source: Source | None = None
         if endpoint.credentials is not None:
             self._source = Renewing(endpoint.credentials, endpoint.bucket)

@@ -7,14 +7,17 @@ multipart). It does not retry: SDK retries are off, retries belong to the upload
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from packhorse.checks import KINDS, Kind, check_fields
+from packhorse.checks import KINDS, Kind, check_fields, is_path, shown
 from packhorse.errors import InputError
+from packhorse.stores.url import check_url
 from packhorse.units import MIB
 
 #: S3 refuses multipart parts under 5 MiB except the last (S3 user guide, "Multipart upload limits").
@@ -24,9 +27,11 @@ DEFAULT_PART_BYTES = MIN_PART_BYTES
 #: S3 API reference, ``PutObject``, ``x-amz-server-side-encryption``.
 ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 
+_REGION = re.compile(r"[\x21-\x7e]{1,63}")
 #: What the types of an endpoint's fields take.
 _KINDS: Mapping[str, Kind] = {
     **KINDS,
+    "str | os.PathLike[str]": (is_path, "a file as text or Path"),
     "Callable[[], Credentials]": (callable, "a function that returns Credentials"),
 }
 
@@ -51,7 +56,7 @@ class Endpoint:
         region: Region name, or None to let the standard AWS chain decide (``us-east-1`` for a custom endpoint).
         access_key, secret_key, session_token: Explicit credentials, or None for the standard AWS chain. Never shown
             in ``repr``.
-        ca_file: PEM file that TLS endpoints are verified against, or None for the system's.
+        ca_file: PEM file that TLS endpoints are verified against, or None for the system's. Kept as text.
         connect_timeout_s, read_timeout_s: Bounds on each silence. obstore counts from a request's beginning, and gets
             as much longer as bodies above 128 KiB take at 64 KiB/s.
         credentials: In place of ``access_key`` and ``secret_key``: called for credentials when they are first needed,
@@ -68,8 +73,8 @@ class Endpoint:
             takes no streams of 5 MiB and more.
 
     Raises:
-        InputError: A value of another type than declared, a timeout that is not finite and above 0, both kinds of
-            credentials, half a pair of keys, or an encryption that S3 does not have.
+        InputError: A value of another type than declared, a URL, region or path that can be none, a timeout that is not
+            finite and above 0, both kinds of credentials, half a pair of keys, or an encryption that S3 does not have.
     """
 
     bucket: str
@@ -78,7 +83,7 @@ class Endpoint:
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
-    ca_file: str | None = None
+    ca_file: str | os.PathLike[str] | None = None
     connect_timeout_s: float = 5.0
     # S3 answers small requests within a second, and AWS advises to try them again after two ("Performance design
     # patterns for Amazon S3"). What a black hole has swallowed holds a permit for so long: with 6 s an uploader has
@@ -92,6 +97,11 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         check_fields(self, _KINDS)
+        check_url("url", self.url)
+        if self.region is not None and not _REGION.fullmatch(self.region):
+            raise InputError(f"region is {shown(self.region)}; give a region's name, as us-east-1, or None")
+        if self.ca_file is not None:
+            object.__setattr__(self, "ca_file", os.fspath(self.ca_file))
         if (self.access_key is None) != (self.secret_key is None):
             given, missing = ("access_key", "secret_key") if self.secret_key is None else ("secret_key", "access_key")
             raise InputError(f"{given} was given without {missing}; give both, or neither for the standard AWS chain")

@@ -18,7 +18,7 @@ from packhorse.stores.botocore_credentials import FromChain, Resolver, repeat_wh
 from packhorse.stores.botocore_errors import translating
 from packhorse.stores.credentials import Renewing, Source
 from packhorse.stores.encryption import encryption_kind
-from packhorse.stores.failure import check_request, check_url, closed, created_before, entity_tag
+from packhorse.stores.failure import check_request, closed, created_before, entity_tag
 from packhorse.units import KIB
 
 #: Bytes per chunk when reading; the protocol allows up to 1 MiB.
@@ -41,7 +41,6 @@ class BotocoreClient:
             # A file-like body would otherwise wait for "100 Continue", up to a second on servers that do not send it.
             self.session.unregister("before-call.s3", add_expect_header)
             self.endpoint = resolved(endpoint, self.session)
-            check_url(self.endpoint)
             source = _source(endpoint, self.session)
             self.config = botocore.config.Config(**settings(self.endpoint, pool))
             self.sdk: Any = self.session.create_client(**client_arguments(self.endpoint, self.config))

@@ -11,7 +11,6 @@ Decisions shared by boto3, its transfer managers and aiobotocore:
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Any
 
 import botocore.config
@@ -21,7 +20,7 @@ from botocore.configprovider import ConfiguredEndpointProvider
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import Endpoint
 from packhorse.stores.encryption import with_encryption
-from packhorse.stores.failure import NO_CREDENTIALS
+from packhorse.stores.failure import NO_CREDENTIALS, filled_in
 
 
 def resolved(endpoint: Endpoint, session: botocore.session.Session) -> Endpoint:
@@ -33,7 +32,7 @@ def resolved(endpoint: Endpoint, session: botocore.session.Session) -> Endpoint:
             full_config=session.full_config, scoped_config=session.get_scoped_config(), client_name="s3"
         ).provide()
     region = endpoint.region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
-    return replace(endpoint, url=url, region=region or ("us-east-1" if url else None))
+    return filled_in(endpoint, url, region or ("us-east-1" if url else None))
 
 
 def settings(endpoint: Endpoint, pool: int) -> dict[str, Any]:

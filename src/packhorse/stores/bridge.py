@@ -7,6 +7,7 @@ The chunks of a stream are produced in the caller's thread and handed to the loo
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
@@ -30,9 +31,10 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """An event loop in a daemon thread. After :meth:`stop` nothing is left of it."""
+    """An event loop in a daemon thread. After :meth:`stop` nothing is left of it. In a forked child it is not there."""
 
     def __init__(self) -> None:
+        self._pid = os.getpid()
         self._loop = asyncio.new_event_loop()
         # Looks names up. Our own, because the loop starts a thread to end its own one, and at the interpreter's exit
         # Python 3.12 starts none.
@@ -47,8 +49,13 @@ class LoopThread:
         """Run ``work`` on the loop.
 
         Raises:
-            StoreError: kind ``config``: the loop has been stopped.
+            StoreError: kind ``config``: the loop has been stopped, or runs in the parent of this process.
         """
+        if self._pid != os.getpid():
+            work.close()
+            raise StoreError(
+                "the store was made before this process was forked; make a new one", kind=StoreErrorKind.CONFIG
+            )
         with self._lock:  # a coroutine handed to a loop that is being stopped would never end
             if not self._stopped:
                 return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -66,6 +73,8 @@ class LoopThread:
 
     def stop(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
         """Cancel what runs, run ``last``, end the thread. Idempotent; waits twice ten seconds at most."""
+        if self._pid != os.getpid():  # there is no thread that could answer
+            return
         with self._lock:
             if self._stopped:
                 return

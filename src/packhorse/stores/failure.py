@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -213,23 +214,17 @@ def shown_url(endpoint: Endpoint) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def check_url(endpoint: Endpoint) -> None:
-    """Refuse an endpoint URL that is none; obstore would panic on it.
+def filled_in(endpoint: Endpoint, url: str | None, region: str | None) -> Endpoint:
+    """``endpoint`` with the URL and region that the environment or a configuration file says.
 
     Raises:
-        StoreError: kind ``config``.
+        StoreError: kind ``config``: one of them can be none; obstore would panic on such a URL.
     """
-    if endpoint.url is None:
-        return
     try:
-        parts = urlsplit(endpoint.url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise StoreError(
-            "the endpoint URL cannot be used; write http://host:port or https://host", kind=StoreErrorKind.CONFIG
-        )
+        return replace(endpoint, url=url, region=region)
+    except InputError as error:
+        where = "from the environment or the AWS configuration"
+        raise StoreError(f"the endpoint's {error}, {where}", kind=StoreErrorKind.CONFIG) from None
 
 
 def check_request(key: str, info: ObjectInfo) -> None:

@@ -18,7 +18,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,10 +35,11 @@ from packhorse.stores.failure import (
     NO_ENTITY_TAG,
     NOT_RENEWED,
     check_not_create_only,
-    check_url,
     failure,
+    filled_in,
     kind_of,
 )
+from packhorse.stores.obstore_forks import enter
 
 #: reqwest's bound on a whole request, reading included; stalls are met by read_timeout_s long before.
 REQUEST_LIMIT_S = 3600
@@ -85,13 +85,13 @@ def open_client(endpoint: Endpoint, pool: int) -> tuple[S3Store, Endpoint, Sourc
         when they can be renewed by us.
 
     Raises:
-        StoreError: kind ``config``.
+        StoreError: kind ``config``; also in the child of a process that had used obstore before it was forked.
     """
+    enter(endpoint)
     given = os.environ
     url = endpoint.url or given.get("AWS_ENDPOINT_URL_S3") or given.get("AWS_ENDPOINT_URL") or given.get("AWS_ENDPOINT")
     region = endpoint.region or given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION")
-    used = with_encryption(replace(endpoint, url=url, region=region))
-    check_url(used)
+    used = with_encryption(filled_in(endpoint, url, region))
     config: dict[str, Any] = {}
     source: Source | None = None
     if endpoint.access_key is not None:
@@ -113,7 +113,6 @@ def open_client(endpoint: Endpoint, pool: int) -> tuple[S3Store, Endpoint, Sourc
         config["aws_endpoint_url_s3" if "AWS_ENDPOINT_URL_S3" in given else "endpoint"] = used.url
     config["region"] = used.region or "us-east-1"
     config["virtual_hosted_style_request"] = used.url is None and "." not in endpoint.bucket
-    check_url(used)
     with translating("connecting for", "", used):
         client = S3Store(
             endpoint.bucket, client_options=_client_options(used, pool), retry_config={"max_retries": 0}, **config

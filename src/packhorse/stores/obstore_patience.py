@@ -14,6 +14,7 @@ from typing import Any
 from obstore.store import S3Store
 
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint
+from packhorse.stores.obstore_forks import check_alive, hold
 from packhorse.units import KIB, MIB
 
 #: The slowest upload that is not given up: 64 KiB/s each, 4 Mbit/s for eight at once.
@@ -34,12 +35,15 @@ class Clients:
 
     def __init__(self, client: S3Store, endpoint: Endpoint) -> None:
         self._client = client
+        self._endpoint = endpoint
         self._read_timeout_s = endpoint.read_timeout_s
         self._lock = threading.Lock()
         self._patient: dict[int, Any] = {}
+        hold(self)
 
     def of(self, body_bytes: int) -> Any:
-        """The client for a body, or for parts, of that size."""
+        """The client for a body, or for parts, of that size. Raises StoreError (``config``) in a forked child."""
+        check_alive(self._endpoint)
         # Above the classes in powers of two, so that few clients are made whatever sizes come.
         size = next((bound for bound in CLASSES if body_bytes <= bound), 1 << (body_bytes - 1).bit_length())
         if size == CLASSES[0]:
@@ -52,8 +56,10 @@ class Clients:
     def parts(self) -> Any:
         """The client for multipart uploads. obstore makes their requests itself, so that it has to try them again, too.
 
-        What is tried again is its choice: no answer, 429 and 5xx, and 200 with an error; no damaged part.
+        What is tried again is its choice: no answer, 429 and 5xx, and 200 with an error; no damaged part. Raises
+        StoreError (``config``) in a forked child.
         """
+        check_alive(self._endpoint)
         with self._lock:
             if PARTS not in self._patient:
                 read_timeout_s = self._read_timeout_s + DEFAULT_PART_BYTES / SLOWEST_BYTES_PER_S

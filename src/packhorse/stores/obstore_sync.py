@@ -30,6 +30,7 @@ from packhorse.stores.obstore_config import (
     translated,
     translating,
 )
+from packhorse.stores.obstore_forks import check_alive
 from packhorse.stores.obstore_patience import Clients
 from packhorse.units import KIB, MIB
 
@@ -172,6 +173,7 @@ class ObstoreSync:
 
     def _chunks(self, key: str, answer: Any) -> Iterator[bytes]:
         with translating("reading", key, self._endpoint):
+            check_alive(self._endpoint)
             for chunk in answer.stream(min_chunk_size=READ_CHUNK_BYTES):
                 for start in range(0, len(chunk), MIB):
                     yield bytes(chunk[start : start + MIB])

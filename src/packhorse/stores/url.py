@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit
 
+from packhorse.checks import shown
 from packhorse.errors import InputError
 
 #: S3 user guide, "Object key naming guidelines": at most 1,024 bytes of UTF-8.
@@ -17,6 +19,8 @@ MAX_KEY_BYTES = 1024
 #: S3 user guide, "User-defined object metadata": names and values together, 2 KB.
 MAX_METADATA_BYTES = 2048
 
+#: A URL with one of them may have a user and a password, or a signature.
+_MAY_BE_SECRET = frozenset("@?#")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DOTS = frozenset({".", ".."})
@@ -77,6 +81,31 @@ def check_key(key: str) -> str:
     if not _DOTS.isdisjoint(segments):
         raise InputError(f"key {_shown(key)} has a '.' or '..' segment, which clients resolve differently")
     return key
+
+
+def check_url(name: str, url: Any) -> None:
+    """Check an endpoint's URL, which None says nothing of.
+
+    Raises:
+        InputError: It is none that a client could connect to. It is shown only when it cannot hold credentials.
+    """
+    if url is None:
+        return
+    if not isinstance(url, str) or not is_url(url):
+        secret = isinstance(url, str) and not _MAY_BE_SECRET.isdisjoint(url)
+        given = f"of type {type(url).__name__}" if secret else shown(url)
+        raise InputError(f"{name} is {given}; give text: http://host:port or https://host, or None")
+
+
+def is_url(text: str) -> bool:
+    """True for http or https with a host, and a port, if any, from 1 to 65535."""
+    if not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def escape_key(text: str) -> str:

@@ -5,12 +5,11 @@ Both faces, their options and ``set_limits`` ask here, so that all of them refus
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from packhorse import checks
-from packhorse.checks import KINDS, Kind, check_wait, is_count, shown
+from packhorse.checks import KINDS, Kind, check_wait, is_count, is_path, shown
 from packhorse.errors import InputError
 from packhorse.stores.base import Endpoint
 from packhorse.uploader.adaptive import Adaptive
@@ -28,10 +27,7 @@ def _is_store(value: Any) -> bool:
 
 _KINDS: Mapping[str, Kind] = {
     **KINDS,
-    "str | Path": (
-        lambda value: isinstance(value, (str, os.PathLike)) and isinstance(os.fspath(value), str),
-        "a folder as text or Path",
-    ),
+    "str | Path": (is_path, "a folder as text or Path"),
     "Endpoint": (lambda value: isinstance(value, Endpoint), "a packhorse.Endpoint"),
     "Store": (_is_store, "a store client with put and put_stream"),
     "Limit": (_is_limit, "a number, 'adaptive', or Adaptive(...)"),

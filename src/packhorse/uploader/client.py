@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+from packhorse.errors import UnavailableError
 from packhorse.pipeline import Choice
 from packhorse.profiles.loading import Profile
+from packhorse.stores import obstore_forks
 from packhorse.stores.base import Endpoint, Store
 from packhorse.uploader.adaptive import Adaptive
 from packhorse.uploader.adaptive_permits import Limit, checked_limit
@@ -31,6 +33,9 @@ class Client:
         self._store_lock = threading.Lock()
         self._used = False
         self._choice = _with_room(profile.pipeline.store, options.max_in_flight or profile.max_in_flight)
+        if self._client_is_lost():
+            why = f"{obstore_forks.WHAT}; {obstore_forks.WHAT_TO_DO}"
+            raise UnavailableError(f"profile {profile.name!r} cannot be used here: {why}")
 
     def store(self) -> Store:
         """The store client, made once, when it is first needed, outside the engine's lock."""
@@ -41,6 +46,10 @@ class Client:
                 with first_use():
                     self._store = self._made()
             return self._store
+
+    def _client_is_lost(self) -> bool:
+        """True when the client would be obstore's, in the child of a process that had used obstore."""
+        return self.options.store is None and "obstore" in self._choice.candidate.dists and obstore_forks.lost()
 
     def _made(self) -> Store:
         choice = self._choice

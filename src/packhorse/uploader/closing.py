@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 from packhorse.stores.base import Store
+from packhorse.stores.obstore_forks import keep
 from packhorse.uploader.admission import Admission
 from packhorse.uploader.bodies import file_bytes
 from packhorse.uploader.job import Job
@@ -180,9 +181,10 @@ class Closing(Admission):
 
     def disown(self) -> None:
         """In a forked child: forget the parent's captures, threads and files, and never touch its client again."""
-        self._used = self._store is not None
+        self._used = self._store is not None or self._client_is_lost()
         if self._store is not None:
             _abandoned.append(self._store)  # closing it here would reach into the parent's connections
+            keep(self._store)
         self._store = None
         self._store_lock = threading.Lock()
         if self.spool is not None:

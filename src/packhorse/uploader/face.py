@@ -11,7 +11,7 @@ from typing import Any
 from packhorse.errors import InputError, UnavailableError
 from packhorse.profiles.loading import Profile, load_profile
 from packhorse.stores.base import Endpoint
-from packhorse.stores.url import parse_s3_url
+from packhorse.stores.url import check_url, parse_s3_url
 from packhorse.uploader.adaptive_permits import Limit
 from packhorse.uploader.checks import check, shown
 from packhorse.uploader.engine import Engine, Limits
@@ -51,15 +51,17 @@ class Face:
         Raises:
             InputError: The URL or an option cannot be used.
             ProfileError: The profile cannot be loaded.
-            UnavailableError: The profile's libraries are not installed.
+            UnavailableError: The profile's libraries are not installed, or its client is obstore and this process was
+                forked after obstore had been used: the native threads that it needs are not there.
         """
         chosen = _chosen(options, spool_dir)
-        if chosen.spool_dir is not None and Path(chosen.spool_dir).exists() and not Path(chosen.spool_dir).is_dir():
-            raise InputError(f"spool_dir {str(chosen.spool_dir)!r} is no folder; give a folder on a local disk")
+        if chosen.spool_dir is not None:
+            _check_folder(Path(chosen.spool_dir))
         bucket, prefix = parse_s3_url(url)
         check("memory_budget_bytes", memory_budget_bytes, "int")
         if profile is not None and not isinstance(profile, (str, Path, Profile)):
             raise InputError(f"profile is {shown(profile)}; give a profile's name, a path, a Profile or None")
+        check_url("endpoint_url", endpoint_url)
         if chosen.endpoint is not None and endpoint_url is not None:
             raise InputError("endpoint_url and options.endpoint both name an endpoint; give one of them")
         endpoint = replace(chosen.endpoint, bucket=bucket) if chosen.endpoint else Endpoint(bucket, url=endpoint_url)
@@ -127,6 +129,17 @@ def _chosen(options: UploaderOptions | None, spool_dir: str | Path | None) -> Up
     if not isinstance(options, UploaderOptions):
         raise InputError(f"options is {shown(options)}; give UploaderOptions(...) or None")
     return options if spool_dir is None else replace(options, spool_dir=spool_dir)
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        usable = not folder.exists() or folder.is_dir()
+    except OSError as error:
+        why = f"cannot be used ({error.strerror})"
+    else:
+        why = "" if usable else "is no folder"
+    if why:
+        raise InputError(f"spool_dir {shown(str(folder))} {why}; give a folder on a local disk")
 
 
 def redaction(redact: Any) -> Redaction:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from packhorse.checks import check_wait
-from packhorse.errors import UploadFailed
+from packhorse.checks import check_wait, shown
+from packhorse.errors import InputError, UploadFailed
 
 logger = logging.getLogger("packhorse")
 
@@ -131,7 +131,12 @@ class Ticket:
         """Call ``callback(ticket)`` once the fate is final, from whichever thread found it out (or at once).
 
         What it raises is logged and goes no further.
+
+        Raises:
+            InputError: ``callback`` cannot be called.
         """
+        if not callable(callback):
+            raise InputError(f"callback is {shown(callback)}; give a function that takes the ticket")
         self._when_done(lambda: callback(self))
 
     def settle(self, receipt: Receipt | None) -> None:

@@ -1,0 +1,90 @@
+"""A process that uses obstore and forks: ``python -m tests.uploader.fork_child STORE END URL``.
+
+STORE is the client of the parent's profile; END is ``open`` or ``closed``, the state of its uploader at the fork. The
+child ends as a worker does that leaves ``main``: with all that Python does then. Prints its exit status.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from packhorse.errors import StoreError, StoreErrorKind, UnavailableError, UploaderClosed
+from packhorse.fetching import fetch
+from packhorse.pipeline import Pipeline
+from packhorse.profiles.loading import Profile
+from packhorse.stores.base import Endpoint, ObjectInfo, Store
+from packhorse.uploader.aio import AsyncUploader
+from packhorse.uploader.options import UploaderOptions
+from packhorse.uploader.sync import Uploader
+from tests.uploader.test_fork import ended
+
+CAPTURE = {"log": {"version": "1.2", "entries": []}}
+BUCKET = "s3://bucket"
+
+
+def arguments(store: str, endpoint: Endpoint) -> dict[str, Any]:
+    profile = Profile("forked", Pipeline.parse(f"json | gzip:1 | raw | {store}"), max_in_flight=4)
+    return {"profile": profile, "options": UploaderOptions(endpoint=endpoint, deadline_s=20.0, close_deadline_s=20.0)}
+
+
+def said(error: type[Exception], make: Callable[[], Any]) -> Any:
+    """The error, or None when there was none."""
+    try:
+        make()
+    except error as raised:
+        return raised
+    return None
+
+
+def child(inherited: list[Uploader], store: Store | None, endpoint: Endpoint) -> int:
+    """What the child finds; 0 when all is as it should be."""
+    for number, face in enumerate((Uploader, AsyncUploader)):
+        for name in ("obstore", "obstore-async"):
+            refused = said(UnavailableError, lambda: face(BUCKET, **arguments(name, endpoint)))  # noqa: B023
+            if refused is None or "make the first uploader after the fork" not in str(refused):
+                return 11 + number
+    for up in inherited:
+        if said(UploaderClosed, lambda: up.submit(CAPTURE)) is None:  # noqa: B023
+            return 13
+    if store is not None:
+        broken = said(StoreError, lambda: store.put("key", b"", ObjectInfo()))
+        if broken is None or broken.kind is not StoreErrorKind.CONFIG:
+            return 14
+        store.close()
+    if fetch(f"{BUCKET}/parent", endpoint=endpoint) != CAPTURE:
+        return 15
+    with Uploader(BUCKET, **arguments("boto3", endpoint)) as up:
+        if up.submit(CAPTURE, key="child").result(60).attempts != 1:
+            return 16
+    return 0
+
+
+def main(name: str, end: str, url: str) -> None:
+    endpoint = Endpoint("bucket", url, "us-east-1", "key", "secret", read_timeout_s=30)
+    up, idle = (Uploader(BUCKET, **arguments(name, endpoint)) for _ in range(2))
+    up.submit(CAPTURE, key="parent").result(60)
+    store = up._engine._store
+    if end == "closed":
+        store = None
+        up.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking a process with threads is the point
+        pid = os.fork()
+    if pid == 0:
+        faulthandler.dump_traceback_later(60, exit=True)  # where it hangs, if it does
+        status = child([up, idle], store, endpoint)
+        faulthandler.cancel_dump_traceback_later()
+        sys.exit(status)
+    sys.stdout.write(f"child: {ended(pid)}\n")
+    if end == "open":
+        sys.stdout.write(f"parent: {up.submit(CAPTURE).result(60).attempts}\n")
+        up.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
