@@ -27,7 +27,7 @@ def register(config: pytest.Config) -> None:
     if given is not None:
         if _KEY in given:
             config.pluginmanager.register(_Worker(Path(given[_KEY]), given["workerid"]))
-    elif config.getvalue("dist") == "loadgroup":
+    elif config.getoption("dist", None) == "loadgroup":
         config.pluginmanager.register(_Controller(config))
 
 

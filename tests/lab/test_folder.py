@@ -45,7 +45,7 @@ def test_it_goes_with_the_block_and_so_does_its_watchdog() -> None:
         (folder / "capture.har").write_text("secret")
         assert len(set(psutil.Process().children(recursive=True)) - before) == 1
     assert not folder.exists()
-    assert set(psutil.Process().children(recursive=True)) == before
+    assert set(psutil.Process().children(recursive=True)) <= before
 
 
 def test_what_an_interrupted_removal_leaves_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,6 +88,13 @@ def test_no_folder_of_another_name_is_ever_removed(tmp_path: Path) -> None:
     assert tmp_path.exists()
 
 
+def _holds_a_capture(folder: Path) -> bool:
+    try:
+        return next(folder.rglob("*.har"), None) is not None
+    except OSError:  # something went while it was looked at
+        return False
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -111,7 +118,7 @@ def test_no_copy_of_a_capture_is_left_by_a_command_that_is_killed(tmp_path: Path
         start_new_session=True,
     ) as command:
         try:
-            wait_for(lambda: next(temporary.rglob("*.har"), None) is not None or command.poll() is not None)
+            wait_for(lambda: _holds_a_capture(temporary) or command.poll() is not None)
             assert command.poll() is None
         finally:
             command.kill()

@@ -45,7 +45,7 @@ def test_a_loop_that_is_held_is_seen() -> None:
     watch = asyncio.run(large_loop._watch("here", hold))
     assert watch.lag_max_s >= 0.04
     assert watch.late_ticks >= 1
-    assert watch.ticks > watch.late_ticks
+    assert watch.ticks >= watch.late_ticks
 
 
 def test_the_report_says_what_the_record_holds() -> None:

@@ -102,7 +102,7 @@ def interrupt_held_back() -> Iterator[None]:
     try:
         yield
     finally:
-        for one, handler in before.items():
+        for one, handler in reversed(before.items()):  # Ctrl-C's last: it may come before the others are back
             signal.signal(one, handler)
     if came:
         signal.raise_signal(came[0])

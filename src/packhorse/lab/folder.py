@@ -40,4 +40,4 @@ def _watched(folder: str) -> Iterator[None]:
     try:
         yield
     finally:
-        let_go(watchdog)
+        let_go(watchdog, kill=False)

@@ -150,8 +150,13 @@ def _stop(directory: tempfile.TemporaryDirectory[str], watchdog: subprocess.Pope
         directory.cleanup()
 
 
-def let_go(watchdog: subprocess.Popen[bytes]) -> None:
-    """Tell a watchdog that nobody needs any more what it watches, and wait until it has ended."""
+def let_go(watchdog: subprocess.Popen[bytes], *, kill: bool = True) -> None:
+    """Tell a watchdog that nobody needs any more what it watches, and wait until it has ended.
+
+    Args:
+        watchdog: Its process.
+        kill: End it when it takes too long; else it goes on by itself, as with a large folder.
+    """
     assert watchdog.stdin is not None
     with suppress(OSError):  # it has ended already
         watchdog.stdin.write(b".")
@@ -161,5 +166,6 @@ def let_go(watchdog: subprocess.Popen[bytes]) -> None:
     try:
         watchdog.wait(STOP_LIMIT_S)
     except subprocess.TimeoutExpired:
-        watchdog.kill()
-        watchdog.wait()
+        if kill:
+            watchdog.kill()
+            watchdog.wait()

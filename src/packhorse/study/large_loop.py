@@ -33,6 +33,8 @@ ARMS = (
 TICK_S = 0.001
 LATE_S = 0.005
 _NOTHING_S = 0.3
+#: Seconds for the other process to close its uploader, once nothing is asked of it any more.
+_END_LIMIT_S = 60.0
 _BUDGET_BYTES = 1 << 30
 
 
@@ -113,6 +115,8 @@ def _elsewhere(arm: str, spec: Spec) -> list[Watch]:
         return asyncio.run(_watch_all(arm, one, spec.repeats))
     finally:
         ours.close()
+        process.join(_END_LIMIT_S)
+        process.kill()
         process.join()
 
 

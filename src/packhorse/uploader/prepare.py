@@ -9,6 +9,8 @@ from typing import Any
 
 from packhorse.errors import CaptureError, CorruptObjectError
 from packhorse.model import EntryStream, har_stream
+from packhorse.stores.base import DEFAULT_PART_BYTES
+from packhorse.stores.multipart import PARTS_IN_FLIGHT
 from packhorse.units import KIB, MIB
 from packhorse.uploader.forks import first_use
 
@@ -23,7 +25,7 @@ _turns = count()
 #: Its multiples, modulo 1, spread evenly whichever of them one shape of captures gets (Weyl's sequence).
 _GOLDEN_RATIO = 0.618033988749895
 #: What a streamed capture holds while it is encoded and sent: a few chunks and the parts of its multipart upload.
-STREAM_HELD_BYTES = 24 * MIB
+STREAM_HELD_BYTES = (PARTS_IN_FLIGHT + 1) * DEFAULT_PART_BYTES + 4 * MIB
 
 #: What a capture holds beside its bytes until its fate is final: ticket, job, headers, strings, places in queues, what
 #: the allocator adds. Measured as resident bytes per capture that are in no body, 20 B to 100 KB each: 1.5 to 1.7 KB,
