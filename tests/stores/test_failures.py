@@ -146,9 +146,23 @@ def test_plain_http_server_asked_for_tls(row: Candidate, rclone: Target, opened:
     assert put_fails(opened, row, replace(rclone.endpoint, url=url)).kind == StoreErrorKind.CONNECTION
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1", "http://", "http://host:notaport"])
-def test_unusable_url(row: Candidate, rclone: Target, opened: Opener, url: str) -> None:
-    assert put_fails(opened, row, replace(rclone.endpoint, url=url)).kind == StoreErrorKind.CONFIG
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(
+            ("AWS_ENDPOINT_URL_S3", url)
+            for url in ("nonsense", "http://", "http://host:notaport", f"ftp://a:{SECRET}@b")
+        ),
+        ("AWS_REGION", "not a region"),
+    ],
+)
+def test_an_unusable_variable(  # what is given to an Endpoint is refused there
+    row: Candidate, rclone: Target, opened: Opener, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.setenv(name, text)
+    error = put_fails(opened, row, replace(rclone.endpoint, url=None, region=None))
+    assert error.kind == StoreErrorKind.CONFIG
+    assert "from the environment or the AWS configuration" in str(error)
 
 
 def test_password_in_url_is_not_shown(row: Candidate, rclone: Target, opened: Opener) -> None:

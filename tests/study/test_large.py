@@ -65,9 +65,9 @@ def test_the_report_says_what_the_record_holds() -> None:
             "iterator": {"loopback": large_iterator.figures(rows)},
         }
     )
-    assert "| here | 1 | 6.00 ms | 6.00 ms | 1.00 ms | 2 |" in told
-    assert "| loopback | redacting | 1.50 s | 1.50 s | 1.50 s | 1.00 (1.00 to 1.00) | 42.0 MB |" in told
-    assert "57.0 MB go up" in told
+    assert "| here | 1 | 6 ms | 6 ms | 1 ms | 2 |" in told
+    assert "| loopback | redacting | 1.5 s | 1.5 s | 1.5 s | 1.00 (1.00 to 1.00) | 42 MB |" in told
+    assert "57 MB go up" in told
 
 
 @pytest.fixture(scope="module")
