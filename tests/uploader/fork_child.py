@@ -1,7 +1,7 @@
 """A process that uses obstore and forks: ``python -m tests.uploader.fork_child STORE END URL``.
 
-STORE is the client of the parent's profile; END is ``open`` or ``closed``, the state of its uploader at the fork. The
-child ends as a worker does that leaves ``main``: with all that Python does then. Prints its exit status.
+STORE is the client of the parent's profile; END is ``open``, ``closed`` or ``idle``, the state of its uploader at the
+fork. The child ends as a worker does that leaves ``main``: with all that Python does then. Prints its exit status.
 """
 
 from __future__ import annotations
@@ -64,10 +64,20 @@ def child(inherited: list[Uploader], store: Store | None, endpoint: Endpoint) ->
     return 0
 
 
+def child_of_idle(up: Uploader, name: str, endpoint: Endpoint) -> int:
+    """What the child finds whose parent had used nothing; 0 when all is as it should be."""
+    with Uploader(BUCKET, **arguments(name, endpoint)) as own, up:
+        for number, each in enumerate((own, up)):
+            if each.submit(CAPTURE, key=f"child-{number}").result(60).attempts != 1:
+                return 21 + number
+    return 0 if fetch(f"{BUCKET}/child-0", endpoint=endpoint) == CAPTURE else 23
+
+
 def main(name: str, end: str, url: str) -> None:
     endpoint = Endpoint("bucket", url, "us-east-1", "key", "secret", read_timeout_s=30)
     up, idle = (Uploader(BUCKET, **arguments(name, endpoint)) for _ in range(2))
-    up.submit(CAPTURE, key="parent").result(60)
+    if end != "idle":
+        up.submit(CAPTURE, key="parent").result(60)
     store = up._engine._store
     if end == "closed":
         store = None
@@ -77,11 +87,11 @@ def main(name: str, end: str, url: str) -> None:
         pid = os.fork()
     if pid == 0:
         faulthandler.dump_traceback_later(60, exit=True)  # where it hangs, if it does
-        status = child([up, idle], store, endpoint)
+        status = child_of_idle(up, name, endpoint) if end == "idle" else child([up, idle], store, endpoint)
         faulthandler.cancel_dump_traceback_later()
         sys.exit(status)
     sys.stdout.write(f"child: {ended(pid)}\n")
-    if end == "open":
+    if end != "closed":
         sys.stdout.write(f"parent: {up.submit(CAPTURE).result(60).attempts}\n")
         up.close()
 
