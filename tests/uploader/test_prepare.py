@@ -98,7 +98,8 @@ def test_an_open_file_and_its_lines_are_not_taken_for_entries(tmp_path: Path) ->
     path.write_text(json.dumps(har(2, 5), indent=1))
     store = FakeStore()
     with Uploader("s3://bucket", profile=PROFILE, options=options(store)) as up, path.open() as file:
-        tickets = [up.submit(given) for given in (file, iter(path.read_text().splitlines()), iter([{}, None]))]
+        captures: list[Any] = [file, iter(path.read_text().splitlines()), iter([{}, None])]
+        tickets = [up.submit(given) for given in captures]
         for ticket in tickets:
             with pytest.raises(UploadFailed):
                 ticket.result(30)
