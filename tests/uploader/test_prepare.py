@@ -98,12 +98,12 @@ def test_an_open_file_and_its_lines_are_not_taken_for_entries(tmp_path: Path) ->
     path.write_text(json.dumps(har(2, 5), indent=1))
     store = FakeStore()
     with Uploader("s3://bucket", profile=PROFILE, options=options(store)) as up, path.open() as file:
-        captures: list[Any] = [file, iter(path.read_text().splitlines()), iter([{}, None])]
+        captures: list[Any] = [file, iter(path.read_text().splitlines()), iter([{}, b"{}"])]
         tickets = [up.submit(given) for given in captures]
         for ticket in tickets:
             with pytest.raises(UploadFailed):
                 ticket.result(30)
     assert "give its path" in tickets[0].reason
-    assert "gave no HAR entry (an object) but a str; of a file, give the path" in tickets[1].reason
+    assert "gave text (str) where entries are expected; of a file, give the path" in tickets[1].reason
     assert "entries[1]" in tickets[2].reason
     assert store.objects == {}

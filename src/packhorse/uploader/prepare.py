@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import count, islice
 from typing import Any
 
@@ -110,7 +110,7 @@ def encodable(capture: Any) -> tuple[Any, Any]:
 
     Raises:
         CaptureError: The path cannot be read, the bytes are not JSON, or the type is none of these. While it is read:
-            the iterator gave something else than an object.
+            the iterator gave text.
     """
     if isinstance(capture, (dict, list, tuple, EntryStream)):
         return capture, None
@@ -132,10 +132,9 @@ def encodable(capture: Any) -> tuple[Any, Any]:
 def _entries(iterator: Iterator[Any]) -> Iterator[Any]:
     """Lines or pieces of a text are no entries: redaction could not see what belongs together in them."""
     for number, entry in enumerate(iterator):
-        if not isinstance(entry, Mapping):
-            what = "gave no HAR entry (an object)"
+        if isinstance(entry, (str, bytes, bytearray, memoryview)):
             raise CaptureError(
-                f"an iterator {what} but a {type(entry).__name__}; of a file, give the path",
+                f"an iterator gave text ({type(entry).__name__}) where entries are expected; of a file, give the path",
                 position=f"$.log.entries[{number}]",
             )
         yield entry
