@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from packhorse.lab.targets import Target, start_target
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate, Stage
 from packhorse.stores import obstore_sync
-from packhorse.stores.base import Endpoint, Store
+from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, Store
 from packhorse.stores.bridge import SyncBridge
 from tests.stores.wire import Wire, started
 
@@ -143,6 +144,20 @@ def pending_uploads(endpoint: Endpoint, key: str) -> list[str]:
     except client.exceptions.NoSuchUpload:  # rclone's answer for a bucket that never had one
         return []
     return [upload["UploadId"] for upload in listed if upload["Key"] == key]
+
+
+def await_parts(endpoint: Endpoint, key: str, good_bytes: int) -> None:
+    """Wait until what was given of a stream has arrived as parts, or for a moment: not all clients send parts at once.
+
+    moto answers 500 to an abort that comes while a part is arriving. Where a client aborts by itself it asks but once.
+    """
+    client, wanted, end_s = client_of(endpoint), good_bytes // DEFAULT_PART_BYTES, time.monotonic() + 2
+    while wanted and time.monotonic() < end_s:
+        for upload in pending_uploads(endpoint, key):
+            listed = client.list_parts(Bucket=endpoint.bucket, Key=key, UploadId=upload)
+            if len(listed.get("Parts", [])) >= wanted:
+                return
+        time.sleep(0.02)
 
 
 def read(store: Store, key: str) -> bytes:

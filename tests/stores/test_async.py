@@ -16,7 +16,7 @@ from packhorse.stages import registry
 from packhorse.stages.base import Candidate
 from packhorse.stores.base import AsyncStore, Endpoint, ObjectInfo, PutResult
 from packhorse.stores.bridge import SyncBridge
-from tests.stores.conftest import NETWORK_ROWS, client_of, pending_uploads
+from tests.stores.conftest import NETWORK_ROWS, await_parts, client_of, pending_uploads
 
 ASYNC_ROWS = [row for row in NETWORK_ROWS if row.asynchronous]
 INFO = ObjectInfo()
@@ -45,6 +45,7 @@ def test_cancelled_stream_leaves_nothing(row: Candidate, target: Target, good_pa
         store = make(row, target.endpoint)
         upload = asyncio.create_task(store.put_stream(key, chunks(), INFO))
         await reached.wait()
+        await asyncio.to_thread(await_parts, target.endpoint, key, good_parts * 9 * 1024 * 1024)
         upload.cancel()
         with pytest.raises(asyncio.CancelledError):
             await upload

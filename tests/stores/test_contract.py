@@ -15,7 +15,8 @@ from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.lab.targets import Target
 from packhorse.stages.base import Candidate
 from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo, Store
-from tests.stores.conftest import NETWORK_ROWS, ROWS, Opener, pending_uploads, read
+from packhorse.stores.memory import MemoryStore
+from tests.stores.conftest import NETWORK_ROWS, ROWS, Opener, await_parts, pending_uploads, read
 
 INFO = ObjectInfo("application/json", None, {"packhorse-wire": "json/zstd/raw", "note": "two words; =~?"})
 
@@ -97,6 +98,8 @@ def test_failing_stream_leaves_nothing(store: Store, key: str, good_bytes: int, 
 
     def failing() -> Iterator[bytes]:
         yield from chunked(noise(good_bytes))
+        if not isinstance(store, MemoryStore):
+            await_parts(target.endpoint, key, good_bytes)
         raise mine
 
     with pytest.raises(Mine) as caught:
