@@ -42,7 +42,7 @@ def test_a_loop_that_is_held_is_seen() -> None:
         await asyncio.sleep(0.02)
         time.sleep(0.05)  # what must never happen
 
-    watch = asyncio.run(large_loop._watch("here", hold))
+    watch = asyncio.run(large_loop.watch("here", hold))
     assert watch.lag_max_s >= 0.04
     assert watch.late_ticks >= 1
     assert watch.ticks >= watch.late_ticks

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from packhorse.lab.link.model import parse_link
@@ -62,8 +63,8 @@ def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[
         "event_loop": {arm: _loop_figures([row for row in loops if row.arm == arm]) for arm in large_loop.ARMS},
         "iterator": {link: large_iterator.figures(rows) for link, rows in iterators.items()},
         "samples": {
-            "event_loop": [row.as_dict() for row in loops],
-            "iterator": [{"link": link, **row.as_dict()} for link, rows in iterators.items() for row in rows],
+            "event_loop": [asdict(row) for row in loops],
+            "iterator": [{"link": link, **asdict(row)} for link, rows in iterators.items() for row in rows],
         },
     }
 

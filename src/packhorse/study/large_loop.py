@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -51,10 +51,10 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One upload, watched.
+    """One upload, or other work, watched.
 
     Attributes:
-        arm: Who uploaded, and how.
+        arm: Who did it, and how.
         wall_s: Seconds that it took.
         ticks: Times the loop woke up meanwhile; ``late_ticks`` of them by more than ``LATE_S`` late.
         lag_max_s: By how much it was late at worst.
@@ -68,10 +68,6 @@ class Watch:
     late_ticks: int
     lag_max_s: float
     queued_s: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """For the record."""
-        return asdict(self)
 
 
 def run_block(spec: Spec) -> list[Watch]:
@@ -161,10 +157,11 @@ async def _checked(up: AsyncUploader, endpoint: Endpoint, capture: Any) -> None:
 
 
 async def _watch_all(arm: str, upload: Callable[[], Awaitable[object]], repeats: int) -> list[Watch]:
-    return [await _watch(arm, upload) for _ in range(repeats)]
+    return [await watch(arm, upload) for _ in range(repeats)]
 
 
-async def _watch(arm: str, upload: Callable[[], Awaitable[object]]) -> Watch:
+async def watch(arm: str, upload: Callable[[], Awaitable[object]]) -> Watch:
+    """Await ``upload`` while this loop is asked to wake up every millisecond."""
     ticks = late_ticks = 0
     worst_s = queued_s = 0.0
     with _queue_clock() as clock:

@@ -19,12 +19,11 @@ from packhorse.captures.synth import sized
 from packhorse.model import materialized
 from packhorse.pipeline import Pipeline
 from packhorse.study.blocks import fresh, median_ratio, orders
+from packhorse.study.large_loop import watch
 
 ARMS = ("nothing", "whole", "stream", "overlapped")
 WHOLE = Pipeline.parse("orjson:chunk=64MiB | zstd:1 | raw")
 STREAM = Pipeline.parse("orjson-stream | zstd:1 | raw")
-#: How often the watched loop wakes up, in seconds.
-TICK_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +53,18 @@ def _run(arm: str, capture: Any) -> dict[str, Any]:
         "overlapped": lambda: _consume(STREAM, capture, overlap=True),
     }[arm]
     before = reset_peak()
-    wall_s, lag_s = asyncio.run(_watched(work))
-    return {"arm": arm, "wall_s": wall_s, "lag_max_s": lag_s, "peak_bytes": peak_bytes() - before}
+    watched = asyncio.run(watch(arm, lambda: asyncio.to_thread(work)))
+    return {
+        "arm": arm,
+        "wall_s": watched.wall_s,
+        "lag_max_s": watched.lag_max_s,
+        "peak_bytes": peak_bytes() - before,
+    }
 
 
 def _consume(pipeline: Pipeline, capture: Any, *, overlap: bool) -> int:
     """Encode and hand each chunk on, as a multipart upload would: nothing is kept."""
     return sum(len(chunk) for chunk in pipeline.codec().encode(capture, overlap=overlap))
-
-
-async def _watched(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds that ``work`` took in a thread, and by how much the loop was late at worst meanwhile."""
-    worst = 0.0
-    task = asyncio.create_task(asyncio.to_thread(work))
-    start = time.perf_counter()
-    while not task.done():
-        asked = time.perf_counter()
-        await asyncio.sleep(TICK_S)
-        worst = max(worst, time.perf_counter() - asked - TICK_S)
-    await task
-    return time.perf_counter() - start, worst
 
 
 def reset_peak() -> int:
