@@ -18,8 +18,9 @@ from packhorse.codec import Tally
 from packhorse.fetching import fetch
 from packhorse.model import har_stream, materialized
 from packhorse.profiles.loading import load_profile
+from packhorse.race.memory import peak_rss_bytes
 from packhorse.stores.base import Endpoint, ObjectInfo
-from packhorse.study.streaming import peak_bytes, reset_peak
+from packhorse.study.streaming import begin_peak
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
 
@@ -127,10 +128,10 @@ _ARMS: dict[str, Callable[[str, Spec, Callable[[], Iterator[Any]], bool], Timed]
 
 
 def _timed(arm: str, work: Callable[[], object]) -> Timed:
-    before = reset_peak()
+    before = begin_peak()
     begun_s = time.perf_counter()
     work()
-    return Timed(arm, time.perf_counter() - begun_s, peak_bytes() - before)
+    return Timed(arm, time.perf_counter() - begun_s, peak_rss_bytes() - before)
 
 
 def figures(rows: list[Timed]) -> dict[str, Any]:

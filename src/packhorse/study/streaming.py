@@ -12,12 +12,13 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from packhorse.captures.synth import sized
+from packhorse.errors import UnavailableError
 from packhorse.model import materialized
 from packhorse.pipeline import Pipeline
+from packhorse.race.memory import peak_rss_bytes, reset_peak, rss_bytes
 from packhorse.study.blocks import fresh, median_ratio, orders
 from packhorse.study.large_loop import watch
 
@@ -52,13 +53,13 @@ def _run(arm: str, capture: Any) -> dict[str, Any]:
         "stream": lambda: _consume(STREAM, capture, overlap=False),
         "overlapped": lambda: _consume(STREAM, capture, overlap=True),
     }[arm]
-    before = reset_peak()
+    before = begin_peak()
     watched = asyncio.run(watch(arm, lambda: asyncio.to_thread(work)))
     return {
         "arm": arm,
         "wall_s": watched.wall_s,
         "lag_max_s": watched.lag_max_s,
-        "peak_bytes": peak_bytes() - before,
+        "peak_bytes": peak_rss_bytes() - before,
     }
 
 
@@ -67,20 +68,15 @@ def _consume(pipeline: Pipeline, capture: Any, *, overlap: bool) -> int:
     return sum(len(chunk) for chunk in pipeline.codec().encode(capture, overlap=overlap))
 
 
-def reset_peak() -> int:
-    """Reset this process's high-water mark (Linux: proc(5), clear_refs 5) and return its resident bytes."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _status("VmRSS")
+def begin_peak() -> int:
+    """Reset this process's high-water mark and return its resident bytes.
 
-
-def peak_bytes() -> int:
-    """Resident bytes at their highest since :func:`reset_peak`."""
-    return _status("VmHWM")
-
-
-def _status(field: str) -> int:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field + ":"))
+    Raises:
+        UnavailableError: The system does not allow it.
+    """
+    if not reset_peak():
+        raise UnavailableError("this system cannot reset a process's peak of memory; run this study on Linux")
+    return rss_bytes()
 
 
 def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[str, Any]:
