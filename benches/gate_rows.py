@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from packhorse.captures.redact import Redactor
+from packhorse.redact import Redactor
 
 _REDACTOR = Redactor(key=b"gate", scanner="plain")
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from packhorse.captures.redact.redactor import Redactor
-from packhorse.captures.redact.scanner import ScannerName
 from packhorse.captures.synth import KINDS, sized
 from packhorse.pipeline import Pipeline
+from packhorse.redact.redactor import Redactor
+from packhorse.redact.scanner import ScannerName
 
 PIPELINE = "orjson-stream | isal:1 | raw"
 _SIZE_BYTES = 1_000_000

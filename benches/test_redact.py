@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from packhorse.captures.redact import Redactor
-from packhorse.captures.redact.scanner import ScannerName
 from packhorse.captures.synth import KINDS, sized
 from packhorse.pipeline import Pipeline
+from packhorse.redact import Redactor
+from packhorse.redact.scanner import ScannerName
 
 pytestmark = pytest.mark.bench
 PIPELINE = "orjson-stream | zstd:1 | raw"

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from packhorse.captures.redact.check import planted_entries
 from packhorse.errors import InputError, StoreErrorKind, UploadFailed
 from packhorse.uploader.spool.fileformat import SpooledFile
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate
+from tests.support.check_redaction import planted_entries
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
 from tests.uploader.reliability import note, quick_and_full
 from tests.uploader.test_uploader import CAPTURE, balanced

@@ -12,12 +12,12 @@ from typing import Any
 
 import click
 
-from packhorse.captures.redact import Redactor, load_rules
 from packhorse.cli.ending import ends_on_signals
 from packhorse.cli.sending import NOT_BEGUN, Sending, spool_errors, spool_trouble
 from packhorse.cli.telling import counted, shown, tell, writing_stdout
 from packhorse.errors import ExpansionLimitError, InputError
 from packhorse.fetching import DEFAULT_MAX_BYTES, fetch_to_file
+from packhorse.redact import Redactor, load_rules
 from packhorse.units import format_bytes, parse_bytes
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader

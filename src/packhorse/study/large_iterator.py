@@ -12,13 +12,13 @@ from hashlib import sha256
 from itertools import islice
 from typing import Any
 
-from packhorse.captures.redact import Redactor
 from packhorse.captures.synth import sized
 from packhorse.codec import Tally
 from packhorse.fetching import fetch
 from packhorse.model import har_stream, materialized
 from packhorse.profiles.loading import load_profile
 from packhorse.race.memory import peak_rss_bytes
+from packhorse.redact import Redactor
 from packhorse.stores.base import Endpoint, ObjectInfo
 from packhorse.study.streaming import begin_peak
 from packhorse.uploader.options import UploaderOptions

@@ -147,7 +147,7 @@ def redaction(redact: Any) -> Redaction:
     if redact is False:
         return Redaction(None, dict)
     if redact is True:
-        from packhorse.captures.redact import Redactor
+        from packhorse.redact import Redactor
 
         redact = Redactor()
     if not callable(getattr(redact, "capture", None)) or not callable(getattr(redact, "report", None)):

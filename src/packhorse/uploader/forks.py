@@ -50,7 +50,7 @@ def first_use() -> AbstractContextManager[Any]:
 def warm_up(engine: Work) -> None:
     """Import and compile what encoding needs, by encoding an empty capture. What fails, fails again with a real one."""
     with first_use(), suppress(Exception):
-        from packhorse.captures.redact import Redactor
+        from packhorse.redact import Redactor
 
         redactor = getattr(engine.redact, "__self__", None)
         capture = redactor.capture(_EMPTY) if isinstance(redactor, Redactor) else _EMPTY

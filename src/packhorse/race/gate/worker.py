@@ -137,7 +137,7 @@ def pipeline_row(row: dict[str, Any], captures: list[Any]) -> Pass:
 def profile_row(row: dict[str, Any], captures: list[Any]) -> Pass:
     """The uploader with a profile: every capture ``copies`` times over, ``in_flight`` at once, and waited for."""
     from packhorse import Uploader, UploaderOptions, fetch
-    from packhorse.captures.redact import Redactor
+    from packhorse.redact import Redactor
     from packhorse.stores.base import Endpoint
 
     _profile_there(row["profile"])

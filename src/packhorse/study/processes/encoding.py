@@ -9,10 +9,10 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from packhorse.captures.redact import Redactor
 from packhorse.codec import Codec
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile, load_profile
+from packhorse.redact import Redactor
 from packhorse.uploader.job import Job
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.ticket import Ticket

@@ -1,0 +1,116 @@
+"""No planted secret is left, whichever scanner looks, and nothing else is touched."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from packhorse.captures.synth import KINDS, synthesize
+from packhorse.redact import Redactor
+from tests.support import check_redaction as checking
+
+KEY = b"test"
+
+
+@pytest.mark.parametrize("scanner", ["auto", "plain"])
+def test_planted_secrets_are_all_gone(scanner: Any) -> None:
+    outcome = checking.run(1200, 7, Redactor(key=KEY, scanner=scanner))
+    assert outcome.planted.total() == 1200
+    assert not outcome.left
+    assert outcome.changed_innocent == 0
+
+
+def test_the_check_sees_a_redactor_that_misses() -> None:
+    class Blind(Redactor):
+        def entry(self, entry: Any) -> Any:
+            return entry
+
+    outcome = checking.run(60, 7, Blind())
+    assert outcome.left == outcome.planted
+
+
+def test_the_scanner_loses_nothing_against_running_every_rule() -> None:
+    fast, slow = Redactor(key=KEY), Redactor(key=KEY, prefilter=False)
+    for place, _, entry in checking.planted_entries(300, 3):
+        if place == "broken_json":
+            continue  # Without a scan nothing tells that no secret name is left, so the whole is replaced.
+        assert fast.entry(entry) == slow.entry(entry), place
+
+
+@pytest.mark.parametrize("scanner", ["auto", "plain"])
+def test_redacting_twice_changes_nothing_more(scanner: Any) -> None:
+    redactor = Redactor(key=KEY, scanner=scanner)
+    for place, _, entry in checking.planted_entries(300, 5):
+        once = redactor.entry(entry)
+        assert redactor.entry(once) == once, place
+
+
+def test_the_callers_object_is_never_changed() -> None:
+    redactor = Redactor(key=KEY)
+    for place, _, entry in checking.planted_entries(200, 9):
+        before = copy.deepcopy(entry)
+        assert redactor.entry(entry) != before, place
+        assert entry == before, place
+
+
+@pytest.mark.parametrize("scanner", ["auto", "plain"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_entries_at_once_come_out_as_one_by_one(kind: str, scanner: Any) -> None:
+    """What stands beside an entry in a batch changes nothing of it, and entries without secrets stay themselves."""
+    entries = list(synthesize(150, 4, kind).entries)
+    for number, (_, _, entry) in enumerate(checking.planted_entries(150, 6)):
+        entries.insert(number * 5 % len(entries), entry)
+    alone = [Redactor(key=KEY, scanner=scanner).entry(entry) for entry in entries]
+    together = Redactor(key=KEY, scanner=scanner).capture({"log": {"entries": entries}})["log"]["entries"]
+    assert together == alone
+    for entry, one, other in zip(entries, alone, together, strict=True):
+        assert (one is entry) == (other is entry)
+
+
+_PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="%\\0123456789@"), max_size=40)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | _PLAIN,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["id", "title", "items", "count", "url", "mimeType", "text", "name", "value"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_JSON)
+def test_ordinary_objects_come_back_themselves(value: Any) -> None:
+    redactor = _SHARED
+    assert redactor.entry(value) is value or redactor.entry(value) == value
+
+
+@settings(max_examples=150, deadline=None)
+@given(_JSON)
+def test_a_secret_key_anywhere_is_found(value: Any) -> None:
+    secret = "Zx9secretvalue77"
+    new = _SHARED.entry({"outer": [value, {"deep": {"client_secret": secret, "other": value}}]})
+    assert secret not in json.dumps(new)
+
+
+_SHARED = Redactor(key=KEY)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_synthetic_captures_keep_their_entries_and_their_shape(kind: str) -> None:
+    entries = list(synthesize(30, 1, kind).entries)
+    redactor = Redactor(key=KEY)
+    for entry in entries:
+        new = redactor.entry(entry)
+        assert new.keys() == entry.keys()
+        assert new["response"]["status"] == entry["response"]["status"]
+        assert len(new["request"]["headers"]) == len(entry["request"]["headers"])

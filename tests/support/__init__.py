@@ -1,0 +1,1 @@
+"""What only tests need: planted secrets, simulated clocks, fakes."""
