@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from packhorse.race.gate.record import read_gate
-from packhorse.report.pr_comment import MARKER, render
+from packhorse.bench.gate.record import read_gate
+from packhorse.bench.report.pr_comment import MARKER, render
 
 #: GitHub's REST API: at most 100 comments a page. A pull request with more than 30 pages gets a new comment.
 PAGE, PAGES = 100, 30

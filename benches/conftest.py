@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from benches.cases import LARGEST_SLOW_BYTES, QUICK_SIZES, SEED, SIZES, SLOW, VERY_SLOW, Size
-from packhorse.captures.synth import sized
+from packhorse.bench.synth import sized
 from packhorse.stages import registry
 from packhorse.stages.base import Stage
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-from packhorse.captures.synth import KINDS, sized
+from packhorse.bench.synth import KINDS, sized
 from packhorse.pipeline import Pipeline
 from packhorse.redact.redactor import Redactor
 from packhorse.redact.scanner import ScannerName

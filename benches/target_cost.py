@@ -16,8 +16,8 @@ from unittest import mock
 
 import psutil
 
-from packhorse.captures.synth import sized
-from packhorse.lab import targets
+from packhorse.bench.lab import targets
+from packhorse.bench.synth import sized
 from packhorse.model import materialized
 from packhorse.profiles.loading import load_profile
 from packhorse.stores.base import ObjectInfo

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from packhorse.captures.synth import KINDS, sized
+from packhorse.bench.synth import KINDS, sized
 from packhorse.pipeline import Pipeline
 from packhorse.redact import Redactor
 from packhorse.redact.scanner import ScannerName

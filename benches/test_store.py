@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from packhorse.lab.targets import Target, start_target
+from packhorse.bench.lab.targets import Target, start_target
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate, Stage
 from packhorse.stores import obstore_sync

@@ -15,11 +15,11 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from playwright.sync_api import Browser, sync_playwright
 
-from packhorse.race.gate.record import read_gate
-from packhorse.race.record import read_record
-from packhorse.report import html
-from packhorse.report.gate.markdown import markdown
-from packhorse.report.study_records import read_studies
+from packhorse.bench.gate.record import read_gate
+from packhorse.bench.race.record import read_record
+from packhorse.bench.report import html
+from packhorse.bench.report.gate.markdown import markdown
+from packhorse.bench.report.study_records import read_studies
 
 DOCS = Path(__file__).parent
 REPORTS = DOCS.parent / "reports"
@@ -27,7 +27,7 @@ TARGET = DOCS / "img"
 SCHEMES = ("light", "dark")
 #: The largest picture, in bytes: several of them are loaded with the README.
 MOST_BYTES = 300_000
-#: As in tests/report/test_browser.py: the sandbox needs a kernel feature that containers often lack.
+#: As in tests/bench/report/test_browser.py: the sandbox needs a kernel feature that containers often lack.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
 
 #: How GitHub sets a summary, roughly.

@@ -19,7 +19,7 @@ from packhorse.errors import InputError
 from packhorse.pipeline import Choice, Pipeline
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate, Stage
-from tests import spread
+from tests.support import spread
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every process that they start, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

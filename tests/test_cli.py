@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from packhorse.bench.lab.targets import Target, start_target
 from packhorse.cli import run
-from packhorse.lab.targets import Target, start_target
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from typing import Any
 import click
 import pytest
 
+from benches.studies.fault_server import Fault, FaultScript, FaultyS3, start_faults
 from packhorse.cli import objects, run
 from packhorse.cli.sending import Sending
-from packhorse.lab.faults import Fault, FaultScript, FaultyS3, start_faults
 from packhorse.units import MIB
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Ticket

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from packhorse import wire
+from packhorse.bench.lab.targets import Target, start_target
 from packhorse.errors import CorruptObjectError, ExpansionLimitError, InputError, StoreError, StoreErrorKind
 from packhorse.fetching import fetch, fetch_to_file, reading_store
-from packhorse.lab.targets import Target, start_target
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import ObjectInfo, Store

@@ -27,12 +27,12 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from packhorse import Uploader, fetch, load_profile
+from packhorse.bench.gate.config import read_config
+from packhorse.bench.lab.targets import Target, start_target
 from packhorse.cli import run
-from packhorse.lab.targets import Target, start_target
-from packhorse.race.gate.config import read_config
 from packhorse.stores import obstore_sync
 from packhorse.wire import suffix
-from tests.guides import PAGES, ROOT, blocks, commands, program, wrong_block, wrong_mentions
+from tests.support.guides import PAGES, ROOT, blocks, commands, program, wrong_block, wrong_mentions
 
 pytestmark = pytest.mark.xdist_group("guides")  # one server for all
 

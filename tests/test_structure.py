@@ -1,8 +1,9 @@
-"""The structure's rules, checked on the source: which way imports go, where third-party libraries may stand, sizes."""
+"""The structure's rules, checked on the source: two halves, no cycles, shallow inheritance, sizes, third parties."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,7 @@ MODULES = {
     ".".join(["packhorse", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__"): path
     for path in ROOT.rglob("*.py")
 }
-#: What a folder or a top-level module may import of ours, beside itself.
+#: What a folder or a top-level module of the library may import of ours, beside itself.
 BASE = {"errors", "units", "model", "files", "position", "checks"}
 MAY_IMPORT = {
     "errors": set(),
@@ -33,29 +34,30 @@ MAY_IMPORT = {
     "profiles": BASE | {"pipeline", "stages"},
     "fetching": BASE | {"wire", "codec", "stages", "stores"},
     "uploader": BASE | {"captures", "redact", "codec", "pipeline", "profiles", "stores", "wire"},
-    "lab": BASE | {"captures", "pipeline", "profiles", "stages", "stores", "uploader", "wire"},
 }
+#: The other half: it measures the library, which knows nothing of it.
+MEASURING = {"bench", "cli", "__main__"}
 CODECS = {
     "orjson", "msgspec", "ujson", "simplejson", "rapidjson", "json_stream", "ormsgpack", "isal", "zlib_ng", "deflate",
     "zstandard", "backports", "brotli", "lz4", "cramjam", "pybase64",
 }  # fmt: skip
 CLIENTS = {"boto3", "botocore", "s3transfer", "awscrt", "aiobotocore", "aiohttp", "obstore"}
+MAX_LINES, MAX_FUNCTION_LINES, MAX_DEPTH = 600, 70, 2
+#: Breaches that are still there. Entries only ever leave these lists.
+CYCLES_LEFT = {"packhorse.uploader": "typing-only imports between the engine's layers"}
+DEEP_LEFT = {"packhorse.uploader": "the engine's layers"}
 
 
 @cache
-def imports(path: Path) -> list[str]:
-    """Absolute names of everything a file imports, also inside functions, but not for type checkers alone."""
-    found = []
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Absolute names of everything a file imports: inside functions and for type checkers alone, too."""
+    found: list[str] = []
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -63,48 +65,121 @@ def imports(path: Path) -> list[str]:
             for alias in node.names:  # `from package import module` is an import of the module
                 whole = f"{node.module}.{alias.name}"
                 found.append(whole if whole in MODULES else node.module or "")
-    return found
+    return tuple(found)
 
 
 def place(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
+def exempt(module: str, left: dict[str, str]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in left)
+
+
+def test_every_module_has_its_place() -> None:
+    assert {place(module) for module in MODULES} - {""} == set(MAY_IMPORT) | MEASURING
+
+
 def test_imports_go_one_way() -> None:
     wrong = []
     for module, path in MODULES.items():
         here = place(module)
-        if here not in MAY_IMPORT:
-            continue
         for name in imports(path):
             there = place(name)
-            if name.startswith("packhorse.") and there != here and there not in MAY_IMPORT[here]:
+            if not name.startswith("packhorse.") or there == here:
+                continue
+            if here in MAY_IMPORT:
+                allowed = there in MAY_IMPORT[here]
+            else:  # the package itself shows the library alone; what measures may use both, but not the command line
+                allowed = there not in (MEASURING if here == "" else {"cli", "__main__"} if here == "bench" else set())
+            if not allowed:
                 wrong.append(f"{module} imports {name}")
     assert not wrong
 
 
-def test_no_import_cycles() -> None:
+def reachable(start: str) -> set[str]:
+    """Modules that importing or using ``start`` can bring in, whatever function does it."""
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        module = waiting.pop()
+        if module in seen or module not in MODULES:
+            continue
+        seen.add(module)
+        parts = module.split(".")
+        waiting += [".".join(parts[:end]) for end in range(1, len(parts))] + list(imports(MODULES[module]))
+        # Registries and lazy exports name modules as text.
+        waiting += [
+            node.value
+            for node in ast.walk(tree(MODULES[module]))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in MODULES
+        ]
+    return seen
+
+
+def test_the_library_reaches_nothing_that_measures() -> None:
+    measuring = sorted(module for module in reachable("packhorse") if place(module) in MEASURING)
+    assert not measuring
+    assert "packhorse.uploader.engine" in reachable("packhorse")  # the walk itself works
+
+
+def cycles() -> Iterator[str]:
     graph = {module: {n for n in imports(path) if n in MODULES and n != module} for module, path in MODULES.items()}
     done: set[str] = set()
 
-    def visit(module: str, above: tuple[str, ...]) -> None:
-        assert module not in above, " -> ".join([*above[above.index(module) :], module])
+    def visit(module: str, above: tuple[str, ...]) -> Iterator[str]:
+        if module in above:
+            yield " -> ".join([*above[above.index(module) :], module])
+            return
         if module not in done:
-            for other in graph[module] - {"packhorse"}:
-                visit(other, (*above, module))
+            for other in sorted(graph[module] - {"packhorse"}):
+                yield from visit(other, (*above, module))
             done.add(module)
 
-    for module in MODULES:
-        visit(module, ())
+    for module in sorted(MODULES):
+        yield from visit(module, ())
+
+
+def test_no_import_cycles_typing_included() -> None:
+    found = [cycle for cycle in cycles() if not exempt(cycle.split(" -> ")[0], CYCLES_LEFT)]
+    assert not found
+    for package in CYCLES_LEFT:
+        assert any(exempt(cycle.split(" -> ")[0], {package: ""}) for cycle in cycles()), f"{package} has none any more"
+
+
+def depth(name: str, bases: dict[str, list[str]]) -> int:
+    """How many of our own classes stand above one. Exceptions and protocols apart, which have their own ladders."""
+    return max((1 + depth(base, bases) for base in bases.get(name, ()) if base in bases), default=0)
+
+
+def deep_classes() -> list[str]:
+    bases: dict[str, list[str]] = {}
+    homes: dict[str, str] = {}
+    for module, path in MODULES.items():
+        if place(module) == "errors":
+            continue
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] = [base.id for base in node.bases if isinstance(base, ast.Name)]
+                homes[node.name] = module
+    return [f"{homes[name]}.{name}" for name in bases if depth(name, bases) > MAX_DEPTH]
+
+
+def test_inheritance_is_at_most_two_deep() -> None:
+    deep = deep_classes()
+    assert not [name for name in deep if not exempt(name, DEEP_LEFT)]
+    for package in DEEP_LEFT:
+        assert any(exempt(name, {package: ""}) for name in deep), f"{package} has none any more"
 
 
 def test_third_party_codecs_and_clients_stay_in_their_modules() -> None:
     wrong = []
     for module, path in MODULES.items():
         roots = {name.partition(".")[0] for name in imports(path)}
-        if roots & CLIENTS and place(module) not in {"stores", "lab"}:
+        in_lab = module.startswith(("packhorse.bench.lab", "packhorse.bench.shape"))
+        if roots & CLIENTS and place(module) != "stores" and not in_lab:
             wrong.append(f"{module}: {roots & CLIENTS}")
-        if roots & CODECS and place(module) not in {"stages", "captures", "redact"}:
+        if roots & CODECS and place(module) not in {"stages", "captures", "redact"} and not in_lab:
             wrong.append(f"{module}: {roots & CODECS}")
     assert not wrong
 
@@ -112,11 +187,10 @@ def test_third_party_codecs_and_clients_stay_in_their_modules() -> None:
 def test_modules_and_functions_can_be_read_at_one_sitting() -> None:
     long = []
     for module, path in MODULES.items():
-        text = path.read_text(encoding="utf-8")
-        if text.count("\n") > 400:
+        if path.read_text(encoding="utf-8").count("\n") > MAX_LINES:
             long.append(module)
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(tree(path)):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 lines = (node.end_lineno or 0) - node.lineno + 1
-                long += [f"{module}.{node.name}: {lines} lines"] if lines > 70 else []
+                long += [f"{module}.{node.name}: {lines} lines"] if lines > MAX_FUNCTION_LINES else []
     assert not long

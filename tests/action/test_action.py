@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from packhorse.report.pr_comment import MARKER
-from tests.race.gate_shop import WORK, git
+from packhorse.bench.report.pr_comment import MARKER
+from tests.bench.gate.gate_shop import WORK, git
 
 # One gate of a repository is what most of these tests look at.
 pytestmark = pytest.mark.xdist_group("action")

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from packhorse.bench.lab.targets import Target, start_target
 from packhorse.captures import ReadLimits, load, open_capture
 from packhorse.cli import run
 from packhorse.errors import CaptureError, QueueFull, UploadFailed
-from packhorse.lab.targets import Target, start_target
 from packhorse.uploader.sync import Uploader
 from tests.uploader.fakes import PROFILE, FakeStore, options
 

@@ -20,7 +20,7 @@ MEASURE = """
 import resource, sys
 from packhorse.captures.read import open_capture
 from packhorse.captures.write import write_har
-from packhorse.captures.shape import shape
+from packhorse.bench.shape.capture import shape
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 def run(path):
     with open_capture(path) as opened:

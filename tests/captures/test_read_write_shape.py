@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from packhorse.bench.shape.capture import Shape, shape
+from packhorse.bench.shape.entry import canonical, measure_entry, measure_tree
 from packhorse.captures import load, open_capture, write_har
-from packhorse.captures.shape import Shape, shape
-from packhorse.captures.shape_entry import canonical, measure_entry, measure_tree
 from packhorse.captures.write import json_pieces
 from packhorse.errors import CaptureError
 from packhorse.model import EntryStream, har_stream

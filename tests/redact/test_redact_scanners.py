@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from packhorse.captures.synth import KINDS, synthesize
+from packhorse.bench.synth import KINDS, synthesize
 from packhorse.redact import Redactor, load_rules, scanner
 from packhorse.redact.rules import builtin_rules
 from packhorse.redact.scan_base import Scan

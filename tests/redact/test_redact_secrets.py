@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packhorse.captures.synth import KINDS, synthesize
+from packhorse.bench.synth import KINDS, synthesize
 from packhorse.redact import Redactor
 from tests.support import check_redaction as checking
 

@@ -12,8 +12,8 @@ import botocore.session
 import psutil
 import pytest
 
-from packhorse.lab.faults import FaultyS3, start_faults
-from packhorse.lab.targets import Target, start_target
+from benches.studies.fault_server import FaultyS3, start_faults
+from packhorse.bench.lab.targets import Target, start_target
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate, Stage
 from packhorse.stores import obstore_sync

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from benches.studies.fault_server import Fault, FaultScript, FaultyS3
+from benches.studies.fault_server.answers import Answer, error
 from packhorse.errors import InputError, StoreError, StoreErrorKind
-from packhorse.lab.faults import Fault, FaultScript, FaultyS3
-from packhorse.lab.faults.answers import Answer, error
 from packhorse.stages.base import Candidate
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo
 from packhorse.stores.failure import THROTTLED_FLOOR_S, entity_tag

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from packhorse.bench.lab.targets import Target
 from packhorse.errors import StoreError, StoreErrorKind
-from packhorse.lab.targets import Target
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate
 from packhorse.stores.base import AsyncStore, Endpoint, ObjectInfo, PutResult

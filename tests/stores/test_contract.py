@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from packhorse.bench.lab.targets import Target
 from packhorse.errors import StoreError, StoreErrorKind
-from packhorse.lab.targets import Target
 from packhorse.stages.base import Candidate
 from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo, Store
 from packhorse.stores.memory import MemoryStore

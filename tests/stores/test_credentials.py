@@ -12,10 +12,10 @@ import botocore.credentials
 import botocore.session
 import pytest
 
+from benches.studies.fault_server import Fault, FaultScript, FaultyS3
+from benches.studies.fault_server.answers import error
+from benches.studies.fault_server.objects import Request
 from packhorse.errors import StoreError, StoreErrorKind
-from packhorse.lab.faults import Fault, FaultScript, FaultyS3
-from packhorse.lab.faults.answers import error
-from packhorse.lab.faults.objects import Request
 from packhorse.stages.base import Candidate
 from packhorse.stores import credentials as renewal
 from packhorse.stores.base import DEFAULT_PART_BYTES, Credentials, ObjectInfo

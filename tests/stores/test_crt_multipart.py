@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from packhorse.bench.lab.targets import Target
 from packhorse.errors import StoreError, StoreErrorKind
-from packhorse.lab.targets import Target
 from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo
 from packhorse.stores.boto3_crt import Boto3Crt
 from tests.stores.conftest import await_parts, pending_uploads, read

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import pytest
 
-from packhorse.lab.targets import Target
+from packhorse.bench.lab.targets import Target
 from packhorse.stages.base import Candidate
 from tests.stores.conftest import ROWS
 from tests.uploader.reliability import quick_and_full

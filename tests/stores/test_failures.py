@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from packhorse.bench.lab.targets import Target
 from packhorse.errors import StoreError, StoreErrorKind
-from packhorse.lab.targets import Target
 from packhorse.stages.base import Candidate
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo
 from packhorse.stores.boto3_transfer import PARTS_IN_MEMORY

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from benches.studies.fault_server import Fault, FaultScript, FaultyS3, start_faults
 from packhorse.errors import StoreError, StoreErrorKind
-from packhorse.lab.faults import Fault, FaultScript, FaultyS3, start_faults
 from packhorse.stores.base import DEFAULT_READ_TIMEOUT_S, Endpoint, ObjectInfo
 from packhorse.stores.obstore_config import open_client
 from packhorse.stores.obstore_patience import CLASSES, SLOWEST_BYTES_PER_S, Clients

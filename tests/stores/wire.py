@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from packhorse.lab.faults.answers import Answer
-from packhorse.lab.faults.objects import Objects, Request
+from benches.studies.fault_server.answers import Answer
+from benches.studies.fault_server.objects import Objects, Request
 from packhorse.stores.base import Endpoint
 
 Refusing = Callable[[Request], Answer | None]

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
+from benches.studies.blocks import fresh
+from benches.studies.fault_server import Fault, FaultScript, FaultyS3, start_faults
+from benches.studies.faults.cells import TRANSPORTS, Cell, Owed, cells
+from benches.studies.faults.outage import Outage, run_outage
+from benches.studies.faults.run import run_cell
 from packhorse.errors import UploadFailed
-from packhorse.lab.faults import Fault, FaultScript, FaultyS3, start_faults
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
-from packhorse.study.blocks import fresh
-from packhorse.study.faults.cells import TRANSPORTS, Cell, Owed, cells
-from packhorse.study.faults.outage import Outage, run_outage
-from packhorse.study.faults.run import run_cell
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
 
@@ -45,7 +45,7 @@ def by_transport() -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def _short_outages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("packhorse.study.faults.cells.OUTAGE_S", OUTAGE_S)
+    monkeypatch.setattr("benches.studies.faults.cells.OUTAGE_S", OUTAGE_S)
 
 
 @pytest.fixture(scope="module")

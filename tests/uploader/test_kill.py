@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from packhorse.bench.lab.targets import Target, start_target
 from packhorse.errors import CorruptObjectError, StoreError
-from packhorse.lab.targets import Target, start_target
 from packhorse.stores import obstore_sync
 from packhorse.stores.base import Store
 from packhorse.uploader.options import UploaderOptions

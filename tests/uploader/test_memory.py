@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from packhorse.study.blocks import fresh
-from packhorse.study.faults.overhead import measure
+from benches.studies.blocks import fresh
+from benches.studies.faults.overhead import measure
 from packhorse.uploader.sync import Uploader
 from tests.uploader.fakes import PROFILE, FakeStore, options
 

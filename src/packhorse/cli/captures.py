@@ -10,16 +10,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from packhorse.bench.race.thread_time import thread_seconds
+from packhorse.bench.realism.compare import Comparison, metrics_of, run_compare
+from packhorse.bench.realism.published import compare_published, sample
+from packhorse.bench.report.plots import realism as plot
+from packhorse.bench.report.plots.svg import require
+from packhorse.bench.synth import KINDS, synthesize
 from packhorse.captures.read import load
-from packhorse.captures.realism import Comparison, metrics_of, run_compare
-from packhorse.captures.realism_published import compare_published, sample
-from packhorse.captures.synth import KINDS, synthesize
 from packhorse.captures.write import write_har
 from packhorse.errors import InputError
 from packhorse.files import appearing
-from packhorse.race.thread_time import thread_seconds
-from packhorse.report.plots import realism as plot
-from packhorse.report.plots.svg import require
 from packhorse.units import format_bytes
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
+from packhorse.bench.doctor.finding import Finding, Level
 from packhorse.profiles.loading import load_profile
-from packhorse.race.doctor.finding import Finding, Level
 
 _STYLES = {Level.OK: "green", Level.WARNING: "bold yellow", Level.UNKNOWN: "dim"}
 
@@ -20,7 +20,7 @@ _STYLES = {Level.OK: "green", Level.WARNING: "bold yellow", Level.UNKNOWN: "dim"
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 def doctor(profile: str | None, endpoint_url: str | None, *, as_json: bool) -> int:
     """Say what makes timings unsteady here, and which S3 settings cost speed. Exit 1 when there is a warning."""
-    from packhorse.race.doctor.examine import examine
+    from packhorse.bench.doctor.examine import examine
 
     findings = examine(load_profile(profile), endpoint_url)
     if as_json:

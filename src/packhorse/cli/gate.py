@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from packhorse.cli.ending import ends_on_signals
-from packhorse.cli.lasting import lasting_console, silence
+from packhorse.cli.interrupts import ends_on_signals
+from packhorse.cli.safe_stream import lasting_console, silence
 from packhorse.errors import InputError, PackhorseError
 
 if TYPE_CHECKING:
-    from packhorse.race.gate.run import GateRequest
+    from packhorse.bench.gate.run import GateRequest
 
 #: There is no verdict: wrong use, an environment that cannot measure, or a crash. Never to be taken for a regression.
 EXIT_NO_VERDICT = 2
@@ -104,9 +104,9 @@ def _request(  # noqa: PLR0913 - one parameter an option
     blocks: int | None,
     seed: int | None,
 ) -> GateRequest:
-    from packhorse.race.gate.config import checked, read_config
-    from packhorse.race.gate.run import GateRequest, with_rows
-    from packhorse.race.machine import command
+    from packhorse.bench.gate.config import checked, read_config
+    from packhorse.bench.gate.run import GateRequest, with_rows
+    from packhorse.bench.race.machine import command
 
     config = with_rows(read_config(project), rows)
     given = {name: value for name, value in {"blocks": blocks, "seed": seed}.items() if value is not None}
@@ -116,10 +116,10 @@ def _request(  # noqa: PLR0913 - one parameter an option
 
 
 def _compare(request: GateRequest, output: Path | None) -> int:
-    from packhorse.race.gate.record import write_gate
-    from packhorse.race.gate.run import run_gate
-    from packhorse.report.gate.files import clear, render
-    from packhorse.report.gate.terminal import show
+    from packhorse.bench.gate.record import write_gate
+    from packhorse.bench.gate.run import run_gate
+    from packhorse.bench.report.gate.files import clear, render
+    from packhorse.bench.report.gate.terminal import show
 
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
@@ -136,8 +136,8 @@ def _compare(request: GateRequest, output: Path | None) -> int:
 
 
 def _self_test(*, quick: bool, seed: int | None, output: Path | None) -> int:
-    from packhorse.race.gate.selftest import run_self_test, write_self_test
-    from packhorse.report.gate.selftest import markdown
+    from packhorse.bench.gate.selftest import run_self_test, write_self_test
+    from packhorse.bench.report.gate.selftest import markdown
 
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
@@ -166,7 +166,7 @@ def _display(show: Callable[[], object]) -> None:
 
 def _tell(error: Exception) -> None:
     """One line for what packhorse foresees, a trace for what it does not; CI logs are public, so both are scrubbed."""
-    from packhorse.race.machine import scrub
+    from packhorse.bench.race.machine import scrub
 
     if isinstance(error, PackhorseError):
         said = f"packhorse: {scrub(str(error))}\n"

@@ -8,11 +8,11 @@ from typing import Any
 import click
 from rich.console import Console
 
+from packhorse.bench.race.cost import DEFAULT_RETENTION_DAYS, load_prices
+from packhorse.bench.race.goals import Require
+from packhorse.bench.race.objective import Objective
 from packhorse.cli.race import require_option, status
 from packhorse.errors import InputError
-from packhorse.race.cost import DEFAULT_RETENTION_DAYS, load_prices
-from packhorse.race.goals import Require
-from packhorse.race.objective import Objective
 
 
 @click.command()
@@ -37,8 +37,8 @@ def judge(directory: Path, objective: str | None, require: str | None, output: P
 
     Exit status as of packhorse race: 0, 3 inconclusive, 1 nothing could win.
     """
-    from packhorse.race.judge import judge_folder, write_judged
-    from packhorse.report.ranking import show
+    from packhorse.bench.race.judge import judge_folder, write_judged
+    from packhorse.bench.report.ranking import show
 
     retention_days, prices = dollars["retention_days"], dollars["prices"]
     chosen = Objective(objective) if objective else None

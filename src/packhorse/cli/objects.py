@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from packhorse.cli.ending import ends_on_signals
+from packhorse.cli.interrupts import ends_on_signals
 from packhorse.cli.sending import NOT_BEGUN, Sending, spool_errors, spool_trouble
-from packhorse.cli.telling import counted, shown, tell, writing_stdout
+from packhorse.cli.terminal import counted, shown, tell, writing_stdout
 from packhorse.errors import ExpansionLimitError, InputError
 from packhorse.fetching import DEFAULT_MAX_BYTES, fetch_to_file
 from packhorse.redact import Redactor, load_rules

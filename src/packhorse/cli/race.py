@@ -11,13 +11,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from packhorse.cli.ending import ends_on_signals
-from packhorse.cli.lasting import lasting_console
-from packhorse.cli.telling import shown
+from packhorse.bench.race.goals import GOALS, Require
+from packhorse.bench.race.objective import STEERING, Objective
+from packhorse.bench.race.options import RaceOptions
+from packhorse.cli.interrupts import ends_on_signals
+from packhorse.cli.safe_stream import lasting_console
+from packhorse.cli.terminal import shown
 from packhorse.errors import InputError, PackhorseError, RecordError
-from packhorse.race.goals import GOALS, Require
-from packhorse.race.objective import STEERING, Objective
-from packhorse.race.options import RaceOptions
 
 DEFAULT_OUT = Path("packhorse-race")
 EXIT_NEGATIVE = 1
@@ -64,9 +64,9 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
     to tell); 1 nothing could win; 130 interrupted (Ctrl-C, SIGTERM, SIGHUP). The record and the
     report are written in every case.
     """
-    from packhorse.race.progress import RichProgress
-    from packhorse.race.run import run_race
-    from packhorse.report.terminal import show
+    from packhorse.bench.race.progress import RichProgress
+    from packhorse.bench.race.run import run_race
+    from packhorse.bench.report.terminal import show
 
     missing = next((file for file in captures if not file.is_file()), None)
     if missing is not None:
@@ -119,7 +119,7 @@ def status(record: dict[str, Any]) -> int:
 
 
 def _draw(options: RaceOptions, pictures: list[tuple[str, bool]]) -> int:
-    from packhorse.study.flamegraph_race import draw
+    from packhorse.bench.flamegraph.race import draw
 
     for text, memory in pictures:
         path, captures_per_s = draw(options, text, memory=memory)
@@ -145,7 +145,7 @@ def _record_file(directory: Path) -> Path:
 )
 def report(directory: Path, studies: tuple[Path, ...]) -> None:
     """Render the reports of a race again from its record: Markdown, SVG, HTML, and its samples as CSV and Parquet."""
-    from packhorse.report.rendered import render
+    from packhorse.bench.report.rendered import render
 
     _record_file(directory)
     rendered = render(directory, studies)
@@ -189,10 +189,10 @@ require_option = click.option(
 @require_option
 def publish(directory: Path, path: Path | None, name: str | None, objective: str | None, require: str | None) -> None:
     """Publish a race's winner as a profile (TOML with its provenance), by the race's own objective or another."""
+    from packhorse.bench.race.judge import judge_folder
+    from packhorse.bench.race.record import read_record
     from packhorse.profiles.publish import extras, write_profile
     from packhorse.profiles.publish import publish as publish_text
-    from packhorse.race.judge import judge_folder
-    from packhorse.race.record import read_record
 
     file = path or directory / "profile.toml"
     if file.suffix != ".toml":

@@ -9,9 +9,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from packhorse.bench.node import ROWS, NodeRow, unavailable
 from packhorse.stages import registry
 from packhorse.stages.registry import Availability
-from packhorse.study.node_worker import ROWS, NodeRow, unavailable
 
 
 @click.command()

@@ -14,9 +14,9 @@ from pathlib import Path
 import click
 from rich.progress import Progress
 
-from packhorse.cli.ending import interrupt_held_back
-from packhorse.cli.lasting import lasting_console, silence
-from packhorse.cli.telling import shown, tell, writing_stdout
+from packhorse.cli.interrupts import interrupt_held_back
+from packhorse.cli.safe_stream import lasting_console, silence
+from packhorse.cli.terminal import shown, tell, writing_stdout
 from packhorse.errors import QueueFull, UploaderClosed, UploadFailed
 from packhorse.units import format_bytes, format_s
 from packhorse.uploader.closing import UNKNOWN

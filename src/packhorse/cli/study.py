@@ -1,9 +1,10 @@
-"""``packhorse study NAME``: the experiments behind the promises."""
+"""``packhorse study NAME``: the experiments behind the promises. They live in a checkout, not in the wheel."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,21 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+import packhorse
 from packhorse import __version__
-from packhorse.cli.ending import ends_on_signals
-from packhorse.cli.lasting import lasting_console
+from packhorse.bench.race.machine import describe
+from packhorse.cli.interrupts import ends_on_signals
+from packhorse.cli.safe_stream import lasting_console
 from packhorse.errors import InputError
 from packhorse.files import appearing
-from packhorse.race.machine import describe
 
-#: Studies by name: modules of ``packhorse.study`` with a ``study(*, quick, seed, progress)`` function.
+#: Studies by name. Each has a module of its name in ``benches.studies`` (or the one in ``_MODULES``) with a function
+#: ``study(*, quick, seed, progress)``.
 STUDIES = (
     "throughput", "streaming", "startup", "parallelism", "regimes", "node", "load", "pools", "faults", "processes",
     "large",
 )  # fmt: skip
+_MODULES = {"load": "load.stall"}
 SCHEMA_VERSION = 1
 #: Of what is written beside a record, by the record's own name.
 _TAKEN = (".md", ".svg")
@@ -48,6 +52,7 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures:
         )
     if output is not None and not output.parent.is_dir():
         raise InputError(f"{output}: there is no folder {output.parent}")
+    _find_studies()
     if any(pictures.values()):
         _draw([name, *(["--quick"] if quick else []), "--seed", str(seed)], pictures)
         return 0
@@ -60,7 +65,7 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures:
     )
     with Progress(*columns, console=lasting_console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"study {name}", total=1.0)
-        module = importlib.import_module(f"packhorse.study.{name}")
+        module = importlib.import_module(f"benches.studies.{_MODULES.get(name, name)}")
         try:
             with ends_on_signals():
                 result = module.study(
@@ -92,8 +97,28 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures:
     return EXIT_INTERRUPTED
 
 
+def _find_studies() -> None:
+    """Make ``benches.studies`` importable here and in child processes.
+
+    Looks in the current folder and those above it, then beside an editable install.
+
+    Raises:
+        InputError: No checkout is there.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(packhorse.__file__).resolve().parents[2]):
+        if (folder / "benches" / "studies" / "blocks.py").is_file():
+            sys.path.insert(0, str(folder))
+            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+            return
+    raise InputError(
+        "the studies are not in the installed package: run this inside a checkout of packhorse, "
+        "with pip install -e '.[bench]'"
+    )
+
+
 def _draw(arguments: list[str], pictures: dict[str, Path | None]) -> None:
-    from packhorse.study.flamegraph_study import draw
+    from packhorse.bench.flamegraph.study import draw
 
     draw(arguments, time_path=pictures["flamegraph"], memory_path=pictures["flamegraph_memory"])
     for path in filter(None, pictures.values()):

@@ -29,7 +29,7 @@ STREAM_HELD_BYTES = (PARTS_IN_FLIGHT + 1) * DEFAULT_PART_BYTES + 4 * MIB
 
 #: What a capture holds beside its bytes until its fate is final: ticket, job, headers, strings, places in queues, what
 #: the allocator adds. Measured as resident bytes per capture that are in no body, 20 B to 100 KB each: 1.5 to 1.7 KB,
-#: and 2.1 KB with a callback on its ticket (CPython 3.11, glibc; ``python -m packhorse.study.faults.overhead`` measures
+#: and 2.1 KB with a callback on its ticket (CPython 3.11, glibc; ``python -m benches.studies.faults.overhead`` measures
 #: it again without). In the ten minutes' black hole, while captures come and go, it becomes about 2.7 KB.
 JOB_BYTES = 3 * KIB
 

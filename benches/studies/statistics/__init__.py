@@ -1,0 +1,1 @@
+"""Simulations that show what the statistics of race and gate can do."""

@@ -1,0 +1,1 @@
+"""Everything that measures. The library above it never imports this package."""

@@ -1,0 +1,1 @@
+"""Flamegraphs of a pipeline or of a study."""

@@ -1,0 +1,138 @@
+"""The captures of a race as files in one folder, and as objects in a block process."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from packhorse.errors import CaptureError, InputError
+from packhorse.model import EntryStream, materialized
+
+#: The synthetic set: name, kind, size in bytes.
+SYNTHETIC = (
+    ("synthetic-browser.har", "browser", 1_000_000),
+    ("synthetic-api.har", "api", 400_000),
+    ("synthetic-headers.har", "headers", 100_000),
+)
+#: What the held-out captures' seed differs by from the race's.
+HELD_OUT_SEED_OFFSET = 7919
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFile:
+    """One capture as written for the block processes.
+
+    Attributes:
+        name: File name, as the record shows it.
+        sha256: Hex digest of the compact JSON that is raced on.
+        plain_bytes: That JSON's size.
+        entries: Entries of its long list.
+        shape: Figures that describe it (what ``captures.shape`` measures).
+        origin: ``given`` or ``synthetic:kind=…,seed=…``.
+        notes: What its reader found odd in it.
+    """
+
+    name: str
+    sha256: str
+    plain_bytes: int
+    entries: int
+    shape: dict[str, Any]
+    origin: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Captures as a block process holds them: objects, and the compact JSON that compressors are screened on."""
+
+    captures: list[Any]
+    plain: list[bytes]
+
+    @classmethod
+    def load(cls, folder: Path, names: Sequence[str]) -> Inputs:
+        """Read the files that :func:`write` wrote."""
+        plain = [(folder / name).read_bytes() for name in names]
+        return cls([json.loads(data) for data in plain], plain)
+
+
+def write(folder: Path, name: str, capture: Any, origin: str, notes: tuple[str, ...] = ()) -> CaptureFile:
+    """Write one capture as compact JSON.
+
+    Raises:
+        CaptureError: It is not JSON-able.
+    """
+    from packhorse.bench.shape.capture import shape
+
+    if isinstance(capture, EntryStream):
+        capture = EntryStream(capture.outline, capture.path, list(capture.entries))
+    whole = materialized(capture)
+    try:
+        data = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError:
+        # Lone surrogates cannot be written as UTF-8; escaped they can.
+        data = json.dumps(whole, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CaptureError(f"cannot be raced on: {error}", source=name) from error
+    (folder / name).write_bytes(data)
+    figures = asdict(shape(capture))
+    return CaptureFile(name, sha256(data).hexdigest(), len(data), figures["entries"], figures, origin, notes)
+
+
+def given(folder: Path, paths: Sequence[Path]) -> list[CaptureFile]:
+    """Read the user's captures and write them for the blocks.
+
+    Raises:
+        CaptureError: One cannot be read; the message names it.
+        InputError: Two have the same file name, by which records tell captures apart.
+    """
+    from packhorse.captures.read import open_capture
+
+    first: dict[str, Path] = {}
+    for path in paths:
+        if path.name in first:
+            both = [first[path.name].absolute(), path.absolute()]
+            shared = os.path.commonpath([one.parent for one in both])  # whole paths are kept out of messages
+            names = " and ".join(os.path.relpath(one, shared) for one in both)
+            raise InputError(f"two captures are called {path.name!r} ({names}); a record tells them apart by file name")
+        first[path.name] = path
+    files = []
+    for path in paths:
+        with open_capture(path) as opened:
+            whole = EntryStream(opened.stream.outline, opened.stream.path, list(opened.stream.entries))
+            files.append(write(folder, path.name, whole, "given", opened.notes))
+    return files
+
+
+def synthetic(folder: Path, seed: int, *, prefix: str = "") -> list[CaptureFile]:
+    """Generate the default set."""
+    from packhorse.bench.synth import sized
+
+    return [
+        write(folder, prefix + name, sized(size, seed, kind), f"synthetic:kind={kind},seed={seed}")
+        for name, kind, size in SYNTHETIC
+    ]
+
+
+def split(files: list[CaptureFile], seed: int) -> tuple[list[CaptureFile], list[CaptureFile], str]:
+    """Divide given captures into those raced on and those held out.
+
+    Returns:
+        Raced on, held out, and a sentence that says what the published figure was measured on. With a single capture
+        both are the same. About a third is held out, drawn by ``seed``.
+    """
+    if len(files) < 2:
+        return files, files, "the same capture in fresh processes: only one was given, so none could be held out"
+    shuffled = sorted(files, key=lambda file: file.name)
+    random.Random(f"{seed}:held-out").shuffle(shuffled)
+    count = max(1, len(files) // 3)
+    held_out = {file.name for file in shuffled[:count]}
+    in_order = sorted(files, key=lambda file: file.name)
+    raced = [file for file in in_order if file.name not in held_out]
+    kept = [file for file in in_order if file.name in held_out]
+    return raced, kept, f"{count} of the {len(files)} given captures, held out of the race"

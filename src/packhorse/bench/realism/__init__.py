@@ -1,0 +1,1 @@
+"""How close synthetic captures are to recorded ones."""

@@ -1,0 +1,1 @@
+"""The shape of a capture: sizes, shares and ratios, never content."""

@@ -1,5 +1,0 @@
-"""Seeded synthetic captures that look, weigh and compress like recorded ones. See ``docs/captures.md``."""
-
-from packhorse.captures.synth.synthesis import KINDS, sized, synthesize
-
-__all__ = ["KINDS", "sized", "synthesize"]

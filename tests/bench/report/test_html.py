@@ -1,0 +1,371 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packhorse.bench.race.findings import Findings
+from packhorse.bench.race.options import RaceOptions
+from packhorse.bench.race.record import write_record
+from packhorse.bench.race.results import build_record
+from packhorse.bench.report import html, rendered
+from packhorse.bench.report.html import render
+from packhorse.bench.report.html.answer import answer
+from packhorse.bench.report.html.arms import label, left_out, ordered
+from packhorse.bench.report.html.escape import script_json, visible
+from packhorse.bench.report.html.facts import ratio
+from packhorse.bench.report.html.order import median_interval
+from packhorse.bench.report.html.race_figures import trade
+from packhorse.bench.report.html.waterfall_figure import STEPS, stage_seconds, stages
+from packhorse.bench.report.plots.pareto import front, pareto
+from packhorse.cli import run
+from packhorse.errors import RecordError, UnavailableError
+from tests.bench.report.records import HOSTILE, hostile, published, with_verdicts
+
+pytestmark = pytest.mark.xdist_group("html")  # the pages are rendered once
+
+MOST_BYTES = 5_000_000
+
+
+class Tags(HTMLParser):
+    """Every start tag with its attributes, and the text of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.inline: list[tuple[str, str]] = []
+        self._open = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag in {"script", "style"}:
+            self._open = tag
+            self.inline.append((tag, ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            kind, text = self.inline[-1]
+            self.inline[-1] = (kind, text + data)
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return render(published())
+
+
+@pytest.fixture(scope="module")
+def hostile_page() -> str:
+    return render(hostile())
+
+
+def test_the_same_record_gives_the_same_bytes(page: str) -> None:
+    assert render(json.loads(json.dumps(published(), sort_keys=True))) == page
+    assert len(page.encode()) < MOST_BYTES
+
+
+def test_the_page_loads_nothing_and_names_no_address_to_load_from(page: str) -> None:
+    for tag, attributes in Tags(page).tags:
+        assert tag not in {"link", "iframe", "img", "object", "embed", "base", "form"}
+        assert "src" not in attributes
+        assert attributes.get("href", "#").startswith("#")  # type: ignore[union-attr]
+        assert not any(name.startswith("on") or name == "style" for name in attributes)
+
+
+def test_the_security_policy_allows_exactly_the_scripts_and_styles_of_the_page(page: str) -> None:
+    found = Tags(page)
+    policy = next(a["content"] or "" for t, a in found.tags if a.get("http-equiv") == "Content-Security-Policy")
+    rules = {name: set(rest) for name, *rest in (rule.split() for rule in policy.split(";"))}
+    assert rules["default-src"] == {"'none'"}
+    kinds = [a.get("type") for t, a in found.tags if t == "script"]
+    scripts = [text for kind, text in found.inline if kind == "script"]
+    run = [text for kind, text in zip(kinds, scripts, strict=True) if kind is None]
+    styles = [text for kind, text in found.inline if kind == "style"]
+    assert rules["script-src"] == {sha256(text) for text in run}
+    assert rules["style-src"] == {sha256(text) for text in styles}
+    assert len(run) == 2
+    assert "unsafe" not in policy
+
+
+def sha256(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def test_hostile_text_adds_no_element_and_no_attribute(page: str, hostile_page: str) -> None:
+    plain, marked = Tags(page), Tags(hostile_page)
+    assert {tag for tag, _ in marked.tags} <= {tag for tag, _ in plain.tags}
+    allowed = {name for _, attributes in plain.tags for name in attributes}
+    assert {name for _, attributes in marked.tags for name in attributes} <= allowed
+    assert sum(tag == "script" for tag, _ in marked.tags) == sum(tag == "script" for tag, _ in plain.tags)
+    scripts = [text for kind, text in marked.inline if kind == "script"]
+    assert json.loads(scripts[1]) == hostile()  # what can be downloaded is the record as it was
+    assert scripts[3:] == [text for kind, text in plain.inline if kind == "script"][3:]
+
+
+def test_hostile_text_is_shown(hostile_page: str) -> None:
+    pipeline = published()["winner"]["pipeline"]
+    assert f"{pipeline}&lt;/script&gt;&lt;script&gt;window.owned=1" in hostile_page
+    assert "{{7*7}}" in hostile_page
+    assert not re.search("[\u2028\u2029\u202e\u200b\x07]", hostile_page)
+
+
+@given(st.text(st.characters(codec=None), max_size=40))
+def test_data_in_a_script_reads_back_and_cannot_end_it(text: str) -> None:
+    written = script_json({text: [text]})
+    assert json.loads(written) == {text: [text]}
+    assert not re.search(r"[<>&\u2028\u2029]", written)
+    assert written.isascii()
+
+
+@given(st.text(st.characters(codec=None), max_size=40))
+def test_visible_text_can_be_written_and_hides_nothing(text: str) -> None:
+    shown = visible(text)
+    shown.encode()
+    assert visible(shown) == shown
+    assert not re.search("[\u200b-\u200f\u202a-\u202e\u2066-\u2069\x00-\x08]", shown)
+
+
+def test_not_a_number_is_refused_rather_than_written() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        script_json({"x": math.nan})
+
+
+def test_an_empty_race_has_a_page() -> None:
+    page = render(build_record(RaceOptions(target="memory"), Findings(), ["packhorse"]))
+    assert "No winner" in page
+    assert "Not measured in this race." in page
+    assert "Publish it" not in page
+
+
+def test_the_answer_says_how_much_faster_how_sure_and_what_to_do() -> None:
+    record = published()
+    found = answer(record)
+    cards = {card.title: card for card in found.cards}
+    held_out = record["winner"]["held_out"]
+    assert cards["× original design"].value == f"{held_out['speedup_over_reference']:.3g}×"
+    assert "95 %: " in cards["× original design"].about
+    assert list(cards)[1] == "× common stack"
+    assert cards["$ per million"].value.startswith("$")
+    assert len(found.others) == len(record["winner"]["set_arms"]) - 1
+    assert any("Noise floor" in sentence for sentence in found.confidence)
+    assert found.publish.splitlines()[-1].startswith("packhorse publish ")
+    assert len(found.use.splitlines()) == 3
+
+
+def test_the_last_measurement_counts_also_where_it_writes_the_pool_otherwise() -> None:
+    record = published()
+    before = answer(record)
+    for row in record["held_out"]["results"]:
+        row["pipeline"] += ":pool=1234"
+    found = answer(record)
+    assert [card.value for card in found.cards] == [card.value for card in before.cards]
+    assert any("measured again" in sentence and "flatter" not in sentence for sentence in found.confidence)
+    assert found.cards[0].value == f"{record['winner']['held_out']['speedup_over_reference']:.3g}×"
+    assert found.headline.endswith(":")
+    assert record["winner"]["pipeline"] not in found.headline
+
+
+def test_names_in_plots_leave_out_what_the_chosen_pipeline_has_and_stay_apart() -> None:
+    record = with_verdicts()
+    words = record["winner"]["pipeline"].split(" | ")
+    for shortest in (False, True):
+        names = [label(row, record, shortest=shortest) for row in ordered(record)]
+        assert len(set(names)) == len(names)
+    assert f"◆ {words[1]}" in names
+    assert any(re.fullmatch(r"common stack @\d+: orjson \| gzip:6 \| boto3", name) for name in names)
+    originals = [name for name in names if name.startswith("original design @")]
+    assert len({name.partition(":")[0] for name in originals}) == len(originals) == 2  # told apart also where cut
+    assert left_out(record) == f"Names leave out what the chosen pipeline has, too: {words[0]}, {words[2]}."
+    record["winner"]["pipeline"] = None
+    assert left_out(record) == ""
+    candidate = next(row for row in record["results"] if row["role"] == "candidate")
+    assert label(candidate, record).endswith(candidate["arm"])
+
+
+def test_by_throughput_all_stand_in_the_order_of_their_bars() -> None:
+    rates = [row["captures_per_s"] for row in ordered(with_verdicts())]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_an_upload_that_was_not_measured_alone_is_not_called_none() -> None:
+    record = published()
+    record["stages"] |= {"stores": [], "alone": []}
+    row = next(row for row in record["results"] if row["role"] == "candidate")
+    split = stage_seconds(row, record)
+    assert split is not None
+    assert "upload" not in split
+    assert sum(split.values()) == pytest.approx(row["in_flight"] * row["wall_s"])
+    assert "in the wait" in str(stages(record).table.lines[0])
+
+
+def test_the_waterfall_parts_uploading_from_waiting_by_puts_with_one_in_flight() -> None:
+    record = published()
+    row = next(row for row in record["results"] if row["role"] == "candidate")
+    name, pooled = row["arm"].rpartition(" @")[0], row["pipeline"]
+    assert name != pooled  # the pool of the race stands in one and not in the other
+    before = stage_seconds(row, record)
+    assert before is not None
+    record["stages"]["alone"] = [{**row, "candidate": f"{name} @1", "pipeline": name, "in_flight": 1, "put_s": 0.02}]
+    del record["stages"]["alone"][0]["arm"]
+    split = stage_seconds(row, record)
+    assert split is not None
+    assert split["upload"] == 0.02
+    assert split["wait"] == pytest.approx(sum(before.values()) - sum(split[s] for s in STEPS[:4]))
+    other = {
+        **row,
+        "arm": "orjson-stream | zlib:6 | raw | obstore @64",
+        "pipeline": "orjson-stream | zlib:6 | raw | obstore",
+    }
+    assert "upload" not in (stage_seconds(other, record) or {"upload": 0})
+    # Raced with one in flight, a pipeline's own puts are its upload.
+    own = {**row, "in_flight": 1, "wall_s": 0.5, "put_s": 0.03, "arm": f"{name} @1"}
+    record["results"].append(own)
+    split = stage_seconds(own, record)
+    assert split is not None
+    assert split["upload"] == 0.03
+
+
+def test_a_race_that_was_not_measured_again_says_so() -> None:
+    record = published()
+    record["held_out"]["results"] = []
+    assert any("flatter a winner" in sentence for sentence in answer(record).confidence)
+
+
+def test_ratios_are_paired_within_blocks() -> None:
+    def row(*walls_s: float) -> dict[str, object]:
+        return {"samples": [{"block": i, "wall_s": wall, "captures": 2} for i, wall in enumerate(walls_s)]}
+
+    noisy = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
+    found = ratio(row(*noisy), row(*(3 * wall for wall in noisy)))
+    assert found is not None
+    assert found.value == pytest.approx(3)
+    assert (found.low, found.high) == pytest.approx((3, 3))
+    assert found.blocks == 8
+    few = ratio(row(1.0), row(2.0, 9.0))
+    assert few is not None
+    assert (few.low, few.blocks) == (None, 1)
+    assert ratio(row(1.0), row()) is None
+
+
+@pytest.mark.parametrize(("count", "ends"), [(5, None), (6, (1, 6)), (8, (1, 8)), (9, (2, 8)), (20, (6, 15))])
+def test_intervals_of_medians_are_those_of_the_sign_test(count: int, ends: tuple[int, int] | None) -> None:
+    # The order statistics of the table in Conover, "Practical Nonparametric Statistics", for 95 %.
+    assert median_interval([float(value) for value in range(count, 0, -1)]) == ends
+
+
+def test_the_waterfall_adds_up_to_the_time_a_capture_is_under_way() -> None:
+    record = published()
+    known = whole = 0
+    for row in record["stages"]["stores"]:  # as where links have no round trips
+        if row["in_flight"] == 8:
+            row.update(in_flight=1, wall_s=row["wall_s"] * 8)
+    for row in ordered(record):
+        split = stage_seconds(row, record)
+        if split is None:
+            continue
+        known += 1
+        assert tuple(split) == tuple(
+            step for step in STEPS if step in split
+        )  # an upload not timed alone is in the wait
+        assert set(STEPS) - set(split) <= {"upload"}
+        whole += "upload" in split
+        assert sum(split.values()) >= row["in_flight"] * row["wall_s"] * (1 - 1e-9)
+        assert min(split.values()) >= 0
+        if split["wait"] > 0:
+            assert sum(split.values()) == pytest.approx(row["in_flight"] * row["wall_s"])
+    assert known >= 8
+    assert whole >= 4
+
+
+def test_the_front_is_what_nothing_beats() -> None:
+    places = {"a": (1.0, 1.0), "b": (2.0, 3.0), "c": (2.5, 2.0), "d": (3.0, 3.0), "e": (4.0, 9.0)}
+    common = {"tone": "set", "low": None, "high": None}
+    rows = [{**common, "key": k, "label": k, "size": size, "speed": speed} for k, (size, speed) in places.items()]
+    assert front(rows) == {"a", "b", "e"}
+    spec = pareto(rows, size="s", speed="v", log=True, description="d")
+    named = [row["name_speed"] for row in spec["data"]["values"] if row["front"]]
+    assert len(set(named)) == len(named)
+
+
+def test_the_presets_are_named_beside_their_dots_the_original_once() -> None:
+    chart = trade(published()).chart
+    assert chart is not None
+    named = {row["aside"]: row for row in chart["data"]["values"] if row["aside"]}
+    assert named.keys() == {"common stack", "original"}
+    originals = [row["speed"] for row in chart["data"]["values"] if row["tone"] == "reference"]
+    assert named["original"]["speed"] == max(originals)
+    assert sum(bool(row["aside"]) for row in chart["data"]["values"]) == 2
+
+
+def test_report_writes_every_format_whole_and_again_the_same(tmp_path: Path) -> None:
+    write_record(published(), tmp_path / "record.json")
+    first = rendered.render(tmp_path)
+    assert first.left_out == ()
+    names = ["report.md", "report.svg", "report.html", "samples.csv", "samples.parquet"]
+    assert [path.name for path in first.paths] == names
+    before = {path.name: path.read_bytes() for path in first.paths}
+    rendered.render(tmp_path)
+    assert {path.name: path.read_bytes() for path in first.paths} == before
+    assert {path.name for path in tmp_path.iterdir()} == {*names, "record.json"}
+
+
+def test_what_a_missing_library_leaves_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> str:
+        raise UnavailableError("the page needs jinja2: pip install 'packhorse[report]'")
+
+    write_record(published(), tmp_path / "record.json")
+    monkeypatch.setattr(html, "render", missing)
+    done = rendered.render(tmp_path)
+    assert done.left_out == ("report.html was not written: the page needs jinja2: pip install 'packhorse[report]'",)
+    assert not (tmp_path / "report.html").exists()
+    assert (tmp_path / "samples.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"kind":"study","schema_version":1}', "not a record"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"kind":"study","name":"x","schema_version":9}', "schema_version"),
+        ('{"kind":"study","name":"pools","schema_version":1,"samples":3}', "not of the form"),
+    ],
+)
+def test_a_wrong_study_is_named_and_nothing_is_written(tmp_path: Path, text: str, why: str) -> None:
+    write_record(published(), tmp_path / "record.json")
+    (tmp_path / "study-wrong.json").write_text(text)
+    with pytest.raises(RecordError, match=rf"study-wrong\.json: .*{why}"):
+        rendered.render(tmp_path)
+    assert not (tmp_path / "report.md").exists()
+
+
+@pytest.mark.parametrize("text", ["[1]", "{}", '{"kind":"gate","name":"x"}', '{"schema_version":1,"studies":{}}'])
+def test_what_only_has_a_study_s_name_is_left_out_and_named(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(published(), tmp_path / "record.json")
+    other = tmp_path / "study-statistics.json"
+    other.write_text(text)
+    assert run(["report", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    why = "it is not a record of packhorse study, whose kind is 'study'"
+    assert captured.err == f"study-statistics.json was left out: {why}\n"
+    assert len(captured.out.splitlines()) == 5
+    assert run(["report", str(tmp_path), "--study", str(other)]) == 2  # asked for by name
+    assert "study-statistics.json: not a record of packhorse study" in capsys.readouterr().err
+
+
+def test_names_are_hostile_in_the_fixture() -> None:
+    assert HOSTILE in hostile()["winner"]["pipeline"]
