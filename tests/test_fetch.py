@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -93,7 +94,8 @@ def test_damage_is_found(store: Store, target: Target) -> None:
     cases = {
         "truncated": (good[:-5], described(text)),
         "size": (good, described(text, plain_bytes=5)),
-        "digest": (good, described(text, plain_bytes=len(plain), sha256="0" * 64)),
+        "SHA-256": (good, described(text, plain_bytes=len(plain), sha256="0" * 64)),
+        "CRC-32": (good, described(text, plain_bytes=len(plain), crc32=zlib.crc32(plain) ^ 1)),
         "not-ours": (good, {}),
         "future": (good, {**described(text), wire.META_VERSION: "99"}),
         "unknown-wire": (good, {**described(text), wire.META_WIRE: "json rot13 raw"}),

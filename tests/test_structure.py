@@ -15,7 +15,7 @@ MODULES = {
     for path in ROOT.rglob("*.py")
 }
 #: What a folder or a top-level module of the library may import of ours, beside itself.
-BASE = {"errors", "units", "model", "files", "position", "checks"}
+BASE = {"errors", "units", "model", "files", "position", "checks", "checksum"}
 MAY_IMPORT = {
     "errors": set(),
     "units": {"errors"},
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "files": set(),
     "position": set(),
     "checks": {"errors"},
+    "checksum": set(),
     "overlap": BASE,
     "stages": BASE,
     "captures": BASE,

@@ -7,10 +7,10 @@ large; for small ones a second thread costs more than it brings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from packhorse.checksum import crc32
 from packhorse.errors import ExpansionLimitError
 from packhorse.overlap import ahead
 from packhorse.stages.base import Encoder, Transform
@@ -27,18 +27,24 @@ OVERLAP_CHUNKS = 8
 
 @dataclass(slots=True, eq=False)
 class Tally:
-    """What went into the compressor: the plain encoded capture's size and, if wanted, its SHA-256."""
+    """What went into the compressor: the plain encoded capture's size, its CRC-32 and, if wanted, its SHA-256."""
 
     plain_bytes: int = 0
-    digest: _Hash | None = field(default_factory=sha256)
+    crc32: int = 0
+    digest: _Hash | None = None
     frozen: str = ""
 
+    def add(self, chunk: bytes) -> None:
+        """Count ``chunk``, which comes next."""
+        self.plain_bytes += len(chunk)
+        self.crc32 = crc32(chunk, self.crc32)
+        if self.digest is not None:
+            self.digest.update(chunk)
+
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass ``chunks`` on, counting and hashing."""
+        """Pass ``chunks`` on, each counted."""
         for chunk in chunks:
-            self.plain_bytes += len(chunk)
-            if self.digest is not None:
-                self.digest.update(chunk)
+            self.add(chunk)
             yield chunk
 
     def hexdigest(self) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 from packhorse import wire
 from packhorse.checks import check
-from packhorse.codec import Codec
+from packhorse.checksum import written
+from packhorse.codec import Codec, Tally
 from packhorse.errors import CorruptObjectError, InputError, UnavailableError
 from packhorse.files import appearing
 from packhorse.stages import registry
@@ -116,15 +117,14 @@ def _opened(
 
 
 def _verified(codec: Codec, source: _Source, max_bytes: int) -> Iterator[bytes]:
-    """Plain chunks, checked at their end against the size and SHA-256 that the metadata names."""
+    """Plain chunks, checked at their end against what the metadata says of them: size, CRC-32, SHA-256."""
     chunks, metadata, url = source
-    digest, total = hashlib.sha256(), 0
-    for chunk in codec.plain(chunks, limit_bytes=max_bytes):
-        digest.update(chunk)
-        total += len(chunk)
-        yield chunk
-    expected = metadata.get(wire.META_PLAIN_BYTES, str(total))
-    if expected != str(total):
-        raise CorruptObjectError(f"{url}: {total} bytes came out where its metadata says {expected}")
-    if metadata.get(wire.META_PLAIN_SHA256, digest.hexdigest()) != digest.hexdigest():
-        raise CorruptObjectError(f"{url}: its content does not match the SHA-256 in its metadata")
+    tally = Tally(digest=hashlib.sha256() if wire.META_PLAIN_SHA256 in metadata else None)
+    yield from tally.watch(codec.plain(chunks, limit_bytes=max_bytes))
+    expected = metadata.get(wire.META_PLAIN_BYTES, str(tally.plain_bytes))
+    if expected != str(tally.plain_bytes):
+        raise CorruptObjectError(f"{url}: {tally.plain_bytes} bytes came out where its metadata says {expected}")
+    sums = ((wire.META_PLAIN_CRC32, written(tally.crc32)), (wire.META_PLAIN_SHA256, tally.hexdigest()))
+    for name, found in sums:
+        if metadata.get(name, found) != found:
+            raise CorruptObjectError(f"{url}: its content does not match {name} in its metadata")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from packhorse.checksum import written
 from packhorse.codec import Codec
 from packhorse.errors import CorruptObjectError, UnavailableError
 from packhorse.pipeline import Pipeline
@@ -24,6 +25,7 @@ META_WIRE = "packhorse-wire"
 META_PIPELINE = "packhorse-pipeline"
 META_PROFILE = "packhorse-profile"
 META_PLAIN_BYTES = "packhorse-plain-bytes"
+META_PLAIN_CRC32 = "packhorse-plain-crc32"
 META_PLAIN_SHA256 = "packhorse-plain-sha256"
 
 _CONTENT_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "msgpack": "application/msgpack"}
@@ -62,7 +64,12 @@ def suffix(wire: Wire) -> str:
 
 
 def describe(
-    pipeline: Pipeline, profile: str, *, plain_bytes: int | None = None, sha256: str | None = None
+    pipeline: Pipeline,
+    profile: str,
+    *,
+    plain_bytes: int | None = None,
+    crc32: int | None = None,
+    sha256: str | None = None,
 ) -> ObjectInfo:
     """Headers for an object that ``pipeline`` wrote.
 
@@ -70,7 +77,8 @@ def describe(
         pipeline: What wrote it. Its store stage is not mentioned in the object.
         profile: Name of the profile it came from.
         plain_bytes: Size of the encoded capture before compression; None while it is still being encoded.
-        sha256: Hex SHA-256 of those bytes; None likewise.
+        crc32: CRC-32 of those bytes; None likewise.
+        sha256: Their SHA-256 in hex; None when it was not asked for, and likewise.
     """
     encoding, compression, text = pipeline.wire
     metadata = {
@@ -81,6 +89,8 @@ def describe(
     }
     if plain_bytes is not None:
         metadata[META_PLAIN_BYTES] = str(plain_bytes)
+    if crc32 is not None:
+        metadata[META_PLAIN_CRC32] = written(crc32)
     if sha256 is not None:
         metadata[META_PLAIN_SHA256] = sha256
     if text == "base64":  # no HTTP client undoes base64, so the object is plain text to them
