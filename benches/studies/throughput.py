@@ -1,343 +1,323 @@
-"""``packhorse study throughput``: the published uploader against the designs it replaces, and against its own parts.
+"""``packhorse study throughput [CAPTURE…]``: the uploader as it is imported, beside what one would write instead.
 
-One run, one capture, one server; every block is a fresh process that runs every arm. The figures are ratios within
-blocks. Each arm reads back one of its objects before it is timed. Two rows beside: small captures, with what the server
-takes for itself, and what handing a capture in costs its submitter.
+Default settings, redaction on, captures that are new to the process: each is parsed again outside the clock, since a
+service never uploads one object twice (orjson keeps what it has encoded of a string). Every capture runs in a process
+of its own, all arms in turns, round after round, in an order that is reversed in every second round. Each arm reads
+back what it stored before it is timed. Figures are ratios within rounds.
 """
 
 from __future__ import annotations
 
+import base64
+import gc
+import gzip
+import json
 import os
 import statistics
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from benches.studies import submit_cost
-from benches.studies.blocks import fresh, median_ratio, orders
+from benches.studies.blocks import fresh, orders
 from packhorse.bench.lab.targets import start_target
 from packhorse.bench.synth import sized
-from packhorse.codec import Tally
+from packhorse.captures.read import load
+from packhorse.errors import InputError
 from packhorse.fetching import fetch
 from packhorse.model import materialized
-from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import load_profile
-from packhorse.stores.base import Endpoint, ObjectInfo
-from packhorse.uploader.keys import new_key
+from packhorse.stores.base import Endpoint
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
-from packhorse.wire import describe
 
-#: One size, three shapes: few entries with large bodies, many with headers alone, and recorded API traffic.
-KINDS = ("browser", "headers", "api")
-CAPTURE_BYTES = 1_000_000
 IN_FLIGHT = 8
-#: With as many as the profile's own limit, fewer arms and half as many blocks: the original takes a minute for each.
-MANY_IN_FLIGHT = 64
-HAND_WRITTEN = "same parts, hand-written"
-#: With the uploader's SHA-256 of the plain capture as one of the parts: on a machine whose cores are busy no other code
-#: can have that for nothing, either.
-HAND_HASHED = "same parts and SHA-256, hand-written"
-ARMS = (
-    "uploader",
-    "uploader, no SHA-256",
-    "uploader, redacting",
-    HAND_WRITTEN,
-    HAND_HASHED,
-    "common",
-    "original",
-)
-MANY_ARMS = ("uploader", HAND_HASHED, "common", "original")
+#: What a user would write: the original design, today's common stack, and the packaged default's parts by hand.
+ORIGINAL, COMMON, HAND = "original", "common", "hand"
+BARE, DEFAULT = "bare", "default"
+ARMS = (ORIGINAL, COMMON, HAND, BARE, DEFAULT)
+ABOUT = {
+    ORIGINAL: "iterencode, zlib 6, base64, boto3, in threads",
+    COMMON: "orjson, gzip 6, boto3, in threads",
+    HAND: "orjson, isal 1, obstore, in threads: the packaged parts without any safety",
+    BARE: "Uploader(redact=False)",
+    DEFAULT: "Uploader as it is imported, redaction on",
+}
+#: Figure → the two arms whose rates are divided.
+RATIOS = {
+    "default / bare": (DEFAULT, BARE),
+    "bare / hand": (BARE, HAND),
+    "default / common": (DEFAULT, COMMON),
+    "default / original": (DEFAULT, ORIGINAL),
+}
+CPU_RATIO = "CPU: default / hand"
+#: Bounds on the copies of one sample: their number, and their bytes as JSON text (objects take a few times as much).
+MAX_COPIES, MAX_COPIED_BYTES = 300, 160_000_000
+#: Beside recorded captures, one small synthetic one: a rate that requests bound, not bytes.
 SMALL_BYTES = 20_000
-SMALL_IN_FLIGHT = 16
-PUT_ALONE = "PUT alone, encoded beforehand"
-SMALL_ARMS = ("uploader", "uploader, no SHA-256", HAND_WRITTEN, HAND_HASHED, PUT_ALONE)
+RECORDED = Path(__file__).resolve().parents[2] / "fixtures" / "captures"
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One block: what to run, in which order, where.
+    """One capture's run.
 
     Attributes:
         endpoint: The running target.
-        order: Arms in the order to run them.
-        capture_bytes, kind, seed: The synthetic capture.
-        in_flight: Captures in flight.
+        name: What the rows are called.
+        text: The capture as JSON.
+        rounds: Rounds that count; one more goes before them.
         sample_s: Seconds that a sample should last at least.
+        seed: Of the order of the arms.
     """
 
     endpoint: Endpoint
-    order: tuple[str, ...]
-    capture_bytes: int
-    kind: str
-    seed: int
-    in_flight: int
+    name: str
+    text: bytes
+    rounds: int
     sample_s: float
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One arm in one block: captures uploaded, wall and CPU seconds of this process."""
+    """One arm in one round: captures stored, wall seconds, CPU seconds of this process."""
 
+    round: int
     arm: str
     captures: int
     wall_s: float
     cpu_s: float
 
-    @property
-    def captures_per_s(self) -> float:
-        """The rate."""
-        return self.captures / self.wall_s
+
+Send = Callable[[Sequence[Any], str], None]
 
 
-def run_arms(spec: Spec) -> list[Sample]:
-    """Run every arm once."""
-    return _samples(spec, materialized(sized(spec.capture_bytes, spec.seed, spec.kind)))
-
-
-def run_block(spec: Spec) -> tuple[list[Sample], dict[str, float]]:
-    """Run every arm once; also the CPU seconds of the uploader and of its parts, each alone."""
-    capture = materialized(sized(spec.capture_bytes, spec.seed, spec.kind))
-    return _samples(spec, capture), _alone_cpu_s(spec, capture)
-
-
-def _samples(spec: Spec, capture: Any) -> list[Sample]:
-    samples = []
-    for arm in spec.order:
-        with _arm(arm, spec, capture) as (send, key):
-            send(spec.in_flight)
-            stored = fetch(f"s3://{spec.endpoint.bucket}/{key()}", endpoint=spec.endpoint)
-            if "redacting" not in arm and stored != capture:
-                raise AssertionError(f"{arm} stored something else than it was given")
-            samples.append(_sample(arm, send, spec))
+def run_capture(spec: Spec) -> list[Sample]:
+    """All rounds of one capture; round 0 warms up and finds how many copies fill a sample."""
+    samples: list[Sample] = []
+    most = max(IN_FLIGHT, min(MAX_COPIES, MAX_COPIED_BYTES // len(spec.text)))
+    copies = dict.fromkeys(ARMS, IN_FLIGHT)
+    with _arms(spec) as arms:
+        for arm, send in arms.items():
+            _check_stored(spec, arm, send)
+        for number, order in enumerate(orders(ARMS, spec.rounds + 1, spec.seed)):
+            for arm in order:
+                captures = [json.loads(spec.text) for _ in range(copies[arm])]
+                sample = _sample(number, arm, arms[arm], captures)
+                if number == 0:
+                    copies[arm] = max(IN_FLIGHT, min(most, int(spec.sample_s * sample.captures / sample.wall_s)))
+                else:
+                    samples.append(sample)
     return samples
 
 
-def _sample(arm: str, send: Callable[[int], object], spec: Spec) -> Sample:
-    """Time batches until ``sample_s`` have passed."""
-    captures = 0
-    cpu, wall = time.process_time(), time.perf_counter()
-    while (elapsed := time.perf_counter() - wall) < spec.sample_s:
-        rate = captures / elapsed if captures else 0.0
-        batch = max(min(2 * spec.in_flight, MANY_IN_FLIGHT), int(rate * spec.sample_s / 2))
-        send(batch)
-        captures += batch
-    return Sample(arm, captures, time.perf_counter() - wall, time.process_time() - cpu)
+def _sample(number: int, arm: str, send: Send, captures: list[Any]) -> Sample:
+    gc.collect()
+    gc.freeze()  # the collector would walk all copies again and again, in every arm alike
+    try:
+        cpu, wall = time.process_time(), time.perf_counter()
+        send(captures, f"{arm}-{number}")
+        return Sample(number, arm, len(captures), time.perf_counter() - wall, time.process_time() - cpu)
+    finally:
+        gc.unfreeze()
+
+
+def _check_stored(spec: Spec, arm: str, send: Send) -> None:
+    """One capture there and back. What redaction replaced may differ, and nothing else."""
+    capture = json.loads(spec.text)
+    send([capture], f"{arm}-check")
+    url = f"s3://{spec.endpoint.bucket}/{arm}-check/0"
+    if arm in {BARE, DEFAULT}:
+        stored = fetch(url, endpoint=spec.endpoint)
+    else:
+        from packhorse.fetching import reading_store
+
+        store = reading_store(spec.endpoint)
+        with store.open(f"{arm}-check/0") as opened:
+            body = b"".join(opened.chunks)
+        store.close()
+        plain = zlib.decompress(base64.b64decode(body)) if arm == ORIGINAL else gzip.decompress(body)
+        stored = json.loads(plain.decode("utf-8", "surrogatepass"))
+    if not _same(stored, capture, redacted=arm == DEFAULT):
+        raise AssertionError(f"{spec.name}: {arm} stored something else than it was given")
+
+
+def _same(stored: Any, given: Any, *, redacted: bool) -> bool:
+    if isinstance(stored, dict) and isinstance(given, dict):
+        pairs = zip(stored, given, strict=False) if redacted else ((key, key) for key in given)
+        return len(stored) == len(given) and all(_same(stored[a], given[b], redacted=redacted) for a, b in pairs)
+    if isinstance(stored, list) and isinstance(given, list):
+        pairs = zip(stored, given, strict=False)
+        return len(stored) == len(given) and all(_same(a, b, redacted=redacted) for a, b in pairs)
+    return stored == given or (redacted and isinstance(stored, str) and "redacted" in stored)
 
 
 @contextmanager
-def _arm(arm: str, spec: Spec, capture: Any) -> Iterator[tuple[Callable[[int], object], Callable[[], str]]]:
-    """A function that uploads the capture so many times, and one that names an object it wrote."""
-    if arm.startswith("uploader"):
-        options = UploaderOptions(
-            endpoint=spec.endpoint, max_in_flight=spec.in_flight, plain_sha256="no SHA-256" not in arm
-        )
-        url = f"s3://{spec.endpoint.bucket}/{_folder()}"
-        with Uploader(url, options=options, redact="redacting" in arm) as uploader:
-            keys: list[str] = []
+def _arms(spec: Spec) -> Iterator[dict[str, Send]]:
+    """Every arm as a function that stores captures under ``<prefix>/0``, ``<prefix>/1`` … and waits for all."""
+    import boto3
+    import obstore
+    import orjson
+    from botocore.config import Config
+    from isal import isal_zlib
+    from obstore.store import S3Store
 
-            def send(count: int) -> None:
-                tickets = [uploader.submit(capture) for _ in range(count)]
-                keys[:] = [ticket.result(120).key for ticket in tickets]
+    endpoint = spec.endpoint
+    keys = {"aws_access_key_id": endpoint.access_key, "aws_secret_access_key": endpoint.secret_key}
+    path_style = Config(s3={"addressing_style": "path"})
+    client = boto3.client("s3", endpoint_url=endpoint.url, region_name=endpoint.region, config=path_style, **keys)
+    store = S3Store(
+        endpoint.bucket,
+        endpoint=endpoint.url,
+        region=endpoint.region,
+        access_key_id=endpoint.access_key,
+        secret_access_key=endpoint.secret_key,
+        client_options={"allow_http": True},
+    )
 
-            yield send, lambda: keys[-1]
-        return
-    published = load_profile().pipeline
-    pipeline = published if arm.startswith(("same", "PUT")) else Pipeline.parse(arm)
-    yield from _hand_written(pipeline, spec, capture, hashed=arm == HAND_HASHED, encoded=arm == PUT_ALONE)
+    def original(capture: Any, key: str) -> None:
+        deflate = zlib.compressobj(6)
+        chunks = json.JSONEncoder().iterencode(capture)
+        body = [deflate.compress(chunk.encode("utf-8", "surrogatepass")) for chunk in chunks] + [deflate.flush()]
+        client.put_object(Bucket=endpoint.bucket, Key=key, Body=base64.b64encode(b"".join(body)))
 
+    def common(capture: Any, key: str) -> None:
+        client.put_object(Bucket=endpoint.bucket, Key=key, Body=gzip.compress(orjson.dumps(capture), 6))
 
-def _folder() -> str:
-    """A folder that no other arm has: servers get slower as one grows."""
-    return f"study-{time.time_ns()}"
+    def hand(capture: Any, key: str) -> None:
+        obstore.put(store, key, isal_zlib.compress(orjson.dumps(capture), 1, 31))
 
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(IN_FLIGHT))
 
-def _hand_written(
-    pipeline: Pipeline, spec: Spec, capture: Any, *, hashed: bool, encoded: bool
-) -> Iterator[tuple[Callable[[int], object], Callable[[], str]]]:
-    """What one would write without packhorse: a thread pool, each task encodes and puts."""
-    assert pipeline.store is not None
-    store = pipeline.store.make(endpoint=spec.endpoint)
-    folder = _folder()
-    mine = threading.local()
-    ready = b"".join(pipeline.encode(capture)) if encoded else None
+        def in_threads(task: Callable[[Any, str], None]) -> Send:
+            def send(captures: Sequence[Any], prefix: str) -> None:
+                for _ in pool.map(task, captures, _keys(prefix, len(captures))):
+                    pass
 
-    def put(body: bytes, info: ObjectInfo) -> str:
-        key = new_key(folder, "")  # new objects, as the uploader's: to replace one is less work for the server
-        store.put(key, body, info)
-        return key
+            return send
 
-    def task(_: int) -> str:
-        if ready is not None:
-            return put(ready, describe(pipeline, "study"))
-        if not hasattr(mine, "codec"):
-            mine.codec = pipeline.codec()
-        tally = Tally(digest=sha256() if hashed else None)
-        body = b"".join(mine.codec.encode(capture, tally=tally))
-        info = describe(pipeline, "study", sha256=tally.hexdigest() or None)
-        return put(body, info)
+        def uploader(**more: Any) -> Send:
+            options = UploaderOptions(endpoint=endpoint)
+            up = stack.enter_context(Uploader(f"s3://{endpoint.bucket}", options=options, **more))
 
-    first = task(0)  # rclone sometimes answers 500 when several requests make the same folder at once
-    with ThreadPoolExecutor(spec.in_flight) as pool:
-        yield lambda count: deque(pool.map(task, range(count)), 0), lambda: first
-    store.close()
+            def send(captures: Sequence[Any], prefix: str) -> None:
+                keys = _keys(prefix, len(captures))
+                for ticket in [up.submit(capture, key=key) for capture, key in zip(captures, keys, strict=True)]:
+                    ticket.result(120)
 
+            return send
 
-def _alone_cpu_s(spec: Spec, capture: Any) -> dict[str, float]:
-    """CPU seconds of each part of the published pipeline alone, and of the uploader with one capture at a time.
-
-    Alone, since with many captures in flight on few cores any work costs more CPU time than by itself: caches, memory
-    and hyper-threads are shared, by hand-written code as well.
-    """
-    pipeline = load_profile().pipeline
-    assert pipeline.store is not None
-    codec = pipeline.codec()
-    plain = list(codec.encoder.encode(capture))
-    body = b"".join(codec.base64.forward(codec.compressor.forward(plain)))
-    store = pipeline.store.make(endpoint=spec.endpoint)
-    info = describe(pipeline, "study")
-    try:
-        with Uploader(f"s3://{spec.endpoint.bucket}/alone", options=UploaderOptions(spec.endpoint), redact=False) as up:
-            uploader = _cpu_s(lambda: up.upload(capture))
-        return {
-            "uploader": uploader,
-            "encode": _cpu_s(lambda: list(codec.encoder.encode(capture))),
-            "compress": _cpu_s(lambda: list(codec.base64.forward(codec.compressor.forward(plain)))),
-            "put": _cpu_s(lambda: store.put("part", body, info)),
-            "sha256": _cpu_s(lambda: deque(Tally().watch(plain), 0)),
+        yield {
+            ORIGINAL: in_threads(original),
+            COMMON: in_threads(common),
+            HAND: in_threads(hand),
+            BARE: uploader(redact=False),
+            DEFAULT: uploader(),
         }
-    finally:
-        store.close()
 
 
-def _cpu_s(work: Callable[[], object], runs: int = 20, repeats: int = 5) -> float:
-    work()
-    seconds = []
-    for _ in range(repeats):
-        start = time.process_time()
-        for _ in range(runs):
-            work()
-        seconds.append((time.process_time() - start) / runs)
-    return statistics.median(seconds)
+def _keys(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}/{number}" for number in range(count)]
 
 
-def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[str, Any]:
-    """Run the whole study against ``rclone`` and return its result document."""
-    blocks = 2 if quick else 4
-    sample_s = 0.7 if quick else 1.5
-    kinds: dict[str, dict[str, Any]] = {}
-    many: dict[str, dict[str, Any]] = {}
-    steps = 2 * len(KINDS) + 2
+def figures(samples: Sequence[Sample]) -> dict[str, float]:
+    """Rates by arm, ratios of rates within rounds (medians over the rounds), and the ratio of CPU."""
+    rate = {(s.round, s.arm): s.captures / s.wall_s for s in samples}
+    cpu_s = {arm: statistics.median(s.cpu_s / s.captures for s in samples if s.arm == arm) for arm in ARMS}
+    rounds = sorted({s.round for s in samples})
+    found = {f"{arm}/s": statistics.median(rate[n, arm] for n in rounds) for arm in ARMS}
+    for name, (over, under) in RATIOS.items():
+        found[name] = statistics.median(rate[n, over] / rate[n, under] for n in rounds)
+    return {**found, CPU_RATIO: cpu_s[DEFAULT] / cpu_s[HAND]}
+
+
+def _texts(captures: Sequence[Path]) -> list[tuple[str, bytes]]:
+    """Names and compact JSON of the captures given, or of the recorded fixtures."""
+    import orjson
+
+    found = []
+    for path in captures or sorted(RECORDED.glob("*.har")):
+        capture = load(path)
+        try:
+            found.append((path.name, orjson.dumps(capture)))
+        except (TypeError, orjson.JSONEncodeError) as error:
+            raise InputError(f"{path}: orjson cannot encode it ({error}), so the arms cannot be compared") from None
+    return sorted(found, key=lambda one: len(one[1]))
+
+
+def study(
+    *, quick: bool, seed: int, progress: Callable[[float], None], captures: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Run every capture against ``rclone`` on loopback and return the result document."""
+    rounds, sample_s = (2, 0.4) if quick else (5, 0.7)
+    texts = _texts(captures)
+    small = ("synthetic, 20 KB", json.dumps(materialized(sized(SMALL_BYTES, seed, "browser"))).encode())
+    rows = []
+    steps = len(texts) + 2
     with start_target("rclone") as target:
-        for index, kind in enumerate(KINDS):
-            samples: list[list[Sample]] = []
-            alone: list[dict[str, float]] = []
-            for number, order in enumerate(orders(ARMS, blocks, seed)):
-                measured, cpu_s = fresh(
-                    run_block, Spec(target.endpoint, order, CAPTURE_BYTES, kind, seed, IN_FLIGHT, sample_s)
-                )
-                samples.append(measured)
-                alone.append(cpu_s)
-                progress((index + (number + 1) / blocks) / steps)
-            kinds[kind] = _figures(samples, alone)
-        for index, kind in enumerate(KINDS):
-            many[kind] = _many(
-                Spec(target.endpoint, (), CAPTURE_BYTES, kind, seed, MANY_IN_FLIGHT, sample_s), blocks // 2
-            )
-            progress((len(KINDS) + index + 1) / steps)
-        small = _small(target.endpoint, blocks, seed, sample_s)
-        progress((steps - 1) / steps)
-        submit = _submit(target.endpoint, 2 * blocks, seed)
-    settings = {"capture_bytes": CAPTURE_BYTES, "in_flight": IN_FLIGHT, "seed": seed, "blocks": blocks}
-    return {
-        "settings": {
-            **settings,
-            "cores": os.cpu_count(),
-            "target": target.version,
+        for number, (name, text) in enumerate([small, *texts]):
+            samples = fresh(run_capture, Spec(target.endpoint, name, text, rounds, sample_s, seed))
+            rows.append({"name": name, "bytes": len(text), **figures(samples), "samples": [asdict(s) for s in samples]})
+            progress((number + 1) / steps)
+        submit = _submit(target.endpoint, 2 if quick else 4, seed)
+        settings = {"in_flight": IN_FLIGHT, "rounds": rounds, "sample_s": sample_s, "seed": seed}
+        return {
+            "settings": {**settings, "cores": os.cpu_count(), "target": target.version, "arms": ABOUT},
             "pipeline": str(load_profile().pipeline),
-        },
-        "kinds": kinds,
-        "many_in_flight": many,
-        "small_captures": small,
-        "submit_nowait": submit,
-    }
+            "small": rows[0],
+            "captures": rows[1:],
+            "over_captures": _spread(rows[1:]),
+            "submit_nowait": submit,
+        }
 
 
-def _small(endpoint: Endpoint, blocks: int, seed: int, sample_s: float) -> dict[str, Any]:
-    """Rates of small captures. ``put_alone`` is the most that client and server reach on these cores together."""
-    measured = [
-        fresh(run_arms, Spec(endpoint, order, SMALL_BYTES, KINDS[0], seed, SMALL_IN_FLIGHT, sample_s))
-        for order in orders(SMALL_ARMS, blocks, seed)
-    ]
-    rates = {arm: [s.captures_per_s for block in measured for s in block if s.arm == arm] for arm in SMALL_ARMS}
-    return {
-        "settings": {"capture_bytes": SMALL_BYTES, "in_flight": SMALL_IN_FLIGHT, "kind": KINDS[0]},
-        "captures_per_s": {arm: statistics.median(rates[arm]) for arm in SMALL_ARMS},
-        "best_captures_per_s": {arm: max(rates[arm]) for arm in SMALL_ARMS},
-        "uploader_over_hand_written": median_ratio(rates["uploader"], rates[HAND_WRITTEN]),
-        "uploader_over_hand_written_hashed": median_ratio(rates["uploader"], rates[HAND_HASHED]),
-        "uploader_over_put_alone": median_ratio(rates["uploader"], rates[PUT_ALONE]),
-        "samples": _raw(measured),
-    }
-
-
-def _many(spec: Spec, blocks: int) -> dict[str, Any]:
-    """Ratios with many captures in flight."""
-    measured = [fresh(run_arms, replace(spec, order=order)) for order in orders(MANY_ARMS, blocks, spec.seed)]
-    rates = {arm: [s.captures_per_s for block in measured for s in block if s.arm == arm] for arm in MANY_ARMS}
-    return {
-        "in_flight": spec.in_flight,
-        "captures_per_s": {arm: statistics.median(rates[arm]) for arm in MANY_ARMS},
-        "uploader_over_original": median_ratio(rates["uploader"], rates["original"]),
-        "uploader_over_common": median_ratio(rates["uploader"], rates["common"]),
-        "uploader_over_hand_written_hashed": median_ratio(rates["uploader"], rates[HAND_HASHED]),
-        "samples": _raw(measured),
-    }
-
-
-def _raw(measured: list[list[Sample]]) -> list[dict[str, Any]]:
-    return [
-        {"block": n, "arm": s.arm, "captures": s.captures, "wall_s": s.wall_s, "cpu_s": s.cpu_s}
-        for n, block in enumerate(measured)
-        for s in block
-    ]
+def _spread(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    spread = {}
+    for name in (*RATIOS, CPU_RATIO):
+        values = [row[name] for row in rows]
+        worst, best = (max, min) if name == CPU_RATIO else (min, max)
+        spread[name] = {"median": statistics.median(values), "worst": worst(values), "best": best(values)}
+    return spread
 
 
 def _submit(endpoint: Endpoint, blocks: int, seed: int) -> dict[str, Any]:
-    """What ``submit_nowait`` costs, with and without redaction in the encoders beside it."""
-    found = {}
-    for redact in (False, True):
-        spec = submit_cost.SubmitSpec(endpoint, CAPTURE_BYTES, KINDS[0], seed, redact, 2000, 4000, 50)
-        measured = [fresh(submit_cost.run_block, spec) for _ in range(blocks)]
-        arms = {arm: submit_cost.summary([block[arm] for block in measured]) for arm in measured[0]}
-        found["redacting" if redact else "not redacting"] = arms
-    return found
+    """What ``submit_nowait`` of a 1 MB capture costs its caller, in microseconds."""
+    spec = submit_cost.SubmitSpec(endpoint, 1_000_000, "browser", seed, True, 2000, 4000, 50)
+    measured = [fresh(submit_cost.run_block, spec) for _ in range(blocks)]
+    return {arm: submit_cost.summary([block[arm] for block in measured]) for arm in measured[0]}
 
 
-def _figures(blocks: list[list[Sample]], alone: list[dict[str, float]]) -> dict[str, Any]:
-    by_arm = {arm: [next(s for s in block if s.arm == arm) for block in blocks] for arm in ARMS}
-    rates = {arm: [sample.captures_per_s for sample in by_arm[arm]] for arm in ARMS}
-    cpu_s = {arm: [sample.cpu_s / sample.captures for sample in by_arm[arm]] for arm in ARMS}
-    sums = [block["encode"] + block["compress"] + block["put"] for block in alone]
-    hashed = [total + block["sha256"] for total, block in zip(sums, alone, strict=True)]
-    return {
-        "captures_per_s": {arm: statistics.median(rates[arm]) for arm in ARMS},
-        "cpu_s_per_capture": {arm: statistics.median(cpu_s[arm]) for arm in ARMS},
-        "alone_cpu_s": {name: statistics.median(block[name] for block in alone) for name in alone[0]},
-        "uploader_over_original": median_ratio(rates["uploader"], rates["original"]),
-        "uploader_over_common": median_ratio(rates["uploader"], rates["common"]),
-        "uploader_over_hand_written": median_ratio(rates["uploader"], rates[HAND_WRITTEN]),
-        "uploader_over_hand_written_hashed": median_ratio(rates["uploader"], rates[HAND_HASHED]),
-        "unhashed_over_hand_written": median_ratio(rates["uploader, no SHA-256"], rates[HAND_WRITTEN]),
-        "redacting_over_not": median_ratio(rates["uploader, redacting"], rates["uploader"]),
-        "uploader_cpu_over_parts": median_ratio([block["uploader"] for block in alone], sums),
-        "uploader_cpu_over_hashed_parts": median_ratio([block["uploader"] for block in alone], hashed),
-        "uploader_cpu_over_parts_in_flight": median_ratio(cpu_s["uploader"], sums),
-        "samples": _raw(blocks),
-    }
+def markdown(document: dict[str, Any]) -> str:
+    """The table, from the record alone."""
+    names = (*RATIOS, CPU_RATIO)
+    settings = document["settings"]
+    run = f"{settings['in_flight']} in flight, {settings['target']} on loopback, {settings['rounds']} rounds"
+    lines = [
+        "# The uploader beside what one would write instead",
+        "",
+        f"`{' '.join(document['command'])}`",
+        "",
+        f"`{document['pipeline']}`, {run}. Fresh captures, default settings.",
+        "",
+        *(f"* **{arm}**: {about}" for arm, about in settings["arms"].items()),
+        "",
+        f"| capture | MB | {' | '.join(f'{arm}/s' for arm in ARMS)} | {' | '.join(names)} |",
+        f"|---|{'---:|' * (1 + len(ARMS) + len(names))}",
+    ]
+    for row in [*document["captures"], document["small"]]:
+        cells = [f"{row['bytes'] / 1e6:.2f}", *(f"{row[f'{arm}/s']:.0f}" for arm in ARMS)]
+        lines.append(f"| {row['name']} | {' | '.join(cells + [f'{row[name]:.2f}' for name in names])} |")
+    for which in ("median", "worst", "best"):
+        cells = [f"**{document['over_captures'][name][which]:.2f}**" for name in names]
+        lines.append(f"| **{which}** (20 KB apart) |{' |' * (1 + len(ARMS))} {' | '.join(cells)} |")
+    lines += ["", "What `submit_nowait` of 1 MB costs its caller, in µs:", "", "| arm | p50 | p99 |", "|---|---:|---:|"]
+    costs = document["submit_nowait"].items()
+    lines += [f"| {arm} | {row['p50_us']:.0f} | {row['p99_us']:.0f} |" for arm, row in costs]
+    return "\n".join(lines) + "\n"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 
 import pytest
 
 from benches.studies import startup, submit_cost, throughput
-from benches.studies.throughput import HAND_HASHED, HAND_WRITTEN, PUT_ALONE, SMALL_ARMS, Sample, Spec
+from benches.studies.throughput import ARMS, Sample, Spec, figures
 from packhorse.bench.lab.targets import start_target
 from packhorse.stores.base import Endpoint
 
@@ -26,17 +28,24 @@ def test_the_tail_is_told_of_all_calls_and_by_block() -> None:
     assert told["max_us"] == 900.0
 
 
-def test_ratios_are_taken_within_blocks_and_against_the_row_that_is_named() -> None:
-    rates = {"uploader": (90, 45), HAND_WRITTEN: (100, 50), HAND_HASHED: (90, 50)}
-    blocks = [
-        [Sample(arm, rates.get(arm, (10, 10))[number], 1.0, 0.5) for arm in throughput.ARMS] for number in range(2)
-    ]
-    alone = [{"uploader": 5.0, "encode": 1.0, "compress": 2.0, "put": 1.0, "sha256": 1.0}] * 2
-    figures = throughput._figures(blocks, alone)
-    assert figures["uploader_over_hand_written"] == {"median": 0.9, "min": 0.9, "max": 0.9}
-    assert figures["uploader_over_hand_written_hashed"] == {"median": 0.95, "min": 0.9, "max": 1.0}
-    assert figures["uploader_cpu_over_parts"]["median"] == 1.25
-    assert figures["uploader_cpu_over_hashed_parts"]["median"] == 1.0
+def test_ratios_are_taken_within_rounds() -> None:
+    rates = {"default": (90, 45), "bare": (100, 90), "hand": (100, 90), "common": (30, 15), "original": (9, 9)}
+    samples = [Sample(n, arm, rates[arm][n], 1.0, 0.5) for n in range(2) for arm in ARMS]
+    found = figures(samples)
+    assert found["default/s"] == 67.5
+    assert found["default / bare"] == 0.7  # of 0.9 and 0.5
+    assert found["bare / hand"] == 1.0
+    assert found["default / common"] == 3.0
+    assert found["CPU: default / hand"] == (0.5 / 90 + 0.5 / 45) / (0.5 / 100 + 0.5 / 90)
+
+
+def test_what_redaction_replaced_may_differ_and_nothing_else() -> None:
+    given = {"a": ["x", {"token": "s3cret"}], "n": 1}
+    redacted = {"a": ["x", {"token": "[redacted:00000000]"}], "n": 1}
+    assert throughput._same(redacted, given, redacted=True)
+    assert not throughput._same(redacted, given, redacted=False)
+    assert not throughput._same({**redacted, "n": 2}, given, redacted=True)
+    assert not throughput._same({"a": ["x"], "n": 1}, given, redacted=True)
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +54,29 @@ def endpoint() -> Iterator[Endpoint]:
         yield target.endpoint
 
 
-def test_every_row_of_small_captures_runs(endpoint: Endpoint) -> None:
-    samples = throughput.run_arms(Spec(endpoint, SMALL_ARMS, 20_000, "browser", 1, 4, 0.01))
-    assert [sample.arm for sample in samples] == list(SMALL_ARMS)
+def test_every_arm_stores_what_it_was_given(endpoint: Endpoint) -> None:
+    text = json.dumps({"log": {"entries": [{"request": {"url": "https://a.example/?token=s3cretvalue1"}}] * 30}})
+    samples = throughput.run_capture(Spec(endpoint, "small", text.encode(), 2, 0.01, 1))
+    assert {(sample.round, sample.arm) for sample in samples} == {(n, arm) for n in (1, 2) for arm in ARMS}
     assert all(sample.captures >= 8 for sample in samples)
-    assert PUT_ALONE in SMALL_ARMS
+
+
+def test_the_report_has_a_row_for_each_capture_and_for_the_worst() -> None:
+    samples = [Sample(n, arm, 10, 1.0, 0.5) for n in range(2) for arm in ARMS]
+    row = {"name": "one.har", "bytes": 1_500_000, **figures(samples)}
+    document = {
+        "command": ["packhorse", "study", "throughput"],
+        "pipeline": "orjson | isal:1 | raw | obstore",
+        "settings": {"in_flight": 8, "target": "rclone", "rounds": 2, "arms": throughput.ABOUT},
+        "captures": [row],
+        "small": {**row, "name": "small"},
+        "over_captures": throughput._spread([row, {**row, "default / bare": 0.25}]),
+        "submit_nowait": {"burst": {"p50_us": 9.4, "p99_us": 41.0}},
+    }
+    page = throughput.markdown(document)
+    assert "| one.har | 1.50 | 10 |" in page
+    assert re.search(r"\*\*worst\*\*.*\*\*0\.25\*\*", page)
+    assert "| burst | 9 | 41 |" in page
 
 
 def test_every_row_of_handing_in_runs(endpoint: Endpoint) -> None:

@@ -27,6 +27,7 @@ STUDIES = (
     "large",
 )  # fmt: skip
 _MODULES = {"load": "load.stall"}
+_TAKES_CAPTURES = ("throughput",)
 SCHEMA_VERSION = 1
 #: Of what is written beside a record, by the record's own name.
 _TAKEN = (".md", ".svg")
@@ -36,13 +37,18 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("name", type=click.Choice(STUDIES))
+@click.argument("captures", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--quick", is_flag=True, help="Fewer blocks: to see that it works, not to believe the figures.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of captures and orders.")
 @click.option("-o", "--output", type=_FILE, help="Result file; default: stdout only.")
 @click.option("--flamegraph", type=_FILE, help="Draw where its time goes into this HTML file, in place of figures.")
 @click.option("--flamegraph-memory", type=_FILE, help="Draw where its memory goes, likewise.")
-def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures: Path | None) -> int:
+def study(  # one parameter for each option
+    name: str, captures: tuple[Path, ...], *, quick: bool, seed: int, output: Path | None, **pictures: Path | None
+) -> int:
     """Run one experiment and print its figures; with -o, also write its record (raw samples included) and report.
+
+    The throughput study takes captures of yours: packhorse study throughput my.har other.har
 
     Exit status: 0; 130 interrupted (Ctrl-C, SIGTERM, SIGHUP), where it says what was kept.
     """
@@ -52,9 +58,12 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures:
         )
     if output is not None and not output.parent.is_dir():
         raise InputError(f"{output}: there is no folder {output.parent}")
+    if captures and name not in _TAKES_CAPTURES:
+        raise InputError(f"study {name} makes its own captures; only {', '.join(_TAKES_CAPTURES)} takes yours")
     _find_studies()
+    words = [name, *map(str, captures), *(["--quick"] if quick else []), "--seed", str(seed)]
     if any(pictures.values()):
-        _draw([name, *(["--quick"] if quick else []), "--seed", str(seed)], pictures)
+        _draw(words, pictures)
         return 0
     columns = (
         TextColumn("{task.description}"),
@@ -69,7 +78,10 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures:
         try:
             with ends_on_signals():
                 result = module.study(
-                    quick=quick, seed=seed, progress=lambda done: progress.update(task, completed=done)
+                    quick=quick,
+                    seed=seed,
+                    progress=lambda done: progress.update(task, completed=done),
+                    **({"captures": captures} if name in _TAKES_CAPTURES else {}),
                 )
         except KeyboardInterrupt:
             sys.stderr.write("packhorse: interrupted; nothing was kept\n")
@@ -79,12 +91,15 @@ def study(name: str, *, quick: bool, seed: int, output: Path | None, **pictures:
         "kind": "study",
         "name": name,
         "packhorse_version": __version__,
-        "command": ["packhorse", "study", name, *(["--quick"] if quick else []), "--seed", str(seed)],
+        "command": ["packhorse", "study", *words],
         "quick": quick,
         "machine": describe(),
         **result,
     }
-    click.echo(json.dumps(_shown({key: value for key, value in result.items() if key != "settings"}), indent=2))
+    if name in _TAKES_CAPTURES:
+        click.echo(module.markdown(document), nl=False)
+    else:
+        click.echo(json.dumps(_shown({key: value for key, value in result.items() if key != "settings"}), indent=2))
     if output is not None:
         with appearing(output) as file:
             file.write(json.dumps(document, indent=1).encode() + b"\n")
