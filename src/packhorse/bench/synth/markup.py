@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from packhorse.bench.synth import lookalikes
 from packhorse.bench.synth.draws import Draws
 from packhorse.bench.synth.forms import Language, form
 from packhorse.bench.synth.words import COMMON, camel, dashed
@@ -93,7 +94,8 @@ def _element(draws: Draws, depth: int) -> str:
 
 def page(draws: Draws, words: list[str], foreign: list[str]) -> Language:
     """The language of HTML pages; ``foreign`` words are mixed in, and may be none."""
-    forms = [form(_element(draws, draws.between(0, 3))) for _ in range(600)]
+    texts = [_element(draws, draws.between(0, 3)) for _ in range(600)]
+    forms = [form(text) for text in lookalikes.among_pages(texts)]
     classes = [dashed(draws, words) for _ in range(3000)]
     names = [*COMMON[:60], *foreign, *COMMON[60:]]
     return Language(forms, names, classes, ["1", "2", "3", "10", "100"] * 8, spread=110)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from packhorse.bench.synth import lookalikes
 from packhorse.bench.synth.draws import Draws
 from packhorse.bench.synth.forms import Language, form
 from packhorse.bench.synth.words import camel
@@ -52,6 +53,7 @@ def script(draws: Draws, words: list[str], *, minified: bool) -> Language:
     """The language of scripts; ``minified`` decides about line breaks and the length of names."""
     properties = [camel(draws, words) for _ in range(3000)]
     texts = [_expand(draws, "s", draws.between(1, _DEPTH)) for _ in range(900)]
+    texts = lookalikes.among_scripts(texts)
     if minified:
         names = [*_LETTERS, *[first + second for first in _LETTERS[:12] for second in _LETTERS[:12]]]
     else:
