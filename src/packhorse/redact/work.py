@@ -1,0 +1,151 @@
+"""One text while it is decided what in it is secret: what was found so far, and the text without it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from packhorse.redact.marker import Marker, is_marker
+from packhorse.redact.names import NameBook, Place
+from packhorse.redact.rules import TokenRule
+
+#: Texts within texts (base64 in base64, escapes of escapes) that are followed. What lies deeper is replaced whole.
+MOST_NESTED = 12
+#: Words that stand under secret names and are no secrets, such as ``credentials: "include"``.
+HARMLESS_WORDS = frozenset({"", "true", "false", "null", "none", "undefined", "include", "omit", "same-origin", "*"})
+
+
+class Edit(NamedTuple):
+    """A part of a text that is replaced.
+
+    Attributes:
+        start, end: The part, in bytes.
+        secret: What it means; None when ``text`` itself takes its place.
+        rule: The rule's name in the report.
+        text: Written before and after the marker (quotes around what was a number), or instead of it.
+    """
+
+    start: int
+    end: int
+    secret: str | None
+    rule: str
+    text: bytes = b""
+
+
+class Marks:
+    """The markers of one piece of work: equal secrets are hashed once, and counted only when all of it is done."""
+
+    def __init__(self, marker: Marker) -> None:
+        self._marker = marker
+        self._known: dict[str, bytes] = {}
+        self.counts: Counter[str] = Counter()
+
+    def mark(self, secret: str, rule: str) -> bytes:
+        """The marker for a secret, counted."""
+        self.counts[rule] += 1
+        known = self._known.get(secret)
+        if known is None:
+            known = self._known[secret] = self._marker.text(secret).encode()
+        return known
+
+    def done(self) -> None:
+        """Add the counts to the redactor's."""
+        self._marker.count(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the deciders of one redactor share.
+
+    Attributes:
+        books: Which names are secret, by place.
+        tokens: Secrets known by their shape, by the number of their pattern.
+        edits: Finds the edits in a text within a text.
+    """
+
+    books: Mapping[Place, NameBook]
+    tokens: Mapping[int, TokenRule]
+    edits: Callable[[Work], list[Edit]]
+
+
+class Work:
+    """A text and the edits found in it.
+
+    Attributes:
+        data: The text, in UTF-8.
+        tools: What all deciders share.
+        marks: The markers of this piece of work.
+        depth: Texts around this one.
+        done: Up to where the text is decided: what is found before it is part of something found already.
+        seen: By kind of decider, up to where it has looked: for those that take more than what was found.
+    """
+
+    __slots__ = ("data", "depth", "done", "edits", "marks", "seen", "tools")
+
+    def __init__(self, data: bytes, tools: Tools, marks: Marks, depth: int = 0) -> None:
+        self.data = data
+        self.tools = tools
+        self.marks = marks
+        self.depth = depth
+        self.done = 0
+        self.edits: list[Edit] = []
+        self.seen: dict[str, int] = {}
+
+    def secret(self, name: bytes, place: Place) -> bool:
+        """Whether the value under a name is secret."""
+        return self.tools.books[place].secret(name)
+
+    def replace(self, start: int, end: int, secret: str, rule: str, around: bytes = b"") -> None:
+        """Have a secret replaced, unless it is a marker already or a word that cannot be secret."""
+        if is_marker(secret) or secret.strip().lower() in HARMLESS_WORDS:
+            return
+        self.put(Edit(start, end, secret, rule, around))
+
+    def put(self, edit: Edit) -> None:
+        """Have a part replaced."""
+        self.edits.append(edit)
+        self.done = max(self.done, edit.end)
+
+    def write(self, start: int, end: int, text: bytes) -> None:
+        """Have something else than a marker stand in place of a part."""
+        self.put(Edit(start, end, None, "", text))
+
+    def inner(self, data: bytes) -> Work:
+        """A text within this one, decided."""
+        work = Work(data, self.tools, self.marks, self.depth + 1)
+        if work.depth > MOST_NESTED:
+            work.put(Edit(0, len(data), data.decode("utf-8", "surrogateescape"), "unparsed"))
+        else:
+            self.tools.edits(work)
+        return work
+
+    def result(self) -> bytes:
+        """The text with everything replaced; the same object when nothing is."""
+        if not self.edits:
+            return self.data
+        pieces: list[bytes] = []
+        at = 0
+        view = memoryview(self.data)
+        for edit in _apart(self.edits):
+            text = edit.text
+            if edit.secret is not None:
+                text = edit.text + self.marks.mark(edit.secret, edit.rule) + edit.text
+            pieces += (view[at : edit.start], text)
+            at = edit.end
+        pieces.append(view[at:])
+        return b"".join(pieces)
+
+
+def _apart(edits: list[Edit]) -> list[Edit]:
+    """Edits in order. Of two that overlap the first is kept, as long as both together: nothing of either is left."""
+    ordered = sorted(edits, key=lambda edit: (edit.start, -edit.end))
+    kept = [ordered[0]]
+    for edit in ordered[1:]:
+        last = kept[-1]
+        if edit.start >= last.end:
+            kept.append(edit)
+        elif edit.end > last.end:
+            kept[-1] = last._replace(end=edit.end)
+    return kept
