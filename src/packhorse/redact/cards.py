@@ -55,13 +55,13 @@ def is_card(digits: str) -> bool:
     return known and luhn(digits)
 
 
-def card_near(data: bytes, start: int, end: int) -> Card | None:
-    """The card number that begins between two places, or None."""
-    for pattern in (_CARD, _SHORTER):
-        match = pattern.search(data, start, end + 64)
-        while match is not None and match.start() < end:
-            digits = _SEPARATORS.sub(b"", match[0]).decode()
-            if is_card(digits):
-                return Card(match.start(), match.end(), digits)
-            match = pattern.search(data, match.start() + 1, end + 64)
+def card_at(data: bytes, end: int) -> Card | None:
+    """The card number whose first groups, or first 13 digits, end at a place; None when there is none."""
+    for length in (13,) if data[end - 13 : end].isdigit() else (14, 16, 11):
+        for pattern in (_CARD, _SHORTER):
+            match = pattern.match(data, max(0, end - length))
+            if match is not None:
+                digits = _SEPARATORS.sub(b"", match[0]).decode()
+                if is_card(digits):
+                    return Card(match.start(), match.end(), digits)
     return None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from packhorse.redact.encodings import decide_encoded
 from packhorse.redact.markup import decide_part
-from packhorse.redact.named import decide_cookies, decide_escaped, decide_list, decide_name
+from packhorse.redact.named import decide_cookies, decide_escaped, decide_item, decide_list, decide_name
 from packhorse.redact.names import PLACES, NameBook
 from packhorse.redact.patterns import Kind, patterns_of
 from packhorse.redact.rules import Rules
@@ -18,6 +18,7 @@ _DECIDERS: dict[Kind, Callable[[Work, int, int], None]] = {
     Kind.NAME: decide_name,
     Kind.NAMED_LIST: decide_list,
     Kind.COOKIES: decide_cookies,
+    Kind.ITEM: decide_item,
     Kind.PART: decide_part,
     Kind.ENCODED: decide_encoded,
     Kind.USERINFO: decide_userinfo,

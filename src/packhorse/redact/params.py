@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, unquote_plus
 
+from packhorse.redact.names import fully_unquoted
 from packhorse.redact.quoting import (
     BARE_CHARS,
     PARAM_CHARS,
@@ -26,6 +27,13 @@ _ESCAPED = rb"|\\+/|\\+u(?!00(?:2[0267]|3[bBcCeE]|0))[0-9a-fA-F]{4}"
 _VALUE = re.compile(rb"(?:[^&;\s\"'`<>\\]" + _ESCAPED + rb")+")
 #: Where a string holds nothing else, as a form, quotes of the other kind are part of a value.
 _FORM_VALUE = re.compile(rb"(?:[^&;\s\"\\]" + _ESCAPED + rb")+")
+#: A value within so many layers of percent-encoding: it ends at a sign of its own layer, or of one around it.
+_ENCODED_VALUES = tuple(
+    re.compile(
+        rb"(?:[^&;\s\"'<>\\%]|%(?!(?:25){0," + str(layer).encode() + rb"}(?:26|3[bBcCeE]|2[0237]|0[aAdD])))+"
+    )
+    for layer in range(6)
+)
 #: What precedes a parameter in a URL or a form.
 _URL_CHARS = bytes(set(range(33, 256)) - set(b"\"'`<>(){}"))
 _URL_BYTES = 2000
@@ -60,10 +68,31 @@ def decide_equals(work: Work, end: int) -> None:
     _hide_param(work, start, end, before)
 
 
+def decide_encoded_equals(work: Work, at: int, end: int) -> None:
+    """A name and an equals sign written as ``%3D``, ``%253D`` …, between two places: a URL within a URL."""
+    data = work.data
+    name = _inner_name(data[run_start(data, at, PARAM_CHARS) : at])
+    if not work.secret(name, "param"):
+        return
+    layers = (end - at - 3) // 2 + 1
+    match = _ENCODED_VALUES[min(layers, len(_ENCODED_VALUES)) - 1].match(data, end)
+    if match is not None:
+        text = unescaped(match[0]).decode("utf-8", "surrogateescape")
+        for _ in range(layers + 1):
+            text = unquote(text)
+        work.replace(match.start(), match.end(), text, "query")
+
+
+#: Up to the last sign, written as an escape, that ends what stands before a name.
+_LAST_SIGN = re.compile(rb".*%(?:25)*(?:26|3[bBfF]|2[3fF])", re.DOTALL)
+
+
 def _inner_name(name: bytes) -> bytes:
     """The last name in what may be ``/b?token`` or ``%26token``."""
+    if b"%" in name and (front := _LAST_SIGN.match(name)) is not None:
+        name = name[front.end() :]
     if b"%" in name:
-        name = unquote(unquote(name.decode("utf-8", "replace"))).encode("utf-8", "replace")
+        name = fully_unquoted(name.decode("utf-8", "replace")).encode("utf-8", "replace")
     for sign in (b"?", b"&", b";", b"#", b"/", b"{", b'"', b"="):
         name = name.rpartition(sign)[2]
     return name

@@ -25,6 +25,7 @@ class Kind(IntEnum):
     NAME = auto()  # a secret name, and behind it the sign that makes it a name
     NAMED_LIST = auto()  # "queryString": [ and the like, whose items have names of their own kind
     COOKIES = auto()  # "cookies": [
+    ITEM = auto()  # a name that is secret only in some lists of named values
     PART = auto()  # the head of a part of a multipart body
     ENCODED = auto()  # an object says that a text in it is base64
     USERINFO = auto()  # user:password@host
@@ -55,58 +56,58 @@ class Pattern:
 
 _SEPARATOR = rb"[-_. \[\]]{0,2}"
 #: What may follow the words of a name within it: ``password_confirmation``, ``user[password]``.
-_TAIL = rb"[a-z0-9_\-.\]]{0,24}"
+_TAIL = rb"[a-z0-9_\-.\]]*"
 #: What makes it a name: a quote, an assignment, a colon, a tag's end; each perhaps written as an escape.
 _SIGN = rb"(?:[\"'`=:>]| =|\\|%(?:25)*(?:3d|22|27|3a|5b|5d)|&(?:quot|apos|lt|gt|equals|#))"
 #: A parameter is followed by an equals sign only.
 _PARAM_SIGN = rb"(?:=|\\u003d|%(?:25)*(?:3d|5b|5d)|&(?:equals|#))"
-#: What stands before a name that must be whole. Hex digits are the ends of %3F, %26, %253F; n, r, t those of line ends.
-_START = rb"(?:^|[^a-z0-9]|3f|26|23|3b|\\[nrt])"
 _WS = rb"\s{0,8}"
 _OPENING = rb"\\*\"" + _WS + rb":" + _WS
 #: Letters, digits, - . _ written as \u00XX or %XX: nothing ordinary does that.
 _PLAIN_HEX = rb"(?:2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])"
-_CARD_SEPARATOR = rb"(?:[ +-]|%20|\\u0020)"
 
 
 def _words(written: str) -> list[bytes]:
     return [word.encode() for word in re.split(r"[^a-z0-9]+", written.lower()) if word]
 
 
-def _name_patterns(names: Iterable[str], sign: bytes) -> list[Pattern]:
-    """Two patterns: names that end in a listed one, and names that must be whole."""
+def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
+    """Words of secret names with a sign behind them. What stands before them is the decider's matter."""
     patterns = []
-    for whole in (False, True):
-        words = [_words(name) for name in sorted(set(names)) if name.startswith("*") is not whole and name != "*"]
-        if not words:
-            continue
+    by_tail: dict[bytes, set[tuple[bytes, ...]]] = {}
+    for name in names:
+        by_tail.setdefault(_TAIL if name.startswith("*") else rb"[\])]{0,2}", set()).add(tuple(_words(name)))
+    branches = [
+        b"(?:" + b"|".join(_SEPARATOR.join(one) for one in sorted(words)) + b")" + tail
+        for tail, words in sorted(by_tail.items())
+    ]
+    words = set().union(*by_tail.values())
+    if words:
         needles = tuple(sorted({max(one, key=lambda word: (len(word), word)) for one in words}))
-        heads = b"|".join(_SEPARATOR.join(one) for one in words)
-        pattern = (_START if whole else b"") + b"(?:" + heads + b")" + _TAIL + sign
         longest = max(sum(map(len, one)) + 2 * len(one) for one in words)
-        patterns.append(Pattern(Kind.NAME, pattern, needles, before=longest + 4, after=longest + 64))
+        pattern = b"(?:" + b"|".join(branches) + b")" + sign
+        patterns.append(Pattern(kind, pattern, needles, before=longest, after=longest + 64))
     return patterns
 
 
 _FIXED = (
     Pattern(
         Kind.NAMED_LIST,
-        rb"\"(?:query(?:string|params)?|params|form(?:data)?|postdata)" + _OPENING + rb"[\[{]\s{0,64}[\[{\"\\]",
-        (b'query', b'params"', b'params\\', b'form', b'postdata'),
+        rb"\"(?:query(?:string|params)?|params|form(?:data)?)" + _OPENING + rb"\{\s{0,64}\\*\"",
+        (b"query", b"params", b"form"),
         before=16,
         after=128,
     ),
     Pattern(
         Kind.NAMED_LIST,
         rb"(?:headers|trailers)" + _OPENING + rb"\[\s{0,64}(?:\[\s{0,64})?\\*\"",
-        (b'headers"', b"headers\\", b'trailers"', b"trailers\\"),
-        before=0,
+        (b"headers", b"trailers"),
         after=192,
     ),
     Pattern(
         Kind.COOKIES,
-        rb"cookies" + _OPENING + rb"[\[{]\s{0,64}[\[{\"\\]",
-        (b'cookies"', b"cookies\\"),
+        rb"cookies" + _OPENING + rb"(?:[\[{]\s{0,64}[\[{\"\\]|\\*\"[^\"\\])",
+        (b"cookies",),
         after=128,
     ),
     Pattern(Kind.PART, rb"content-disposition:\s{0,8}form-data", (b"form-data",), before=40),
@@ -121,15 +122,18 @@ _FIXED = (
     Pattern(Kind.ESCAPED, rb"\\u00" + _PLAIN_HEX, (b"\\u00",), after=8),
     Pattern(Kind.ESCAPED, rb"%" + _PLAIN_HEX, (b"%",), after=4),
 )  # fmt: skip
-#: Thirteen digits that begin like a card's, or its first two groups.
-CARDS = (
-    Pattern(Kind.CARD, rb"(?:^|[^0-9.]|[^0-9]\.)[2-6][0-9]{12}", (), caseless=False),
-    Pattern(
-        Kind.CARD,
-        rb"[2-6][0-9]{3}" + _CARD_SEPARATOR + rb"[0-9]{4}(?:[0-9]{2})?" + _CARD_SEPARATOR + rb"[0-9]{4}",
-        (),
-        caseless=False,
-    ),
+#: Thirteen digits that begin like a card's, or three groups of digits.
+CARDS = tuple(
+    Pattern(Kind.CARD, pattern, (), caseless=False)
+    for pattern in (
+        rb"[^0-9a-fA-F_.](?:4[0-9]|5[0-9]|6[0-9]|3[04-9]|2[2-7])[0-9]{11}",
+        rb"[^0-9]\.[2-6][0-9]{12}",
+        rb"^[2-6][0-9]{12}",
+        rb"[0-9]{4} [0-9]{4}(?:[0-9]{2})? [0-9]{4}",
+        rb"[0-9]{4}-[0-9]{4}(?:[0-9]{2})?-[0-9]{4}",
+        rb"[0-9]{4}\+[0-9]{4}(?:[0-9]{2})?\+[0-9]{4}",
+        rb"[0-9]{4}(?:%20|\\u0020)[0-9]{4}",
+    )
 )
 
 
@@ -141,4 +145,12 @@ def patterns_of(rules: Rules) -> tuple[Pattern, ...]:
         Pattern(Kind.TOKEN, rule.scan.encode(), tuple(n.encode() for n in rule.needles), caseless=False, after=256)
         for rule in rules.token
     ]
-    return (*tokens, *_name_patterns(keys, _SIGN), *_name_patterns(params, _PARAM_SIGN), *_FIXED, *CARDS)
+    return (
+        *tokens,
+        # "cookies" is in every capture many times, and has a pattern of its own.
+        *_names(Kind.NAME, keys - {"cookies"}, _SIGN),
+        *_names(Kind.NAME, params, _PARAM_SIGN),
+        *_names(Kind.ITEM, params, rb"\\*\"\s{0,8}[,}]"),
+        *_FIXED,
+        *CARDS,
+    )

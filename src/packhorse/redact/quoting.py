@@ -48,6 +48,8 @@ def string_end(data: bytes, at: int, level: int) -> int:
     A string that is cut short ends where the one around it does, or the text.
     """
     quote = data.find(b'"', at)
+    if quote >= 0 and data[quote - 1] != _BACKSLASH:
+        return quote
     while quote >= 0:
         own = level_of(slashes_before(data, quote, at))
         if own <= level:
@@ -59,6 +61,8 @@ def string_end(data: bytes, at: int, level: int) -> int:
 def plain(raw: bytes, level: int) -> str:
     """What a string's content means, once the escapes of all its levels are undone."""
     text = raw.decode("utf-8", "surrogateescape")
+    if "\\" not in text:
+        return text
     for _ in range(level + 1):
         if "\\" not in text:
             break
@@ -78,4 +82,5 @@ def unescaped(raw: bytes) -> bytes:
 
 def run_start(data: bytes, at: int, chars: bytes, most: int = LONGEST_NAME) -> int:
     """Where the run of ``chars`` begins that ends at ``at``; no further back than ``most`` bytes."""
-    return max(0, at - most) + len(data[max(0, at - most) : at].rstrip(chars))
+    low = at - most if at > most else 0
+    return low + len(data[low:at].rstrip(chars))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from packhorse.redact.cards import card_near
+from packhorse.redact.cards import card_at
 from packhorse.redact.patterns import LONGEST_MATCH
 from packhorse.redact.quoting import level_of, run_start, slashes_before, string_end
 from packhorse.redact.work import Work
@@ -79,8 +79,8 @@ def decide_userinfo(work: Work, end: int, _number: int) -> None:
 def decide_card(work: Work, end: int, _number: int) -> None:
     """Digits that may be a payment card's."""
     data = work.data
-    card = card_near(data, max(work.done, end - 34), end)
-    if card is not None:
+    card = card_at(data, end)
+    if card is not None and card.start >= work.done:
         work.replace(card.start, card.end, card.digits, "card", _quotes(work, card.start, card.end))
 
 

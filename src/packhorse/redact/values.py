@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from packhorse.redact.names import Place
-from packhorse.redact.quoting import SPACE, level_of, plain, slashes_before, string_end
+from packhorse.redact.quoting import SPACE, level_of, plain, string_end
 from packhorse.redact.work import Edit, Work
 
 _VALUE = re.compile(
@@ -161,15 +161,15 @@ def hide_all(work: Work, at: int, slashes: int, rule: str) -> None:
     for sign in signs(work.data, at, slashes):
         if sign.kind in ("string", "word"):
             around = quote if sign.kind == "word" else b""
-            edits.append(Edit(sign.start, sign.end, text_of(work.data, sign, slashes), rule, around))
+            edits.append((sign[1], sign[2], text_of(work.data, sign, slashes), rule, around))
         elif sign.kind != "key":
             depth += 1 if sign.kind in "[{" else -1
             if sign.kind == "cut" or depth == 0:
                 break
     else:
         return
-    for edit in edits:
-        work.replace(edit.start, edit.end, edit.secret or "", rule, edit.text)
+    for start, end, secret, _, around in edits:
+        work.replace(start, end, secret or "", rule, around)
 
 
 _TEXT = rb"[^\"\\]*(?:\\.[^\"\\]*)*"
@@ -239,8 +239,3 @@ def _hide_item(work: Work, items: list[Sign], slashes: int, place: Place) -> Non
         if work.secret(data[a.start : a.end], place):
             around = b"\\" * slashes + b'"' if b.kind == "word" else b""
             work.replace(b.start, b.end, text_of(data, b, slashes), place, around)
-
-
-def quote_before(data: bytes, at: int) -> bytes:
-    """The quote that ends at a place, with its backslashes."""
-    return data[at - 1 - slashes_before(data, at - 1) : at]

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from html import unescape
 
 from packhorse.redact.quoting import run_start
-from packhorse.redact.work import Edit, Work
+from packhorse.redact.work import Work
 
 _URL_CHARS = bytes(set(range(33, 256)) - set(b"\"'`<>\\"))
 _URL_RUN = re.compile(rb"[^\s\"'`<>\\]*")
@@ -83,10 +83,10 @@ def _decide(work: Work, start: int, end: int, escapes: re.Pattern[bytes], quote:
     for edit in work.inner(b"".join(pieces)).edits:
         first, last = (
             real[index] + place - seen[index]
-            for place in (edit.start, edit.end)
+            for place in edit[:2]
             for index in (bisect_right(seen, place) - 1,)
         )
-        work.put(Edit(first, last, edit.secret, edit.rule, edit.text.replace(b'"', quote)))
+        work.put((first, last, *edit[2:4], edit[4].replace(b'"', quote)))
     # What was found in here may stand before something that has yet to be decided in the text itself.
     work.done = done
 

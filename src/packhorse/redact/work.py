@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import itemgetter
 
 from packhorse.redact.marker import Marker, is_marker
 from packhorse.redact.names import NameBook, Place
@@ -15,23 +15,13 @@ from packhorse.redact.rules import TokenRule
 MOST_NESTED = 12
 #: Words that stand under secret names and are no secrets, such as ``credentials: "include"``.
 HARMLESS_WORDS = frozenset({"", "true", "false", "null", "none", "undefined", "include", "omit", "same-origin", "*"})
+_LONGEST_HARMLESS = 16
 
 
-class Edit(NamedTuple):
-    """A part of a text that is replaced.
-
-    Attributes:
-        start, end: The part, in bytes.
-        secret: What it means; None when ``text`` itself takes its place.
-        rule: The rule's name in the report.
-        text: Written before and after the marker (quotes around what was a number), or instead of it.
-    """
-
-    start: int
-    end: int
-    secret: str | None
-    rule: str
-    text: bytes = b""
+#: A part of a text that is replaced: its start and end in bytes, what it means, the rule's name in the report, and what is
+#: written before and after the marker (quotes around what was a number). Where the meaning is None, the last part is
+#: itself what takes its place. A plain tuple: there are thousands of them in a capture.
+Edit = tuple[int, int, str | None, str, bytes]
 
 
 class Marks:
@@ -99,24 +89,27 @@ class Work:
 
     def replace(self, start: int, end: int, secret: str, rule: str, around: bytes = b"") -> None:
         """Have a secret replaced, unless it is a marker already or a word that cannot be secret."""
-        if is_marker(secret) or secret.strip().lower() in HARMLESS_WORDS:
+        if (len(secret) <= _LONGEST_HARMLESS or secret.isspace()) and secret.strip().lower() in HARMLESS_WORDS:
             return
-        self.put(Edit(start, end, secret, rule, around))
+        if secret[0] != "[" or not is_marker(secret):
+            self.edits.append((start, end, secret, rule, around))
+            if end > self.done:
+                self.done = end
 
     def put(self, edit: Edit) -> None:
         """Have a part replaced."""
         self.edits.append(edit)
-        self.done = max(self.done, edit.end)
+        self.done = max(self.done, edit[1])
 
     def write(self, start: int, end: int, text: bytes) -> None:
         """Have something else than a marker stand in place of a part."""
-        self.put(Edit(start, end, None, "", text))
+        self.put((start, end, None, "", text))
 
     def inner(self, data: bytes) -> Work:
         """A text within this one, decided."""
         work = Work(data, self.tools, self.marks, self.depth + 1)
         if work.depth > MOST_NESTED:
-            work.put(Edit(0, len(data), data.decode("utf-8", "surrogateescape"), "unparsed"))
+            work.put((0, len(data), data.decode("utf-8", "surrogateescape"), "unparsed", b""))
         else:
             self.tools.edits(work)
         return work
@@ -127,25 +120,29 @@ class Work:
             return self.data
         pieces: list[bytes] = []
         at = 0
-        view = memoryview(self.data)
-        for edit in _apart(self.edits):
-            text = edit.text
-            if edit.secret is not None:
-                text = edit.text + self.marks.mark(edit.secret, edit.rule) + edit.text
-            pieces += (view[at : edit.start], text)
-            at = edit.end
-        pieces.append(view[at:])
+        data, mark = self.data, self.marks.mark
+        for start, end, secret, rule, text in _apart(self.edits):
+            pieces.append(data[at:start])
+            if secret is None:
+                pieces.append(text)
+            else:
+                pieces.append(text + mark(secret, rule) + text if text else mark(secret, rule))
+            at = end
+        pieces.append(data[at:])
         return b"".join(pieces)
 
 
 def _apart(edits: list[Edit]) -> list[Edit]:
     """Edits in order. Of two that overlap the first is kept, as long as both together: nothing of either is left."""
-    ordered = sorted(edits, key=lambda edit: (edit.start, -edit.end))
-    kept = [ordered[0]]
-    for edit in ordered[1:]:
-        last = kept[-1]
-        if edit.start >= last.end:
+    kept: list[Edit] = []
+    last = 0
+    # Of two that begin together the longer one is first; a stable sort of a nearly sorted list takes one pass.
+    for edit in sorted(sorted(edits, key=itemgetter(1), reverse=True), key=itemgetter(0)):
+        if edit[0] >= last:
             kept.append(edit)
-        elif edit.end > last.end:
-            kept[-1] = last._replace(end=edit.end)
+        elif edit[1] > last:
+            kept[-1] = (kept[-1][0], edit[1], *kept[-1][2:])
+        else:
+            continue
+        last = edit[1]
     return kept
