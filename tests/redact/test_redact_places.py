@@ -1,4 +1,4 @@
-"""Places that a change of the rules is easily blind to: far from their name, in odd lists, encoded twice, of any network."""
+"""Places to which a change of rules is easily blind: far from their name, in odd lists, encoded twice."""
 
 from __future__ import annotations
 

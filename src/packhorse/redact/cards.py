@@ -7,16 +7,11 @@ from typing import NamedTuple
 
 _SEPARATOR = rb"(?:[ +-]|%20|\\+u0020)"
 #: Not the decimals of a number, not part of a hexadecimal word, not in the middle of groups of digits.
-_ALONE = rb"(?<![0-9a-fA-F_])(?<![0-9]\.)"
+_ALONE = rb"(?:(?<![0-9a-fA-F_])(?<![0-9]\.)|(?<=\\[bf])|(?<=\\u[0-9a-fA-F]{4}))"
 _BEHIND = rb"(?![0-9a-fA-F_])"
 #: In one group; or as printed: 16 to 19 digits by fours, American Express and Diners Club by 4-6-5 and 4-6-4.
-_CARD = re.compile(
-    _ALONE
-    + rb"(?:(?P<one>[2-6][0-9]{12,18})|[2-6][0-9]{3}(?:S[0-9]{4}S[0-9]{4}S[0-9]{4}(?:S[0-9]{1,3})?|S[0-9]{6}S[0-9]{4,5}))".replace(
-        b"S", _SEPARATOR
-    )
-    + _BEHIND
-)
+_GROUPS = rb"S[0-9]{4}S[0-9]{4}S[0-9]{4}(?:S[0-9]{1,3})?|S[0-9]{6}S[0-9]{4,5}".replace(b"S", _SEPARATOR)
+_CARD = re.compile(_ALONE + rb"(?:[2-6][0-9]{12,18}|[2-6][0-9]{3}(?:" + _GROUPS + rb"))" + _BEHIND)
 _SHORTER = re.compile(_ALONE + b"[2-6][0-9]{3}" + (_SEPARATOR + b"[0-9]{4}") * 3)
 _SEPARATORS = re.compile(_SEPARATOR)
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)

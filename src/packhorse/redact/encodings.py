@@ -18,7 +18,8 @@ _MAGIC = (
 )  # fmt: skip
 _MAGIC_FTYP = b"ftyp"
 _MEDIA = re.compile(
-    rb"mimeType\\*\"" + SPACE + rb":" + SPACE + rb"\\*\"(?:image|font|audio|video|application\\*/(?:x-)?font)", re.IGNORECASE
+    rb"mimeType\\*\"" + SPACE + rb":" + SPACE + rb"\\*\"(?:image|font|audio|video|application\\*/(?:x-)?font)",
+    re.IGNORECASE,
 )
 _HEAD_CHARS, _HEAD_BYTES = 24, 256
 _NEAR_BYTES = 400
@@ -27,6 +28,7 @@ _PIECE_CHARS = MIB
 _TEXT_KEYS = {b"encoding": (b"text",), b"base64encoded": (b"body",), b"opcode": (b"data", b"payloadData")}
 _LABEL = re.compile(rb"(base64encoded|encoding|opcode|base64_string)\\*\"" + SPACE + rb":" + SPACE, re.IGNORECASE)
 _KEY = re.compile(rb"\\*\"([\w$-]{1,40})\\*\"" + SPACE + rb":" + SPACE)
+_QUOTE = re.compile(rb"(\\*)\"")
 _COMMA = re.compile(SPACE + rb"," + SPACE)
 _MOST_KEYS = 12
 
@@ -34,31 +36,21 @@ _MOST_KEYS = 12
 def decide_encoded(work: Work, end: int, _number: int) -> None:
     """An object says that a text in it is base64."""
     data = work.data
-    label = None
-    for label in _LABEL.finditer(data, max(0, end - 64), end + 32):
-        pass
-    if label is None:
+    labels = list(_LABEL.finditer(data, max(0, end - 64), end + 32))
+    if not labels:
         return
+    label = labels[-1]
     name = label[1].lower()
     low = work.seen.get("encoded", 0)
     work.seen["encoded"] = end
-    if name == b"base64_string":
-        value = scalar_at(data, label.end())
-        if value is not None:
-            hide_base64(work, value.start, value.end)
-        return
-    value_at = _after(data, label.end(), _TEXT_KEYS[name])
-    if value_at is None:
-        value_at = _before(data, label.start(), low, _TEXT_KEYS[name])
-    value = None if value_at is None else scalar_at_raw(data, value_at)
-    if value is not None:
-        hide_base64(work, *value)
-
-
-def scalar_at_raw(data: bytes, at: int) -> tuple[int, int] | None:
-    """Where the content of the string that begins at ``at`` begins and ends."""
-    match = re.compile(rb"(\\*)\"").match(data, at)
-    return None if match is None else (match.end(), string_end(data, match.end(), level_of(len(match[1]))))
+    at: int | None = label.end()
+    if name != b"base64_string":
+        at = _after(data, label.end(), _TEXT_KEYS[name])
+        if at is None:
+            at = _before(data, label.start(), low, _TEXT_KEYS[name])
+    opened = _QUOTE.match(data, at) if at is not None else None
+    if opened is not None:
+        hide_base64(work, opened.end(), string_end(data, opened.end(), level_of(len(opened[1]))))
 
 
 def _after(data: bytes, at: int, keys: tuple[bytes, ...]) -> int | None:
@@ -90,7 +82,9 @@ def hide_base64(work: Work, start: int, end: int) -> None:
     """Base64 text whose content is searched. Text that is no base64 has been searched as it stands, as any other."""
     data = work.data
     head = data[start : start + 2 * _HEAD_CHARS].replace(b"\\/", b"/")[:_HEAD_CHARS]
-    if is_media(head) and (_MEDIA.search(data, max(0, start - _NEAR_BYTES), start) or _MEDIA.search(data, end, end + _NEAR_BYTES)):
+    if is_media(head) and (
+        _MEDIA.search(data, max(0, start - _NEAR_BYTES), start) or _MEDIA.search(data, end, end + _NEAR_BYTES)
+    ):
         return
     raw = _decoded(data[start:end])
     if raw is None:

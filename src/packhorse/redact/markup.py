@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from packhorse.redact.encodings import hide_base64
-from packhorse.redact.quoting import level_of, plain, run_start, string_end
+from packhorse.redact.quoting import level_of, plain, run_start, slashes_before, string_end
 from packhorse.redact.work import Work
 
 _ELEMENT_CHARS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:"
@@ -36,9 +36,8 @@ def decide_element(work: Work, end: int) -> None:
     before = data.rfind(b"<", max(0, opened - _ELEMENT_BYTES), opened)
     if opened < 0 or before < 0 or b"<" in data[opened:tag]:
         return
-    if not data[before + 1 : before + 1 + len(name)].lower() == name.lower() or not work.secret(
-        name.rpartition(b":")[2], "anywhere"
-    ):
+    opening = data[before + 1 : before + 1 + len(name)]
+    if opening.lower() != name.lower() or not work.secret(name.rpartition(b":")[2], "anywhere"):
         return
     raw = data[opened + 1 : tag]
     if raw.strip():
@@ -61,6 +60,8 @@ def decide_field(work: Work, opening: int, behind: int) -> None:
 
 def _hide_attribute(work: Work, found: re.Match[bytes]) -> None:
     data, start = work.data, found.end()
+    if not work.opens(found[1] + found[2]):
+        return
     if found[2] == b'"':
         level = level_of(len(found[1]))
         end = string_end(data, start, level)
@@ -91,8 +92,5 @@ def decide_part(work: Work, end: int, _number: int) -> None:
 
 
 def _level_of_break(data: bytes, end: int) -> int:
-    r"""The level of the string in which the line break stands that ends at ``end``: ``\n`` has 1, 2, 4 … backslashes."""
-    slashes = len(data[max(0, end - 4200) : end - 1]) - len(data[max(0, end - 4200) : end - 1].rstrip(b"\\"))
-    return max(slashes.bit_length() - 1, 0)
-
-
+    r"""The level of the string that holds the line break ending at ``end``: ``\n`` has 1, 2, 4 … backslashes."""
+    return max(slashes_before(data, end - 1).bit_length() - 1, 0)

@@ -1,8 +1,8 @@
 r"""A secret name was found: what the sign behind it makes of it, and where its value is.
 
-``"name": …`` · ``{"name": "name", "value": …}`` · ``["name", "value"]`` · ``name="…"`` of a form's field · ``name=…`` of
-a URL, a form or a cookie · ``name: …`` of a header or a script · ``<name>…</name>`` · the same behind percent signs, in
-entities, or with letters written as escapes.
+``"name": …`` · ``{"name": "name", "value": …}`` · ``["name", "value"]`` · ``name="…"`` of a form's field · ``name=…``
+of a URL, a form or a cookie · ``name: …`` of a header or a script · ``<name>…</name>`` · the same behind percent signs,
+in entities, or with letters written as escapes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ _JARS = frozenset({b"cookies", b"requestcookies", b"responsecookies"})
 _JAR_SIGN = re.compile(rb"(\\*\")\s{0,8}:\s{0,8}")
 _QUERIES = frozenset({b"query", b"querystring", b"queryparams"})
 _FORMS = frozenset({b"params", b"form", b"formdata", b"postdata"})
-_KEY_BEFORE = re.compile(rb"(?<!\\)\"\s{0,8}:\s{0,8}\Z|(?:query(?:string|params)?|params|form(?:data)?|postdata)\\+\"\s{0,8}:\s{0,8}\Z", re.IGNORECASE)
+_KEY_BEFORE = re.compile(
+    rb"(?<!\\)\"\s{0,8}:\s{0,8}\Z|(?:query(?:string|params)?|params|form(?:data)?|postdata)\\+\"\s{0,8}:\s{0,8}\Z",
+    re.IGNORECASE,
+)
 #: How far before an item its list may begin.
 _LIST_BYTES, _MOST_BRACKETS = 16_384, 8
 #: The rest of a name in which letters may be written as escapes, and the sign behind it.
@@ -129,9 +132,9 @@ def quoted_name(work: Work, start: int, end: int, quote: bytes) -> None:
         return
     key = _ITEM_KEY.search(near)
     if key is not None:
-        at = value_beside(work, opening - len(near) + key.start(), behind)
-        if at is not None:
-            hide_value(work, at, quote, "header")
+        value = value_beside(work, opening - len(near) + key.start(), behind)
+        if value is not None:
+            hide_value(work, value, quote, "header")
     elif _PAIR.search(near):
         _decide_pair(work, behind, quote)
 

@@ -20,6 +20,15 @@ Mark = Callable[[str, str], str]
 _PERCENT_RUN = re.compile(r"[^\s&=?;\"'<>]*%[^\s&=?;\"'<>]*")
 
 
+def _whole(line: str) -> bool:
+    """Whether a line may be JSON by itself."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
 class OwnRules:
     """Applies them to one element at a time."""
 
@@ -28,7 +37,7 @@ class OwnRules:
         self._mark = mark
 
     def element(self, value: Any) -> Any:
-        """An element of a capture, or a whole document, without what the rules take out; the same object without any."""
+        """An element or a document without what the rules take out; the same object when they take out nothing."""
         return self._document(self._walk(value, 0))
 
     def _document(self, value: Any) -> Any:
@@ -82,11 +91,13 @@ class OwnRules:
             try:
                 inner = json.loads(text)
             except ValueError:
-                lines = [self._text(line, depth + 1) for line in text.split("\n")]
-                return "\n".join(lines) if len(lines) > 1 else self._plain(text)
+                return "\n".join(self._line(line, depth + 1) for line in text.split("\n"))
             new = self._document(self._walk(inner, depth + 1))
             return text if new is inner else json.dumps(new, ensure_ascii=False, separators=(",", ":"))
         return self._plain(text)
+
+    def _line(self, line: str, depth: int) -> str:
+        return self._text(line, depth) if _whole(line) else self._plain(line)
 
     def _plain(self, text: str) -> str:
         new = text

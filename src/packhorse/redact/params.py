@@ -19,9 +19,7 @@ from packhorse.redact.work import Work
 _BACKSLASH = 92
 #: A value in quotes behind a bare name, as in scripts: told from a label by its length and a digit or a sign in it.
 _ASSIGNED = re.compile(rb"\s{0,3}(?P<quote>\\*[\"'`])")
-_QUOTED_VALUE = re.compile(
-    rb"(?=[^\"'`\s\\<>]*[0-9!@#$^*+])[^\"'`\s\\<>](?:[^\"'`\s\\<>]|\\+/|\\+u[0-9a-fA-F]{4}){5,}"
-)
+_QUOTED_VALUE = re.compile(rb"(?=[^\"'`\s\\<>]*[0-9!@#$^*+])[^\"'`\s\\<>](?:[^\"'`\s\\<>]|\\+/|\\+u[0-9a-fA-F]{4}){5,}")
 #: The escapes that belong to a value: a slash, and characters that end no value.
 _ESCAPED = rb"|\\+/|\\+u(?!00(?:2[0267]|3[bBcCeE]|0))[0-9a-fA-F]{4}"
 _VALUE = re.compile(rb"(?:[^&;\s\"'`<>\\]" + _ESCAPED + rb")+")
@@ -29,18 +27,20 @@ _VALUE = re.compile(rb"(?:[^&;\s\"'`<>\\]" + _ESCAPED + rb")+")
 _FORM_VALUE = re.compile(rb"(?:[^&;\s\"\\]" + _ESCAPED + rb")+")
 #: A value within so many layers of percent-encoding: it ends at a sign of its own layer, or of one around it.
 _ENCODED_VALUES = tuple(
-    re.compile(
-        rb"(?:[^&;\s\"'<>\\%]|%(?!(?:25){0," + str(layer).encode() + rb"}(?:26|3[bBcCeE]|2[0237]|0[aAdD])))+"
-    )
+    re.compile(rb"(?:[^&;\s\"'<>\\%]|%(?!(?:25){0," + str(layer).encode() + rb"}(?:26|3[bBcCeE]|2[0237]|0[aAdD])))+")
     for layer in range(6)
 )
 #: What precedes a parameter in a URL or a form.
 _URL_CHARS = bytes(set(range(33, 256)) - set(b"\"'`<>(){}"))
 _URL_BYTES = 2000
 #: Signs of a script around a place, and what there is an expression rather than a value.
-_SCRIPT = re.compile(rb"[;,)}]\s*(?:var|let|const|return|if|function)\b|function\s*\(|=>|===|&&|\|\||\)\s*[{;,]|\breturn\b|\bvar ")
+_SCRIPT = re.compile(
+    rb"[;,)}]\s*(?:let|const|if|function)\b|function\s*\(|=>|===|&&|\|\||\)\s*[{;,]|\breturn\b|\bvar |\);|\];"
+    rb"|[;,{}(]\s*[\w$]+\.[\w$.]+="
+)
 _EXPRESSION = re.compile(rb"[A-Za-z_$][\w$]{0,40}(?:[.(\[,)}:?+|]|\Z)|[!(\[{]|[0-9.]+\Z")
 _SCRIPT_BYTES = 160
+_QUOTES = (b'"', b"'", b"`")
 _LINE_BREAK = re.compile(rb"\\+[nr]|[\r\n\x00]")
 _CODE_END = re.compile(rb"[,;{(\[]\s*\Z|\(\)|=>|\bfunction\b|\A(?:this|window|self|await|new)\b|\A[\w$]+\(")
 _BREAKS = b"nrt"
@@ -60,10 +60,10 @@ def decide_equals(work: Work, end: int) -> None:
     name = _inner_name(data[start:at])
     quoted = _ASSIGNED.match(data, end)
     if quoted is not None:
-        if work.secret(name, "anywhere") and before not in b"?&":
+        if work.opens(quoted["quote"]) and work.secret(name, "anywhere") and before not in b"?&":
             _hide_quoted(work, quoted)
         return
-    if spaced or not work.secret(name, "param"):
+    if spaced or data[end : end + 1] == b"=" or not work.secret(name, "param"):
         return
     _hide_param(work, start, end, before)
 
@@ -103,14 +103,15 @@ def _hide_param(work: Work, start: int, end: int, before: int) -> None:
     run = run_start(data, start, _URL_CHARS, _URL_BYTES)
     around = data[run - 1 : run] if run else b'"'
     front = data[run:start]
-    whole = around in (b'"', b"'", b"`") and not front.endswith(b";") or b"=" in front or b"/" in front
+    # In a URL or a form every value is one; elsewhere it may be an expression.
+    whole = ((before in b"?&#" or not front) and around in _QUOTES) or b"/" in front
     match = (_FORM_VALUE if around == b'"' and whole else _VALUE).match(data, end)
     if match is None:
         return
     raw = match[0]
     if not whole and _is_expression(work, start, raw):
         return
-    form = whole and not front.strip(b"&") or b"?" not in front and b"#" not in front and before not in b"?#"
+    form = b"?" not in front and b"#" not in front and before not in b"?#"
     text = unescaped(raw).decode("utf-8", "surrogateescape")
     # The digest is of what the value means, so that it equals the one of the same secret in a header or in JSON.
     meant = unquote_plus(text) if form else unquote(text)
@@ -141,7 +142,7 @@ def decide_colon(work: Work, end: int) -> None:
         return
     quoted = _ASSIGNED.match(data, end)
     done = work.done
-    if quoted is not None:
+    if quoted is not None and work.opens(quoted["quote"]):
         _hide_quoted(work, quoted)
     if work.done == done:
         _hide_line(work, start, end)

@@ -44,6 +44,7 @@ class Pattern:
         needles: Every match contains one of these (in lower case when ``caseless``).
         caseless: ASCII letters match both cases.
         before, after: A match is no more than so many bytes before and behind where its needle begins.
+        gate: Matches behind a needle wherever ``pattern`` may, and is faster.
     """
 
     kind: Kind
@@ -52,6 +53,7 @@ class Pattern:
     caseless: bool = True
     before: int = 0
     after: int = 64
+    gate: bytes = b""
 
 
 _SEPARATOR = rb"[-_. \[\]]{0,2}"
@@ -71,6 +73,21 @@ def _words(written: str) -> list[bytes]:
     return [word.encode() for word in re.split(r"[^a-z0-9]+", written.lower()) if word]
 
 
+#: Words that are in every capture: of a name with another word, that one is looked for.
+_COMMON = frozenset({b"id", b"number", b"response", b"code", b"x", b"set", b"net", b"access"})
+
+
+def _fewest_words(names: set[tuple[bytes, ...]]) -> tuple[bytes, ...]:
+    """As few words as may be, of which each name holds one."""
+    left, chosen = set(names), []
+    while left:
+        words = {word for name in left for word in name if word not in _COMMON or len(name) == 1}
+        best = max(sorted(words), key=lambda word: (sum(word in b" ".join(name) for name in left), len(word)))
+        chosen.append(best)
+        left = {name for name in left if best not in b" ".join(name)}
+    return tuple(chosen)
+
+
 def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
     """Words of secret names with a sign behind them. What stands before them is the decider's matter."""
     patterns = []
@@ -83,10 +100,11 @@ def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
     ]
     words = set().union(*by_tail.values())
     if words:
-        needles = tuple(sorted({max(one, key=lambda word: (len(word), word)) for one in words}))
+        needles = _fewest_words(words)
         longest = max(sum(map(len, one)) + 2 * len(one) for one in words)
         pattern = b"(?:" + b"|".join(branches) + b")" + sign
-        patterns.append(Pattern(kind, pattern, needles, before=longest, after=longest + 64))
+        gate = rb"[a-z0-9_\-. \[\])]{0,99}" + sign
+        patterns.append(Pattern(kind, pattern, needles, before=longest, after=longest + 64, gate=gate))
     return patterns
 
 
@@ -120,7 +138,7 @@ _FIXED = (
     ),
     Pattern(Kind.USERINFO, rb"[^/\\\s\"'<>@?#:]@[a-z0-9\[_%\x80-\xff]", (b"@",), before=2, after=4),
     Pattern(Kind.ESCAPED, rb"\\u00" + _PLAIN_HEX, (b"\\u00",), after=8),
-    Pattern(Kind.ESCAPED, rb"%" + _PLAIN_HEX, (b"%",), after=4),
+    Pattern(Kind.ESCAPED, rb"%(?:25)*" + _PLAIN_HEX, (b"%",), after=16),
 )  # fmt: skip
 #: Thirteen digits that begin like a card's, or three groups of digits.
 CARDS = tuple(
@@ -129,6 +147,7 @@ CARDS = tuple(
         rb"[^0-9a-fA-F_.](?:4[0-9]|5[0-9]|6[0-9]|3[04-9]|2[2-7])[0-9]{11}",
         rb"[^0-9]\.[2-6][0-9]{12}",
         rb"^[2-6][0-9]{12}",
+        rb"\\(?:[bf]|u[0-9a-fA-F]{4})[2-6][0-9]{12}",
         rb"[0-9]{4} [0-9]{4}(?:[0-9]{2})? [0-9]{4}",
         rb"[0-9]{4}-[0-9]{4}(?:[0-9]{2})?-[0-9]{4}",
         rb"[0-9]{4}\+[0-9]{4}(?:[0-9]{2})?\+[0-9]{4}",

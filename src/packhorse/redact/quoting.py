@@ -1,8 +1,8 @@
 r"""Quotes within quotes: at which level of JSON within JSON a quote stands, and where a string of a level ends.
 
 In JSON text a string's own quote is ``"``. In a string that holds JSON it is ``\"``, one level further ``\\\"``: each
-level doubles the backslashes and adds one. So the backslashes before a quote tell its level, and a string of level n ends
-at the first quote of level n or lower.
+level doubles the backslashes and adds one. So the backslashes before a quote tell its level, and a string of a level
+ends at the first quote of that level or a lower one.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def unescaped(raw: bytes) -> bytes:
     r"""A part of a string with ``\/`` and ``\u0041`` undone, whatever its level."""
     if b"\\" not in raw:
         return raw
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)).encode("utf-8", "surrogatepass") if match[1] else match[2], raw)
+    return _ESCAPE.sub(
+        lambda match: chr(int(match[1], 16)).encode("utf-8", "surrogatepass") if match[1] else match[2], raw
+    )
 
 
 def run_start(data: bytes, at: int, chars: bytes, most: int = LONGEST_NAME) -> int:

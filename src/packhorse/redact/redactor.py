@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from itertools import count
 from typing import Any
 
@@ -44,6 +45,8 @@ class Redactor:
         self._rules = builtin_rules() if rules is None else rules
         self._own = bool(self._rules.regex or self._rules.json_path)
         self._engine = Engine(self._rules, Scanners(scanner))
+        # Not with this module, which much imports that never redacts; nor later, for the reason that scanner.py tells.
+        self._objects = import_module("packhorse.redact.objects")
 
     def encoded(self, data: bytes) -> bytes:
         """JSON text without its secrets: the same object when it holds none. The fast way.
@@ -63,7 +66,7 @@ class Redactor:
             new = self._redacted(data, marks)
             if self._own:
                 new = self._by_own_rules(new, marks)
-        except Exception as error:  # noqa: BLE001  # its message may hold content
+        except Exception as error:  # its message may hold content
             if isinstance(error, RedactionError):
                 raise
             raise RedactionError(f"checking JSON text for secrets failed ({type(error).__name__})") from None
@@ -134,8 +137,7 @@ class Redactor:
 
     def _run(self, entries: Sequence[Any], texts: Sequence[bytes] | None = None) -> list[Any]:
         """Elements without their secrets, in one scan; counted when all of them are done."""
-        from packhorse.redact import objects
-
+        objects = self._objects
         marks = Marks(self._marker)
         if texts is None:
             texts = [self._text(entry, marks) for entry in entries]
@@ -152,8 +154,6 @@ class Redactor:
         return done
 
     def _text(self, entry: Any, marks: Marks) -> bytes:
-        from packhorse.redact import objects
-
         changed = False
 
         def inner(raw: bytes) -> bytes:
@@ -162,7 +162,7 @@ class Redactor:
             changed = changed or new is not raw
             return new
 
-        text = objects.dumps(entry, inner)
+        text = self._objects.dumps(entry, inner)
         return _Changed(text) if changed else text
 
     def _document(self, capture: Any) -> Any:

@@ -27,7 +27,7 @@ class TokenRule:
         name: The rule's name in the report.
         pattern: What is replaced, whole.
         needles: Every match contains one of these.
-        scan: ``pattern`` for the fast scanner: without look-around, and no longer than decides it. It ends within a match.
+        scan: ``pattern`` for the fast scanner: without look-around, no longer than decides it, ending within a match.
     """
 
     name: str

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from packhorse.redact.patterns import LONGEST_MATCH, Pattern
+from packhorse.redact.patterns import LONGEST_MATCH, Kind, Pattern
 from packhorse.units import KIB
 
 PIECE_BYTES = 256 * KIB
 Hit = tuple[int, int]
+#: Digits to 0 and what may stand between groups to -, so that each way of writing a card holds one of the literals.
+_SHAPE = bytes(48 if 48 <= byte < 58 else 45 if byte in b" +-" else 32 for byte in range(256))
+_SHAPES = (b"0" * 13, b"0000-0000-0000", b"0000-000000-0000")
+_ESCAPED_SEPARATOR = re.compile(rb"%20(?<=[0-9]{4}%20)|\\u0020(?<=[0-9]{4}\\u0020)")
+_ZEROS = re.compile(b"0+")
+_CARD_BEFORE, _CARD_AFTER = 8, 64
+_SIGNS = (b"_", b"-", b".")
+
+
+_Users = list[tuple[int, re.Pattern[bytes], Pattern]]
 
 
 class Scanner:
     """Finds patterns. Thread-safe."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
-        self._rest: list[tuple[int, re.Pattern[bytes]]] = []
-        self._needles: dict[bool, dict[bytes, list[tuple[int, re.Pattern[bytes], Pattern]]]] = {True: {}, False: {}}
+        self._cards = [
+            (number, re.compile(one.pattern)) for number, one in enumerate(patterns) if one.kind is Kind.CARD
+        ]
+        self._gates = {one.gate: re.compile(one.gate) for one in patterns if one.gate}
+        needles: dict[bool, dict[bytes, _Users]] = {True: {}, False: {}}
         for number, one in enumerate(patterns):
-            compiled = re.compile(one.pattern)
-            if not one.needles:
-                self._rest.append((number, compiled))
-            for needle in one.needles:
-                self._needles[one.caseless].setdefault(needle, []).append((number, compiled, one))
+            for needle in _fewest(one.needles):
+                needles[one.caseless].setdefault(needle, []).append((number, re.compile(one.pattern), one))
+        #: Of patterns that match both cases, and of the others: how to find their needles, and who needs them.
+        self._passes = [
+            (caseless, finder, users) for caseless, some in needles.items() for finder, users in _passes(some)
+        ]
 
     def hits(self, data: bytes) -> Iterator[list[Hit]]:
         """Ends of matches and the numbers of their patterns, in order, piece by piece."""
@@ -37,17 +52,55 @@ class Scanner:
                 return
 
     def _hits(self, piece: bytes) -> Iterator[Hit]:
-        lower = piece.lower()
-        for caseless, needles in self._needles.items():
+        lower, gates = piece.lower(), self._gates
+        for caseless, finder, users in self._passes:
             text = lower if caseless else piece
-            for needle, users in needles.items():
-                at = text.find(needle)
-                while at >= 0:
-                    for number, pattern, one in users:
-                        match = pattern.search(text, max(0, at - one.before), at + one.after)
-                        if match is not None:
-                            yield match.end(), number
-                    at = text.find(needle, at + 1)
-        for number, pattern in self._rest:
-            for match in pattern.finditer(piece):
-                yield match.end(), number
+            for hit in finder.finditer(text):
+                at = hit.start()
+                for number, pattern, one in users:
+                    if one.gate and gates[one.gate].match(text, hit.end()) is None:
+                        continue
+                    for match in pattern.finditer(text, max(0, at - one.before), at + one.after):
+                        yield match.end(), number
+        yield from self._card_hits(piece, lower)
+
+    def _card_hits(self, piece: bytes, lower: bytes) -> Iterator[Hit]:
+        for at in _card_places(piece):
+            for number, pattern in self._cards:
+                for match in pattern.finditer(lower, max(0, at - _CARD_BEFORE), at + _CARD_AFTER):
+                    yield match.end(), number
+
+
+def _card_places(piece: bytes) -> Iterator[int]:
+    shape = piece.translate(_SHAPE)
+    for literal in _SHAPES:
+        at = shape.find(literal)
+        while at >= 0:
+            yield at
+            run = _ZEROS.match(shape, at + len(literal))
+            at = shape.find(literal, run.end() if run and literal == _SHAPES[0] else at + 1)
+    for match in _ESCAPED_SEPARATOR.finditer(piece):
+        yield max(0, match.start() - 20)
+
+
+def _fewest(needles: Iterable[bytes]) -> list[bytes]:
+    """Needles without those that hold another one."""
+    return [one for one in needles if not any(other in one and other != one for other in needles)]
+
+
+def _passes(needles: dict[bytes, _Users]) -> Iterator[tuple[re.Pattern[bytes], _Users]]:
+    """What finds each needle. Those that end in the same rare sign are found by that: one pass for all of them."""
+    by_sign: dict[bytes, list[bytes]] = {}
+    for needle, users in sorted(needles.items()):
+        if needle[-1:] in _SIGNS and len(needle) > 1:
+            by_sign.setdefault(needle[-1:], []).append(needle)
+        else:
+            yield re.compile(re.escape(needle)), users
+    for sign, group in by_sign.items():
+        behind = b"|".join(b"(?<=" + re.escape(needle) + b")" for needle in group)
+        longest = max(map(len, group))
+        users = [
+            (number, pattern, replace(one, before=one.before + longest))
+            for number, (pattern, one) in {n: (p, o) for needle in group for n, p, o in needles[needle]}.items()
+        ]
+        yield re.compile(re.escape(sign) + b"(?:" + behind + b")"), users

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Literal, Protocol
+from types import ModuleType
+from typing import Any, Literal, Protocol
 
 from packhorse.errors import UnavailableError
 from packhorse.redact.patterns import Pattern
@@ -44,24 +45,26 @@ class Scanners:
         if scanner == "hyperscan" and not installed:
             raise UnavailableError("pyperscan is not installed; pip install 'packhorse[redact]'")
         self._hyperscan = installed and scanner != "plain"
+        # Now: a child that is forked during another thread's import could never import it.
+        self._home = import_module(_HOMES[self._hyperscan])
         self._scan: Scan | None = None
 
     def hits(self, patterns: tuple[Pattern, ...], data: bytes) -> Iterator[list[Hit]]:
         """As :meth:`Scan.hits`."""
         if self._scan is None:
-            self._scan = _shared(patterns, self._hyperscan)
+            self._scan = _shared(patterns, self._home)
         return self._scan.hits(data)
 
 
-_ready: dict[tuple[tuple[Pattern, ...], bool], Scan] = {}
-_making = threading.RLock()
+_ready: dict[tuple[tuple[Pattern, ...], str], Scan] = {}
+_making: list[Any] = [threading.RLock()]
 
 
-def _shared(patterns: tuple[Pattern, ...], hyperscan: bool) -> Scan:  # noqa: FBT001
-    key = (patterns, hyperscan)
-    with _making:
+def _shared(patterns: tuple[Pattern, ...], home: ModuleType) -> Scan:
+    key = (patterns, home.__name__)
+    with _making[0]:
         if key not in _ready:
-            scan: Scan = import_module(_HOMES[hyperscan]).Scanner(patterns)
+            scan: Scan = home.Scanner(patterns)
             if len(_ready) >= _MAX_KEPT:
                 del _ready[next(iter(_ready))]
             _ready[key] = scan
@@ -69,8 +72,7 @@ def _shared(patterns: tuple[Pattern, ...], hyperscan: bool) -> Scan:  # noqa: FB
 
 
 def _in_child() -> None:
-    global _making
-    _making = threading.RLock()  # whoever held it is not there any more
+    _making[0] = threading.RLock()  # whoever held it is not there any more
 
 
 os.register_at_fork(after_in_child=_in_child)

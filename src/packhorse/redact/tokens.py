@@ -1,4 +1,4 @@
-"""Secrets known by their own shape, wherever in a text they stand: provider tokens, JWTs, keys, cards, passwords in URLs."""
+"""Secrets known by their shape, wherever they stand: provider tokens, JWTs, keys, cards, passwords in URLs."""
 
 from __future__ import annotations
 

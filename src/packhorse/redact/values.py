@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from packhorse.redact.names import Place
@@ -13,9 +14,12 @@ from packhorse.redact.work import Edit, Work
 _VALUE = re.compile(
     rb"(?P<slashes>\\*)(?P<quote>[\"'])|(?P<number>-?[0-9][0-9.eE+-]*)|(?P<word>true|false|null)|(?P<opening>[\[{])"
 )
+_QUOTE = re.compile(rb"\\*\"")
 _SINGLE = re.compile(rb"(?:[^'\"\\\r\n]|\\+[^'\"])*")
 _NEXT_KEY = re.compile(SPACE + rb"," + SPACE + rb"\\*\"([\w$-]{1,40})\\*\"" + SPACE + rb":" + SPACE)
-_SIGNS = re.compile(rb"(?:[\s:,]|\\+[nrt])*(?:(?P<sign>[\[\]{}])|(?P<slashes>\\*)\"|(?P<word>true|false|null|-?[0-9][0-9.eE+-]*))")
+_SIGNS = re.compile(
+    rb"(?:[\s:,]|\\+[nrt])*(?:(?P<sign>[\[\]{}])|(?P<slashes>\\*)\"|(?P<word>true|false|null|-?[0-9][0-9.eE+-]*))"
+)
 _IS_KEY = re.compile(SPACE + rb":")
 #: Keys between a name and its value (a comment, a path), and how far before a name its value may begin.
 _MOST_KEYS, _BACK_BYTES = 12, 16_384
@@ -56,13 +60,16 @@ def hide_value(work: Work, at: int, quote: bytes, rule: str) -> None:
     if work.data[at : at + 1] in (b"{", b"["):
         hide_all(work, at, len(quote) - 1, rule)
         return
+    opened = _QUOTE.match(work.data, at)
+    if opened is not None and (not work.opens(opened[0]) if quote[-1:] != b'"' else len(opened[0]) < len(quote)):
+        return  # the end of the text in which the name stands
     found = scalar_at(work.data, at, quote if quote.endswith(b'"') else b"")
     if found is not None:
         work.replace(found.start, found.end, found.text, rule, found.around)
 
 
 def value_beside(work: Work, start: int, end: int) -> int | None:
-    """Where the ``value`` begins of an object in which a name stands: ``{"name": "token", …, "value": …}`` or reversed.
+    """Where the ``value`` of an object begins in which a name stands, as ``{"name": "token", …, "value": …}``.
 
     Args:
         work: The text.
@@ -154,7 +161,7 @@ def text_of(data: bytes, sign: Sign, slashes: int) -> str:
 
 
 def hide_all(work: Work, at: int, slashes: int, rule: str) -> None:
-    """Replace every string and number in an object or list. What is no JSON to its end, as in scripts, is left alone."""
+    """Replace every string and number in an object or list, unless it is no JSON to its end, as in scripts."""
     edits: list[Edit] = []
     depth = 0
     quote = b"\\" * slashes + b'"'
@@ -206,10 +213,11 @@ def item_names(work: Work, at: int, slashes: int, place: Place) -> None:
                 return
             at, depth = rest, 1
     items: list[Sign] = []
+    deepest = 2 if data[at : at + 1] == b"[" or depth else 1
     for sign in signs(data, at, slashes, depth):
         if sign.kind in ("[", "{"):
             depth += 1
-            if depth > 2:
+            if depth > deepest:
                 return
             items = [] if depth == 2 else items
         elif sign.kind in ("]", "}"):
@@ -224,13 +232,13 @@ def item_names(work: Work, at: int, slashes: int, place: Place) -> None:
 
 def _hide_item(work: Work, items: list[Sign], slashes: int, place: Place) -> None:
     data = work.data
-    keys = {data[a.start : a.end].lower(): b for a, b in zip(items, items[1:], strict=False) if a.kind == "key"}
+    keys = {data[a.start : a.end].lower(): b for a, b in pairwise(items) if a.kind == "key"}
     name = keys.get(b"name", keys.get(b"key"))
     value = keys.get(b"value")
     if name is not None and value is not None and value.kind != "key":
         pairs = [(name, value)]
     elif keys:
-        pairs = [(a, b) for a, b in zip(items, items[1:], strict=False) if a.kind == "key" and b.kind != "key"]
+        pairs = [(a, b) for a, b in pairwise(items) if a.kind == "key" and b.kind != "key"]
     else:
         pairs = list(zip(items[0::2], items[1::2], strict=False)) if place == "header" else []
         if place == "cookie":

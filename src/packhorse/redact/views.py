@@ -18,7 +18,7 @@ _URL_RUN = re.compile(rb"[^\s\"'`<>\\]*")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 _ENTITY = re.compile(rb"&(?:#[0-9]{1,4}|#[xX][0-9a-fA-F]{1,4}|quot|apos|lt|gt|amp|equals|colon);")
 _UNICODE = re.compile(rb"\\+u00([2-7][0-9a-fA-F])|\\+x([2-7][0-9a-fA-F])")
-_SIGN = re.compile(rb"\\+(?:u00(?:22|27|3[adAD])|x(?:22|27|3[adAD]))")
+_SIGN = re.compile(rb"\\+(?:u00|x)(?:22|27|3[adeADE])")
 #: How far back from a hit a view begins, and how far it reaches at most.
 _BEFORE_BYTES, _AFTER_BYTES = 8192, 1 << 20
 
@@ -82,9 +82,7 @@ def _decide(work: Work, start: int, end: int, escapes: re.Pattern[bytes], quote:
     done = work.done
     for edit in work.inner(b"".join(pieces)).edits:
         first, last = (
-            real[index] + place - seen[index]
-            for place in edit[:2]
-            for index in (bisect_right(seen, place) - 1,)
+            real[index] + place - seen[index] for place in edit[:2] for index in (bisect_right(seen, place) - 1,)
         )
         work.put((first, last, *edit[2:4], edit[4].replace(b'"', quote)))
     # What was found in here may stand before something that has yet to be decided in the text itself.

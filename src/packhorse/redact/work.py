@@ -9,6 +9,7 @@ from operator import itemgetter
 
 from packhorse.redact.marker import Marker, is_marker
 from packhorse.redact.names import NameBook, Place
+from packhorse.redact.quoting import string_end
 from packhorse.redact.rules import TokenRule
 
 #: Texts within texts (base64 in base64, escapes of escapes) that are followed. What lies deeper is replaced whole.
@@ -18,8 +19,8 @@ HARMLESS_WORDS = frozenset({"", "true", "false", "null", "none", "undefined", "i
 _LONGEST_HARMLESS = 16
 
 
-#: A part of a text that is replaced: its start and end in bytes, what it means, the rule's name in the report, and what is
-#: written before and after the marker (quotes around what was a number). Where the meaning is None, the last part is
+#: A part of a text that is replaced: its start and end in bytes, what it means, the rule's name in the report, and what
+#: is written before and after the marker (quotes around what was a number). Where the meaning is None, the last part is
 #: itself what takes its place. A plain tuple: there are thousands of them in a capture.
 Edit = tuple[int, int, str | None, str, bytes]
 
@@ -83,6 +84,13 @@ class Work:
         self.edits: list[Edit] = []
         self.seen: dict[str, int] = {}
 
+    def opens(self, quote: bytes) -> bool:
+        """Whether a quote, with its backslashes, can begin a value behind a bare name.
+
+        In JSON text such a name stands in a string, which a quote without a backslash ends.
+        """
+        return self.depth > 0 or quote != b'"'
+
     def secret(self, name: bytes, place: Place) -> bool:
         """Whether the value under a name is secret."""
         return self.tools.books[place].secret(name)
@@ -93,8 +101,7 @@ class Work:
             return
         if secret[0] != "[" or not is_marker(secret):
             self.edits.append((start, end, secret, rule, around))
-            if end > self.done:
-                self.done = end
+            self.done = max(self.done, end)
 
     def put(self, edit: Edit) -> None:
         """Have a part replaced."""
@@ -122,6 +129,9 @@ class Work:
         at = 0
         data, mark = self.data, self.marks.mark
         for start, end, secret, rule, text in _apart(self.edits):
+            if self.depth == 0 and data.find(b'"', start, end) >= 0:
+                # Whatever was decided: a string of JSON text ends where it does.
+                end = min(end, string_end(data, start, 0))  # noqa: PLW2901
             pieces.append(data[at:start])
             if secret is None:
                 pieces.append(text)
