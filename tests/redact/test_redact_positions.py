@@ -85,10 +85,12 @@ def test_too_deep_says_how_deep() -> None:
 
 
 def test_an_entry_of_which_nothing_more_is_known_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> Any:
-        raise KeyError(SECRET)
+    def broken(value: Any, *_: Any) -> bytes:
+        if isinstance(value, dict):
+            raise KeyError(SECRET)
+        return b"1"
 
-    monkeypatch.setattr("packhorse.redact.redactor.redact_entries", broken)
+    monkeypatch.setattr("packhorse.redact.objects.dumps", broken)
     with pytest.raises(RedactionError) as caught:
         redact(EntryStream({}, (), iter([])))
     assert (caught.value.position, SECRET in str(caught.value)) == (None, False)

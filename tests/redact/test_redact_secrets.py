@@ -34,14 +34,6 @@ def test_the_check_sees_a_redactor_that_misses() -> None:
     assert outcome.left == outcome.planted
 
 
-def test_the_scanner_loses_nothing_against_running_every_rule() -> None:
-    fast, slow = Redactor(key=KEY), Redactor(key=KEY, prefilter=False)
-    for place, _, entry in checking.planted_entries(300, 3):
-        if place == "broken_json":
-            continue  # Without a scan nothing tells that no secret name is left, so the whole is replaced.
-        assert fast.entry(entry) == slow.entry(entry), place
-
-
 @pytest.mark.parametrize("scanner", ["auto", "plain"])
 def test_redacting_twice_changes_nothing_more(scanner: Any) -> None:
     redactor = Redactor(key=KEY, scanner=scanner)

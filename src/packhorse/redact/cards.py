@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from typing import NamedTuple
 
-#: Digits, in one group or in groups of three and more; not the decimals of a number, not part of a hexadecimal word.
-_RUN = re.compile(r"(?<![0-9a-fA-F_])(?<![0-9]\.)[0-9]+(?:(?:[ +-]|%20)[0-9]+)*(?![a-fA-F_])")
-_GROUP = re.compile(r"[0-9]+")
-#: How cards are written in groups: 16 to 19 digits by fours, American Express and Diners Club by 4-6-5 and 4-6-4.
-_GROUPED = ((4, 4, 4, 4, 3), (4, 4, 4, 4, 2), (4, 4, 4, 4, 1), (4, 4, 4, 4), (4, 6, 5), (4, 6, 4))
+_SEPARATOR = rb"(?:[ +-]|%20|\\+u0020)"
+#: Not the decimals of a number, not part of a hexadecimal word, not in the middle of groups of digits.
+_ALONE = rb"(?:(?<![0-9a-fA-F_])(?<![0-9]\.)|(?<=\\[bf])|(?<=\\u[0-9a-fA-F]{4}))"
+_BEHIND = rb"(?![0-9a-fA-F_])"
+#: In one group; or as printed: 16 to 19 digits by fours, American Express and Diners Club by 4-6-5 and 4-6-4.
+_GROUPS = rb"S[0-9]{4}S[0-9]{4}S[0-9]{4}(?:S[0-9]{1,3})?|S[0-9]{6}S[0-9]{4,5}".replace(b"S", _SEPARATOR)
+_CARD = re.compile(_ALONE + rb"(?:[2-6][0-9]{12,18}|[2-6][0-9]{3}(?:" + _GROUPS + rb"))" + _BEHIND)
+_SHORTER = re.compile(_ALONE + b"[2-6][0-9]{3}" + (_SEPARATOR + b"[0-9]{4}") * 3)
+_SEPARATORS = re.compile(_SEPARATOR)
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _SHORTEST, _LONGEST = 13, 19
+
+
+class Card(NamedTuple):
+    """A card number in a text."""
+
+    start: int
+    end: int
+    digits: str
 
 
 def luhn(digits: str) -> bool:
@@ -38,50 +50,13 @@ def is_card(digits: str) -> bool:
     return known and luhn(digits)
 
 
-def replace_cards(text: str, mark: Callable[[str], str]) -> str:
-    """The text with each card number replaced by ``mark(digits)``."""
-
-    def in_run(match: re.Match[str]) -> str:
-        run = match[0]
-        if len(run) < _SHORTEST:
-            return run
-        groups = [found.span() for found in _GROUP.finditer(run.replace("%20", "   "))]
-        pieces, at, index = [], 0, 0
-        while index < len(groups):
-            end = _card_from(run, groups, index)
-            if end is None:
-                index += 1
-                continue
-            start, stop = groups[index][0], groups[end][1]
-            digits = "".join(run[a:b] for a, b in groups[index : end + 1])
-            pieces += [run[at:start], mark(digits)]
-            at, index = stop, end + 1
-        return "".join(pieces) + run[at:]
-
-    return _RUN.sub(in_run, text)
-
-
-def holds_card(text: str) -> bool:
-    """Whether :func:`replace_cards` would replace something."""
-    found: list[str] = []
-
-    def mark(digits: str) -> str:
-        found.append(digits)
-        return ""
-
-    replace_cards(text, mark)
-    return bool(found)
-
-
-def _card_from(run: str, groups: list[tuple[int, int]], first: int) -> int | None:
-    """The last group of the card that begins with group ``first``, or None."""
-    start, stop = groups[first]
-    if stop - start >= _SHORTEST:
-        return first if is_card(run[start:stop]) else None
-    if stop - start != 4:
-        return None
-    for lengths in _GROUPED:
-        chosen = groups[first : first + len(lengths)]
-        if tuple(b - a for a, b in chosen) == lengths and is_card("".join(run[a:b] for a, b in chosen)):
-            return first + len(lengths) - 1
+def card_at(data: bytes, end: int) -> Card | None:
+    """The card number whose first groups, or first 13 digits, end at a place; None when there is none."""
+    for length in (13,) if data[end - 13 : end].isdigit() else (14, 16, 11):
+        for pattern in (_CARD, _SHORTER):
+            match = pattern.match(data, max(0, end - length))
+            if match is not None:
+                digits = _SEPARATORS.sub(b"", match[0]).decode()
+                if is_card(digits):
+                    return Card(match.start(), match.end(), digits)
     return None

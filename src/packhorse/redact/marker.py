@@ -7,10 +7,8 @@ import secrets
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
 
 from packhorse.errors import InputError
 
@@ -50,7 +48,6 @@ class Marker:
         key = secrets.token_bytes(32) if key is None else key
         self._keyed = blake2b(digest_size=_DIGEST_BYTES, key=key)
         self._counts: Counter[str] = Counter()
-        self._local = threading.local()
         self.renew()
         _markers.add(self)
 
@@ -58,31 +55,15 @@ class Marker:
         """Make the lock afresh: in a forked child, whoever held it is not there any more."""
         self._lock = threading.RLock()  # re-entrant: a signal handler may ask for the counts wherever we are
 
-    def mark(self, value: Any, rule: str) -> str:
-        """The marker for a value, counted under ``rule``. A value that is a marker already is handed back uncounted."""
-        text = value if isinstance(value, str) else repr(value)
-        if is_marker(text):
-            return text
-        tentative: Counter[str] | None = getattr(self._local, "counts", None)
-        if tentative is not None:
-            tentative[rule] += 1
-        else:
-            with self._lock:
-                self._counts[rule] += 1
-        return f"{_PREFIX}{self.digest(text)}]"
+    def text(self, secret: str) -> str:
+        """The marker for a secret; not counted."""
+        return f"{_PREFIX}{self.digest(secret)}]"
 
-    @contextmanager
-    def tentative(self) -> Iterator[None]:
-        """Count what this thread marks meanwhile once all of it is done, and not at all when something is raised."""
-        outer: Counter[str] | None = getattr(self._local, "counts", None)
-        counts: Counter[str] = Counter()
-        self._local.counts = counts
-        try:
-            yield
-        finally:
-            self._local.counts = outer
-        with self._lock:
-            self._counts.update(counts)
+    def count(self, counts: Mapping[str, int]) -> None:
+        """Add to how many values were replaced, by rule."""
+        if counts:
+            with self._lock:
+                self._counts.update(counts)
 
     def digest(self, text: str) -> str:
         """Eight hexadecimal digits of keyed BLAKE2b (RFC 7693): 32 bits, too few to search for a secret by."""

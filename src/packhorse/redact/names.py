@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Literal
+from urllib.parse import unquote
 
+from packhorse.redact.quoting import unescaped
 from packhorse.redact.rules import Rules
 
-Place = Literal["anywhere", "header", "query", "form", "cookie"]
+#: ``param`` is a parameter of a URL or a field of a form, where the text does not tell which.
+Place = Literal["anywhere", "header", "query", "form", "cookie", "param"]
+PLACES: tuple[Place, ...] = ("anywhere", "header", "query", "form", "cookie", "param")
 #: Spellings remembered for each place: far above what real traffic has, and a bound on hostile traffic.
 _MAX_REMEMBERED = 20_000
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
@@ -16,8 +20,16 @@ _SEPARATORS = re.compile(r"[^a-z0-9]+")
 
 def plain_name(name: str) -> str:
     """A name without case and separators: ``X-Api-Key`` → ``xapikey``."""
-    lower = name.lower()
-    return _SEPARATORS.sub("", lower) if not lower.isalnum() or not lower.isascii() else lower
+    return _SEPARATORS.sub("", name.lower())
+
+
+def fully_unquoted(text: str) -> str:
+    """Percent-decoding until nothing changes, at most four times."""
+    for _ in range(4):
+        if "%" not in text:
+            break
+        text = unquote(text)
+    return text
 
 
 class NameList:
@@ -38,28 +50,29 @@ class NameBook:
     """Decides names in one place. Safe to share between threads: a race costs a decision made twice."""
 
     def __init__(self, rules: Rules, place: Place) -> None:
-        # A key may stand for a header (an object of headers), so what is secret as a header is secret as a key.
-        further = rules.header if place == "anywhere" else getattr(rules, place)
-        self._secret = NameList((*rules.anywhere, *further))
-        #: Every name is secret here.
-        self.every = self._secret.all
+        further: dict[Place, tuple[str, ...]] = {
+            # A key may stand for a header (an object of headers), so what is secret as a header is secret as a key.
+            "anywhere": rules.header,
+            "header": rules.header,
+            "query": rules.query,
+            "form": rules.form,
+            "cookie": rules.cookie,
+            # "*" means every cookie, and not every parameter.
+            "param": (*rules.query, *rules.form, *(name for name in rules.cookie if name != "*")),
+        }
+        self._secret = NameList((*rules.anywhere, *further[place]))
         self._keep = NameList(rules.keep)
-        #: Spellings known to be harmless, as a set, so that whole lists of names are checked without a Python loop.
-        self.harmless: set[str] = set()
-        self._known: dict[str, bool] = {}
+        self._known: dict[bytes, bool] = {}
 
-    def secret(self, name: str) -> bool:
-        """Whether the value under this name is to be replaced."""
+    def secret(self, name: bytes) -> bool:
+        """Whether the value under this name is to be replaced. Escapes in the name are seen through."""
         known = self._known.get(name)
         return self._decide(name) if known is None else known
 
-    def _decide(self, name: str) -> bool:
-        plain = plain_name(name)
+    def _decide(self, name: bytes) -> bool:
+        plain = plain_name(fully_unquoted(unescaped(name).decode("utf-8", "replace")))
         secret = self._secret.has(plain) and not self._keep.has(plain)
         if len(self._known) >= _MAX_REMEMBERED:
             self._known = {}
-            self.harmless = set()
         self._known[name] = secret
-        if not secret:
-            self.harmless.add(name)
         return secret

@@ -1,92 +1,186 @@
-"""``name=value`` pairs: forms, queries, fragments, cookie headers."""
+"""``name=value`` of URLs, forms, cookies and scripts, and ``name: value`` of header lines and scripts."""
 
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import unquote, unquote_plus
 
-from packhorse.redact.context import Context
-from packhorse.redact.names import Place
+from packhorse.redact.names import fully_unquoted
+from packhorse.redact.quoting import (
+    BARE_CHARS,
+    PARAM_CHARS,
+    level_of,
+    run_start,
+    string_end,
+    unescaped,
+)
+from packhorse.redact.work import Work
 
-#: A marker as quote() writes it.
-_QUOTED_MARKER = re.compile(r"%5Bredacted%3A([0-9a-f]{8})%5D")
-_PAIR_ENDS = re.compile(r"([&;])")
-_URL = re.compile(r"(?:[a-zA-Z][a-zA-Z0-9+.-]{0,30}:)?/[^\s\"'<>{}]*|[^\s\"'<>{}=&]*\?[^\s\"'<>{}]*")
-_FORM = re.compile(r"[\w.\[\]%~+-]{1,200}=[^\s\"'<>{}]*")
-
-
-def looks_like_url(text: str) -> bool:
-    """A URL or a path with a query, and nothing else."""
-    return _URL.fullmatch(text) is not None
-
-
-def looks_like_form(text: str) -> bool:
-    """``name=value`` pairs and nothing else."""
-    return _FORM.fullmatch(text) is not None
-
-
-def redact_pairs(ctx: Context, text: str, place: Place, depth: int) -> str:
-    """Pairs separated by ``&`` or ``;``. Values under secret names are replaced, other values are searched, decoded."""
-    pieces = _PAIR_ENDS.split(text)
-    changed = False
-    for index in range(0, len(pieces), 2):
-        name, equals, value = pieces[index].partition("=")
-        if not value:
-            name, equals, value = "", "", pieces[index]
-        new = _value(ctx, (name, value), place, depth)
-        if new != value:
-            pieces[index] = name + equals + new
-            changed = True
-    return "".join(pieces) if changed else text
-
-
-def _value(ctx: Context, pair: tuple[str, str], place: Place, depth: int) -> str:
-    name, value = pair
-    # Cut at the last ? too: in http://a/?u=/b?token=x the inner name is token.
-    if name and ctx.books[place].secret(fully_unquoted(name).strip().rpartition("?")[2]):
-        # The digest is of what the value means, so that it equals the one of the same secret in a header or in JSON.
-        plain = unquote_plus(value) if place == "form" else unquote(value)
-        hidden = ctx.hide(plain, place)
-        return value if hidden == plain else hidden
-    decoded = unquote_plus(value) if place == "form" else unquote(value)
-    new = ctx.text(decoded, depth=depth + 1)
-    return value if new == decoded else _QUOTED_MARKER.sub(r"[redacted:\1]", quote(new, safe=""))
+_BACKSLASH = 92
+#: A value in quotes behind a bare name, as in scripts: told from a label by its length and a digit or a sign in it.
+_ASSIGNED = re.compile(rb"\s{0,3}(?P<quote>\\*[\"'`])")
+_QUOTED_VALUE = re.compile(rb"(?=[^\"'`\s\\<>]*[0-9!@#$^*+])[^\"'`\s\\<>](?:[^\"'`\s\\<>]|\\+/|\\+u[0-9a-fA-F]{4}){5,}")
+#: The escapes that belong to a value: a slash, and characters that end no value.
+_ESCAPED = rb"|\\+/|\\+u(?!00(?:2[0267]|3[bBcCeE]|0))[0-9a-fA-F]{4}"
+_VALUE = re.compile(rb"(?:[^&;\s\"'`<>\\]" + _ESCAPED + rb")+")
+#: Where a string holds nothing else, as a form, quotes of the other kind are part of a value.
+_FORM_VALUE = re.compile(rb"(?:[^&;\s\"\\]" + _ESCAPED + rb")+")
+#: A value within so many layers of percent-encoding: it ends at a sign of its own layer, or of one around it.
+_ENCODED_VALUES = tuple(
+    re.compile(rb"(?:[^&;\s\"'<>\\%]|%(?!(?:25){0," + str(layer).encode() + rb"}(?:26|3[bBcCeE]|2[0237]|0[aAdD])))+")
+    for layer in range(6)
+)
+#: What precedes a parameter in a URL or a form.
+_URL_CHARS = bytes(set(range(33, 256)) - set(b"\"'`<>(){}"))
+_URL_BYTES = 2000
+#: Signs of a script around a place, and what there is an expression rather than a value.
+_SCRIPT = re.compile(
+    rb"[;,)}]\s*(?:let|const|if|function)\b|function\s*\(|=>|===|&&|\|\||\)\s*[{;,]|\breturn\b|\bvar |\);|\];"
+    rb"|[;,{}(]\s*[\w$]+\.[\w$.]+="
+)
+_EXPRESSION = re.compile(rb"[A-Za-z_$][\w$]{0,40}(?:[.(\[,)}:?+|]|\Z)|[!(\[{]|[0-9.]+\Z")
+_SCRIPT_BYTES = 160
+_QUOTES = (b'"', b"'", b"`")
+_LINE_BREAK = re.compile(rb"\\+[nr]|[\r\n\x00]")
+_CODE_END = re.compile(rb"[,;{(\[]\s*\Z|\(\)|=>|\bfunction\b|\A(?:this|window|self|await|new)\b|\A[\w$]+\(")
+_BREAKS = b"nrt"
 
 
-def fully_unquoted(text: str) -> str:
-    """Percent-decoding until nothing changes, at most four times."""
-    for _ in range(4):
-        if "%" not in text:
-            break
-        text = unquote(text)
-    return text
+def decide_equals(work: Work, end: int) -> None:
+    """A name and an equals sign that ends at ``end``."""
+    data = work.data
+    at = end - 1
+    spaced = data[at - 1 : at] == b" "
+    if spaced:
+        at -= 1
+    start = run_start(data, at, PARAM_CHARS)
+    before = data[start - 1] if start else 0
+    if before == _BACKSLASH and data[start] in _BREAKS:
+        start, before = start + 1, 10
+    name = _inner_name(data[start:at])
+    quoted = _ASSIGNED.match(data, end)
+    if quoted is not None:
+        if work.opens(quoted["quote"]) and work.secret(name, "anywhere") and before not in b"?&":
+            _hide_quoted(work, quoted)
+        return
+    if spaced or data[end : end + 1] == b"=" or not work.secret(name, "param"):
+        return
+    _hide_param(work, start, end, before)
 
 
-def redact_url(ctx: Context, text: str, depth: int) -> str:
-    """Query, fragment and ``;name=value`` of a URL."""
-    path, question, rest = text.partition("?")
-    if not question:
-        path, hash_mark, fragment = text.partition("#")
-        query = ""
+def decide_encoded_equals(work: Work, at: int, end: int) -> None:
+    """A name and an equals sign written as ``%3D``, ``%253D`` …, between two places: a URL within a URL."""
+    data = work.data
+    name = _inner_name(data[run_start(data, at, PARAM_CHARS) : at])
+    if not work.secret(name, "param"):
+        return
+    layers = (end - at - 3) // 2 + 1
+    match = _ENCODED_VALUES[min(layers, len(_ENCODED_VALUES)) - 1].match(data, end)
+    if match is not None:
+        text = unescaped(match[0]).decode("utf-8", "surrogateescape")
+        for _ in range(layers + 1):
+            text = unquote(text)
+        work.replace(match.start(), match.end(), text, "query")
+
+
+#: Up to the last sign, written as an escape, that ends what stands before a name.
+_LAST_SIGN = re.compile(rb".*%(?:25)*(?:26|3[bBfF]|2[3fF])", re.DOTALL)
+
+
+def _inner_name(name: bytes) -> bytes:
+    """The last name in what may be ``/b?token`` or ``%26token``."""
+    if b"%" in name and (front := _LAST_SIGN.match(name)) is not None:
+        name = name[front.end() :]
+    if b"%" in name:
+        name = fully_unquoted(name.decode("utf-8", "replace")).encode("utf-8", "replace")
+    for sign in (b"?", b"&", b";", b"#", b"/", b"{", b'"', b"="):
+        name = name.rpartition(sign)[2]
+    return name
+
+
+def _hide_param(work: Work, start: int, end: int, before: int) -> None:
+    data = work.data
+    run = run_start(data, start, _URL_CHARS, _URL_BYTES)
+    around = data[run - 1 : run] if run else b'"'
+    front = data[run:start]
+    # In a URL or a form every value is one; elsewhere it may be an expression.
+    whole = ((before in b"?&#" or not front) and around in _QUOTES) or b"/" in front
+    match = (_FORM_VALUE if around == b'"' and whole else _VALUE).match(data, end)
+    if match is None:
+        return
+    raw = match[0]
+    if not whole and _is_expression(work, start, raw):
+        return
+    form = b"?" not in front and b"#" not in front and before not in b"?#"
+    text = unescaped(raw).decode("utf-8", "surrogateescape")
+    # The digest is of what the value means, so that it equals the one of the same secret in a header or in JSON.
+    meant = unquote_plus(text) if form else unquote(text)
+    work.replace(match.start(), match.end(), meant, "form" if form else "query")
+
+
+def _is_expression(work: Work, at: int, raw: bytes) -> bool:
+    """Whether this is code: ``a&key=b`` in a script."""
+    near = work.data[max(0, at - _SCRIPT_BYTES) : at + len(raw[:_SCRIPT_BYTES]) + _SCRIPT_BYTES]
+    return _EXPRESSION.match(raw[:64]) is not None and _SCRIPT.search(near) is not None
+
+
+def _hide_quoted(work: Work, quoted: re.Match[bytes]) -> None:
+    data = work.data
+    match = _QUOTED_VALUE.match(data, quoted.end())
+    if match is not None and data.startswith(quoted["quote"], match.end()):
+        work.replace(match.start(), match.end(), unescaped(match[0]).decode("utf-8", "surrogateescape"), "key")
+
+
+def decide_colon(work: Work, end: int) -> None:
+    """A name and a colon that ends at ``end``: a line of headers, or a key of an object in a script."""
+    data = work.data
+    at = end - 1
+    start = run_start(data, at, BARE_CHARS)
+    if start and data[start - 1] == _BACKSLASH and data[start] in _BREAKS:
+        start += 1
+    if not work.secret(data[start:at], "anywhere"):
+        return
+    quoted = _ASSIGNED.match(data, end)
+    done = work.done
+    if quoted is not None and work.opens(quoted["quote"]):
+        _hide_quoted(work, quoted)
+    if work.done == done:
+        _hide_line(work, start, end)
+
+
+def _hide_line(work: Work, start: int, end: int) -> None:
+    """Replace what follows ``name:`` in its line, when it begins one."""
+    data = work.data
+    level = _line_level(data, start)
+    if level is None or data.startswith((b"//", b"\\/"), end):
+        return
+    first = end + (len(data[end : end + 16]) - len(data[end : end + 16].lstrip(b" \t")))
+    if data[first : first + 1] in (b'"', b"'", b"\\", b""):
+        return
+    head = _LINE_BREAK.search(data, first, first + _URL_BYTES)
+    if head is None:
+        stop = string_end(data, first, level)
+        head = _LINE_BREAK.search(data, first, stop)
+        last = head.start() if head else stop
     else:
-        query, hash_mark, fragment = rest.partition("#")
-    if ";" in path:
-        head, _, tail = path.partition(";")
-        path = f"{head};{redact_pairs(ctx, tail, 'query', depth)}"
-    if query:
-        query = redact_pairs(ctx, query, "query", depth)
-    if fragment:
-        front, mark, back = fragment.rpartition("?")
-        fragment = front + mark + redact_pairs(ctx, back, "query", depth)
-    new = path + question + query + hash_mark + fragment
-    return text if new == text else new
+        last = min(head.start(), string_end(data[: head.start()], first, level))
+    raw = data[first:last].rstrip()
+    if raw and not _CODE_END.search(raw[-_SCRIPT_BYTES:]):
+        text = unescaped(raw).decode("utf-8", "surrogateescape")
+        work.replace(first, first + len(raw), text, "header")
 
 
-def redact_cookie_pairs(ctx: Context, text: str) -> str:
-    """A ``Cookie`` or ``Set-Cookie`` value, where not every cookie is secret."""
-    pieces = text.split(";")
-    for index, piece in enumerate(pieces):
-        name, equals, value = piece.partition("=")
-        if equals and ctx.books["cookie"].secret(name.strip()):
-            pieces[index] = f"{name}={ctx.hide(value, 'cookie')}"
-    return ";".join(pieces)
+_LINE_START = re.compile(rb"(?:(?P<slashes>\\+)[nr]|[\r\n]|(?P<quote>\\*)[\"'`]|\A)[ \t]*\Z")
+
+
+def _line_level(data: bytes, start: int) -> int | None:
+    """The level of the string in which a line begins at a place; None when none does."""
+    low = max(0, start - 40)
+    match = _LINE_START.search(data[low:start])
+    if match is None or (low and match.end() == match.start()):
+        return None
+    if match["slashes"] is not None:
+        return len(match["slashes"]).bit_length() - 1
+    if match["quote"] is not None:
+        return level_of(len(match["quote"]))
+    return 0

@@ -27,14 +27,26 @@ class TokenRule:
         name: The rule's name in the report.
         pattern: What is replaced, whole.
         needles: Every match contains one of these.
-        scan: ``pattern`` for the fast scanner (no look-around, ASCII): matches wherever ``pattern`` does, maybe more.
-            Empty for a user's own rules, which no fast scanner is trusted with.
+        scan: ``pattern`` for the fast scanner: without look-around, no longer than decides it, ending within a match.
+    """
+
+    name: str
+    pattern: re.Pattern[bytes]
+    needles: tuple[str, ...]
+    scan: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegexRule:
+    """A user's pattern.
+
+    Attributes:
+        name: The rule's name in the report.
+        pattern: What is replaced, whole, in every text.
     """
 
     name: str
     pattern: re.Pattern[str]
-    needles: tuple[str, ...] = ()
-    scan: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,7 @@ class Rules:
     keep: tuple[str, ...] = ()
     json_path: tuple[JsonPath, ...] = ()
     token: tuple[TokenRule, ...] = ()
-    regex: tuple[TokenRule, ...] = ()
+    regex: tuple[RegexRule, ...] = ()
 
     def joined(self, other: Rules) -> Rules:
         """The rules of both."""
@@ -75,7 +87,7 @@ def builtin_rules() -> Rules:
     text = files("packhorse.redact").joinpath("builtin.toml").read_text("utf-8")
     table = tomllib.loads(text)
     tokens = tuple(
-        TokenRule(row["name"], re.compile(row["pattern"]), tuple(row["needles"]), row.get("scan", row["pattern"]))
+        TokenRule(row["name"], re.compile(row["pattern"].encode()), tuple(row["needles"]), row["scan"])
         for row in table.pop("token")
     )
     return replace(_read(table, "builtin.toml"), token=tokens)
@@ -138,7 +150,7 @@ def _paths(table: Mapping[str, Any], source: str) -> tuple[JsonPath, ...]:
     return tuple(paths)
 
 
-def _regexes(table: Mapping[str, Any], source: str) -> tuple[TokenRule, ...]:
+def _regexes(table: Mapping[str, Any], source: str) -> tuple[RegexRule, ...]:
     rows = table.get("regex", [])
     if not isinstance(rows, list):
         raise RulesError(f"{source}: regex: must be [[regex]] tables")
@@ -157,5 +169,5 @@ def _regexes(table: Mapping[str, Any], source: str) -> tuple[TokenRule, ...]:
             raise RulesError(f"{where}.pattern: {error}") from None
         if pattern.match(""):
             raise RulesError(f"{where}.pattern: matches the empty text, so it would match everywhere")
-        rules.append(TokenRule(f"regex:{row['name']}", pattern))
+        rules.append(RegexRule(f"regex:{row['name']}", pattern))
     return tuple(rules)

@@ -1,85 +1,67 @@
-"""A scanner on Hyperscan: every pattern in one pass, 1 to 2 GB/s (extra ``redact``). Imports ``hyperscan``."""
+"""A scanner on Hyperscan: every pattern in one pass, at about 1 to 2 GB/s. Imports ``pyperscan``.
+
+Of the bindings, ``pyperscan`` holds the interpreter's lock during a scan, as ``json`` and ``orjson`` do. One that lets
+go of it (``hyperscan``) has to take it again for each match, and waits up to 5 ms every time while another thread runs
+Python: docs/decisions/ has the figures. So a text is scanned in pieces that take about a millisecond.
+"""
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import hyperscan
+import pyperscan
 
-from packhorse.redact.scan_base import Scan
-from packhorse.redact.signals import CARD, NAME, USERINFO, Signal
+from packhorse.redact.patterns import LONGEST_MATCH, Pattern
+from packhorse.units import KIB
 
-#: How far before and behind the end of a hint a match may begin and end.
-_AROUND_BYTES = {CARD: (24, 40), USERINFO: (600, 0)}
-_NOTHING: frozenset[str] = frozenset()
+PIECE_BYTES = 512 * KIB
+Hit = tuple[int, int]
 
 
-def make_scan(signals: tuple[Signal, ...]) -> Scan:
-    """A function from a text to the names of the signals in it. Thread-safe: each thread has its own scratch space.
+class Scanner:
+    """Finds patterns. Thread-safe: each thread has its own scratch space."""
 
-    Raises:
-        hyperscan.error: A pattern is not readable by Hyperscan.
-    """
-    names = [signal.name for signal in signals]
-    confirms = [_around(signal) if signal.hint else signal.confirm for signal in signals]
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[signal.hint or signal.pattern for signal in signals],
-        ids=list(range(len(signals))),
-        elements=len(signals),
-        flags=[_flags(signal) for signal in signals],
-    )
-    local = threading.local()
-    run = database.scan
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._database = pyperscan.BlockDatabase(
+            *(
+                pyperscan.Pattern(one.pattern, *([pyperscan.Flag.CASELESS] if one.caseless else []), tag=number)
+                for number, one in enumerate(patterns)
+            )
+        )
+        self._local = threading.local()
 
-    def matched(number: int, _start: int, end: int, _flags: int, found: Any) -> None:
-        confirm, name = confirms[number], names[number]
-        if name in found.names and not (name == NAME and found.all_spots):
-            return
-        if confirm is None or confirm(found.text, end):
-            found.names.add(name)
-            if name == NAME:
-                found.spots.append(end)
-
-    def scan(text: bytes, spots: list[int] | None = None) -> frozenset[str]:
+    def hits(self, data: bytes) -> Iterator[list[Hit]]:
+        """Ends of matches and the numbers of their patterns, in order, piece by piece."""
         try:
-            scratch = local.scratch
+            scan, found = self._local.ready
         except AttributeError:
-            scratch = local.scratch = hyperscan.Scratch(database)
-        found = _Found(text, spots)
-        run(text, matched, 0, found, scratch)
-        return frozenset(found.names) if found.names else _NOTHING
+            scan, found = self._local.ready = self._scanner()
+        if len(data) <= PIECE_BYTES:
+            yield _taken(scan, found, data)
+            return
+        view = memoryview(data)
+        told = 0
+        for start in range(0, len(data), PIECE_BYTES - LONGEST_MATCH):
+            hits = _taken(scan, found, view[start : start + PIECE_BYTES])
+            yield [(start + end, number) for end, number in hits if start + end > told]
+            told = start + PIECE_BYTES
 
-    return scan
+    def _scanner(self) -> tuple[Any, list[Hit]]:
+        found: list[Hit] = []
+        append, go_on = found.append, pyperscan.Scan.Continue
 
+        def matched(_context: None, number: int, _start: int, end: int) -> Any:
+            append((end, number))
+            return go_on
 
-def _around(signal: Signal) -> Callable[[bytes, int], bool]:
-    """Whether there is a match around the place where the signal's hint ends."""
-    pattern, confirm = re.compile(signal.pattern, re.IGNORECASE if signal.caseless else 0), signal.confirm
-
-    before, after = _AROUND_BYTES[signal.name]
-
-    def found(text: bytes, end: int) -> bool:
-        matches = pattern.finditer(text, max(0, end - before), end + after)
-        return any(confirm is None or confirm(text, match.end()) for match in matches)
-
-    return found
-
-
-class _Found:
-    __slots__ = ("all_spots", "names", "spots", "text")
-
-    def __init__(self, text: bytes, spots: list[int] | None) -> None:
-        self.text = text
-        self.all_spots = spots is not None
-        self.spots = [] if spots is None else spots
-        self.names: set[str] = set()
+        return self._database.build(None, matched), found
 
 
-def _flags(signal: Signal) -> int:
-    flags: int = hyperscan.HS_FLAG_CASELESS if signal.caseless else 0
-    # What is looked at more closely must be reported wherever it stands; anything else once.
-    return flags if signal.confirm is not None or signal.hint else flags | hyperscan.HS_FLAG_SINGLEMATCH
+def _taken(scan: Any, found: list[Hit], data: bytes | memoryview) -> list[Hit]:
+    found.clear()
+    scan.scan(data)
+    hits = sorted(found)
+    found.clear()
+    return hits

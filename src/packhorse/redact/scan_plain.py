@@ -1,86 +1,106 @@
-"""A scanner with the standard library alone: each kind of signal by the literals it cannot do without."""
+"""A scanner with the standard library alone: each pattern by the literals it cannot do without."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from packhorse.redact.plain_cards import CardFinder
-from packhorse.redact.plain_literals import joined, literal_passes
-from packhorse.redact.plain_names import SHORT_BYTES, NameFinder
-from packhorse.redact.scan_base import Scan
-from packhorse.redact.signals import CARD, ESCAPED, NAME, USERINFO, Signal
+from packhorse.redact.patterns import LONGEST_MATCH, Kind, Pattern
+from packhorse.units import KIB
 
-#: A character of a password before the @; then the whole is tried, over no more than this.
-_AT = re.compile(rb"@(?<=[^/\\\s\"'<>@?#]@)")
-_USERINFO_BYTES = 600
-_NOTHING: frozenset[str] = frozenset()
-
-
-def make_scan(signals: tuple[Signal, ...]) -> Scan:
-    """A scanner that needs nothing installed. Thread-safe."""
-    special = {CARD: _card, USERINFO: _userinfo, ESCAPED: _escaped}
-    names = [signal for signal in signals if signal.name == NAME]
-    literal = [signal for signal in signals if signal.name != NAME and signal.name not in special]
-    finder = NameFinder(names) if names else None
-    cased = literal_passes(signal for signal in literal if not signal.caseless)
-    caseless = literal_passes(signal for signal in literal if signal.caseless)
-    cased_short, caseless_short = joined(cased), joined(caseless)
-    others = [(signal.name, special[signal.name](signal)) for signal in signals if signal.name in special]
-
-    def scan(text: bytes, spots: list[int] | None = None) -> frozenset[str]:
-        lower = text.lower()
-        found: set[str] = set()
-        if finder is not None:
-            ends = finder.ends(text, lower)
-            if spots is None:
-                if next(ends, None) is not None:
-                    found.add(NAME)
-            else:
-                before = len(spots)
-                spots.extend(ends)
-                if len(spots) > before:
-                    found.add(NAME)
-        short = len(text) <= SHORT_BYTES
-        for one in cased_short if short else cased:
-            one.collect(text, found)
-        for one in caseless_short if short else caseless:
-            one.collect(lower, found)
-        for name, look in others:
-            if look(text, lower):
-                found.add(name)
-        return frozenset(found) if found else _NOTHING
-
-    return scan
+PIECE_BYTES = 256 * KIB
+Hit = tuple[int, int]
+#: Digits to 0 and what may stand between groups to -, so that each way of writing a card holds one of the literals.
+_SHAPE = bytes(48 if 48 <= byte < 58 else 45 if byte in b" +-" else 32 for byte in range(256))
+_SHAPES = (b"0" * 13, b"0000-0000-0000", b"0000-000000-0000")
+_ESCAPED_SEPARATOR = re.compile(rb"%20(?<=[0-9]{4}%20)|\\u0020(?<=[0-9]{4}\\u0020)")
+_ZEROS = re.compile(b"0+")
+_CARD_BEFORE, _CARD_AFTER = 8, 64
+_SIGNS = (b"_", b"-", b".")
 
 
-_Look = Callable[[bytes, bytes], bool]
+_Users = list[tuple[int, re.Pattern[bytes], Pattern]]
 
 
-def _card(signal: Signal) -> _Look:
-    if signal.confirm is None:
-        raise ValueError("the card signal has nothing that confirms it")
-    return CardFinder(signal.pattern, signal.confirm).found
+class Scanner:
+    """Finds patterns. Thread-safe."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._cards = [
+            (number, re.compile(one.pattern)) for number, one in enumerate(patterns) if one.kind is Kind.CARD
+        ]
+        self._gates = {one.gate: re.compile(one.gate) for one in patterns if one.gate}
+        needles: dict[bool, dict[bytes, _Users]] = {True: {}, False: {}}
+        for number, one in enumerate(patterns):
+            for needle in _fewest(one.needles):
+                needles[one.caseless].setdefault(needle, []).append((number, re.compile(one.pattern), one))
+        #: Of patterns that match both cases, and of the others: how to find their needles, and who needs them.
+        self._passes = [
+            (caseless, finder, users) for caseless, some in needles.items() for finder, users in _passes(some)
+        ]
+
+    def hits(self, data: bytes) -> Iterator[list[Hit]]:
+        """Ends of matches and the numbers of their patterns, in order, piece by piece."""
+        told = 0
+        for start in range(0, max(len(data), 1), PIECE_BYTES - LONGEST_MATCH):
+            piece = data[start : start + PIECE_BYTES] if len(data) > PIECE_BYTES else data
+            found = {(start + end, number) for end, number in self._hits(piece) if start + end > told}
+            told = start + len(piece)
+            yield sorted(found)
+            if told >= len(data):
+                return
+
+    def _hits(self, piece: bytes) -> Iterator[Hit]:
+        lower, gates = piece.lower(), self._gates
+        for caseless, finder, users in self._passes:
+            text = lower if caseless else piece
+            for hit in finder.finditer(text):
+                at = hit.start()
+                for number, pattern, one in users:
+                    if one.gate and gates[one.gate].match(text, hit.end()) is None:
+                        continue
+                    for match in pattern.finditer(text, max(0, at - one.before), at + one.after):
+                        yield match.end(), number
+        yield from self._card_hits(piece, lower)
+
+    def _card_hits(self, piece: bytes, lower: bytes) -> Iterator[Hit]:
+        for at in _card_places(piece):
+            for number, pattern in self._cards:
+                for match in pattern.finditer(lower, max(0, at - _CARD_BEFORE), at + _CARD_AFTER):
+                    yield match.end(), number
 
 
-def _userinfo(signal: Signal) -> _Look:
-    pattern = re.compile(signal.pattern)
-
-    def look(text: bytes, _lower: bytes) -> bool:
-        if b"@" not in text:
-            return False
-        for hit in _AT.finditer(text):
-            at = hit.start()
-            start = max(0, at - _USERINFO_BYTES)
-            slash = text.rfind(b"/", start, at)
-            if slash >= 0 and text.find(b":", slash, at) >= 0 and pattern.search(text, start, at + 1):
-                return True
-        return False
-
-    return look
+def _card_places(piece: bytes) -> Iterator[int]:
+    shape = piece.translate(_SHAPE)
+    for literal in _SHAPES:
+        at = shape.find(literal)
+        while at >= 0:
+            yield at
+            run = _ZEROS.match(shape, at + len(literal))
+            at = shape.find(literal, run.end() if run and literal == _SHAPES[0] else at + 1)
+    for match in _ESCAPED_SEPARATOR.finditer(piece):
+        yield max(0, match.start() - 20)
 
 
-def _escaped(signal: Signal) -> _Look:
-    # Each branch begins with a literal of its own; together they would be tried at every character.
-    branches = [re.compile(branch) for branch in signal.branches]
-    return lambda _text, lower: any(branch.search(lower) for branch in branches)
+def _fewest(needles: Iterable[bytes]) -> list[bytes]:
+    """Needles without those that hold another one."""
+    return [one for one in needles if not any(other in one and other != one for other in needles)]
+
+
+def _passes(needles: dict[bytes, _Users]) -> Iterator[tuple[re.Pattern[bytes], _Users]]:
+    """What finds each needle. Those that end in the same rare sign are found by that: one pass for all of them."""
+    by_sign: dict[bytes, list[bytes]] = {}
+    for needle, users in sorted(needles.items()):
+        if needle[-1:] in _SIGNS and len(needle) > 1:
+            by_sign.setdefault(needle[-1:], []).append(needle)
+        else:
+            yield re.compile(re.escape(needle)), users
+    for sign, group in by_sign.items():
+        behind = b"|".join(b"(?<=" + re.escape(needle) + b")" for needle in group)
+        longest = max(map(len, group))
+        users = [
+            (number, pattern, replace(one, before=one.before + longest))
+            for number, (pattern, one) in {n: (p, o) for needle in group for n, p, o in needles[needle]}.items()
+        ]
+        yield re.compile(re.escape(sign) + b"(?:" + behind + b")"), users

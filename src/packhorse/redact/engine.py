@@ -1,0 +1,49 @@
+"""From what a scan finds in a text to what of it is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from packhorse.redact.encodings import decide_encoded
+from packhorse.redact.markup import decide_part
+from packhorse.redact.named import decide_cookies, decide_escaped, decide_item, decide_list, decide_name
+from packhorse.redact.names import PLACES, NameBook
+from packhorse.redact.patterns import Kind, patterns_of
+from packhorse.redact.rules import Rules
+from packhorse.redact.scanner import Scanners
+from packhorse.redact.tokens import decide_card, decide_token, decide_userinfo
+from packhorse.redact.work import Edit, Tools, Work
+
+_DECIDERS: dict[Kind, Callable[[Work, int, int], None]] = {
+    Kind.NAME: decide_name,
+    Kind.NAMED_LIST: decide_list,
+    Kind.COOKIES: decide_cookies,
+    Kind.ITEM: decide_item,
+    Kind.PART: decide_part,
+    Kind.ENCODED: decide_encoded,
+    Kind.USERINFO: decide_userinfo,
+    Kind.CARD: decide_card,
+    Kind.ESCAPED: decide_escaped,
+    Kind.TOKEN: decide_token,
+}
+
+
+class Engine:
+    """Finds what is secret in a text by these rules. Thread-safe: nothing in it changes but remembered names."""
+
+    def __init__(self, rules: Rules, scanner: Scanners) -> None:
+        self._patterns = patterns_of(rules)
+        self._deciders = tuple(_DECIDERS[pattern.kind] for pattern in self._patterns)
+        self._scanner = scanner
+        books = {place: NameBook(rules, place) for place in PLACES}
+        self.tools = Tools(books, dict(enumerate(rules.token)), self.edits)
+
+    def edits(self, work: Work) -> list[Edit]:
+        """What has to be replaced in a text; also noted in ``work``."""
+        deciders = self._deciders
+        for hits in self._scanner.hits(self._patterns, work.data):
+            for end, number in hits:
+                # What is found within something that is replaced already is part of it.
+                if end > work.done:
+                    deciders[number](work, end, number)
+        return work.edits

@@ -1,0 +1,231 @@
+r"""A secret name was found: what the sign behind it makes of it, and where its value is.
+
+``"name": …`` · ``{"name": "name", "value": …}`` · ``["name", "value"]`` · ``name="…"`` of a form's field · ``name=…``
+of a URL, a form or a cookie · ``name: …`` of a header or a script · ``<name>…</name>`` · the same behind percent signs,
+in entities, or with letters written as escapes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from packhorse.redact.markup import decide_element, decide_field
+from packhorse.redact.params import decide_colon, decide_encoded_equals, decide_equals
+from packhorse.redact.quoting import (
+    BARE_CHARS,
+    COLON,
+    LONGEST_NAME,
+    SPACE,
+    run_start,
+    slashes_before,
+)
+from packhorse.redact.values import hide_value, item_names, scalar_at, value_beside
+from packhorse.redact.views import decide_entity, decide_escaped_sign, decide_percent
+from packhorse.redact.work import Work
+
+_QUOTE = re.compile(rb"(\\*)([\"'`])")
+_ITEM_KEY = re.compile(rb"\\*\"(?:name|key)\\*\"" + SPACE + rb":" + SPACE + rb"\Z", re.IGNORECASE)
+_PAIR = re.compile(rb"\[" + SPACE + rb"\Z")
+_COMMA_VALUE = re.compile(SPACE + rb"," + SPACE + rb"(?=\\*\")")
+_PAIR_END = re.compile(SPACE + rb"\]")
+_ATTRIBUTE = re.compile(rb"\bname=\Z", re.IGNORECASE)
+_NEAR_BYTES = 80
+_BACKSLASH = 92
+_OPENING = re.compile(rb":\s*[\[{]")
+_CONTAINERS = (b"[", b"{")
+_JARS = frozenset({b"cookies", b"requestcookies", b"responsecookies"})
+_JAR_SIGN = re.compile(rb"(\\*\")\s{0,8}:\s{0,8}")
+_QUERIES = frozenset({b"query", b"querystring", b"queryparams"})
+_FORMS = frozenset({b"params", b"form", b"formdata", b"postdata"})
+_KEY_BEFORE = re.compile(
+    rb"(?<!\\)\"\s{0,8}:\s{0,8}\Z|(?:query(?:string|params)?|params|form(?:data)?|postdata)\\+\"\s{0,8}:\s{0,8}\Z",
+    re.IGNORECASE,
+)
+#: How far before an item its list may begin.
+_LIST_BYTES, _MOST_BRACKETS = 16_384, 8
+#: The rest of a name in which letters may be written as escapes, and the sign behind it.
+_NAME_REST = re.compile(
+    rb"(?:[\w.~\[\]-]|\\+u00(?:2[de]|[3-7][0-9a-f])|%(?:25)*(?:2[de]|3[0-9]|[4-7][0-9a-f]))*"
+    rb"(?:(?P<quote>\\*[\"'])|(?P<equals>=)|(?P<encoded>%(?:25)*3d)|(?P<other>%(?:25)*(?:22|27|3a)))?",
+    re.IGNORECASE,
+)
+
+
+#: Behind the name of an item as most recordings write it. Without this way, headers would take twice the time.
+_PLAIN_VALUE = re.compile(rb"\"\s?,\s?\"value\"\s?:\s?\"([^\"\\]*)\"")
+_PLAIN_KEYS = (b'"name":', b'"name": ')
+
+
+def _decide_plain_item(work: Work, end: int) -> bool:
+    """An item of a list of headers, whose name ends before the quote at ``end``: whether it is one."""
+    value = _PLAIN_VALUE.match(work.data, end)
+    if value is None:
+        return False
+    data = work.data
+    start = data.rfind(b'"', max(0, end - LONGEST_NAME), end)
+    if not data[max(0, start - 8) : start].endswith(_PLAIN_KEYS):
+        return False
+    if value[1] and work.secret(data[start + 1 : end], "anywhere"):
+        work.replace(value.start(1), value.end(1), value[1].decode("utf-8", "surrogateescape"), "header")
+    return True
+
+
+def decide_name(work: Work, end: int, _number: int) -> None:
+    """What a pattern for names found: a name, and a sign that ends before ``end``."""
+    sign = work.data[end - 1]
+    if sign == 34 and _decide_plain_item(work, end - 1):
+        return
+    if sign in b"\"'`":
+        _decide_quoted(work, end - 1)
+    elif sign == 61:
+        decide_equals(work, end)
+    elif sign == 58:
+        decide_colon(work, end)
+    elif sign == 62:
+        decide_element(work, end)
+    elif sign == 92:
+        if _QUOTE.match(work.data, end - 1) is not None:
+            _decide_quoted(work, end - 1)
+        else:
+            decide_escaped_sign(work, end - 1)
+    else:
+        # An escape, as %3D or &quot;, which the pattern ends within.
+        entity = work.data.rfind(b"&", max(0, end - 8), end)
+        if entity >= 0:
+            decide_entity(work, entity)
+        else:
+            _decide_rest(work, work.data.rfind(b"%", max(0, end - 24), end))
+
+
+def _decide_quoted(work: Work, at: int) -> None:
+    """A name in quotes, the closing one of which begins at ``at``."""
+    data = work.data
+    quote = data[at : at + 1]
+    if quote == b"\\":
+        closing = _QUOTE.match(data, at)
+        if closing is None:
+            return
+        quote = closing[0]
+    opening = data.rfind(quote, max(0, at - LONGEST_NAME), at)
+    if opening >= 0 and (opening == 0 or data[opening - 1] != _BACKSLASH):
+        quoted_name(work, opening + len(quote), at, quote)
+
+
+def quoted_name(work: Work, start: int, end: int, quote: bytes) -> None:
+    """A name in quotes: decided when it is secret."""
+    data = work.data
+    name = data[start:end]
+    behind = end + len(quote)
+    follows = data[behind : behind + 1]
+    if follows != b"," and (colon := COLON.match(data, behind)) is not None:
+        at = colon.end()
+        if work.secret(name, "anywhere") and not (data[at : at + 1] in _CONTAINERS and name.lower() in _JARS):
+            hide_value(work, at, quote, "key")
+        return
+    opening = start - len(quote)
+    near = data[max(0, opening - _NEAR_BYTES) : opening]
+    if near[-1:] == b"=":
+        if _ATTRIBUTE.search(near) and work.secret(name, "form"):
+            decide_field(work, opening, behind)
+        return
+    if not work.secret(name, "anywhere"):
+        return
+    key = _ITEM_KEY.search(near)
+    if key is not None:
+        value = value_beside(work, opening - len(near) + key.start(), behind)
+        if value is not None:
+            hide_value(work, value, quote, "header")
+    elif _PAIR.search(near):
+        _decide_pair(work, behind, quote)
+
+
+def _decide_pair(work: Work, behind: int, quote: bytes) -> None:
+    comma = _COMMA_VALUE.match(work.data, behind)
+    value = scalar_at(work.data, comma.end()) if comma else None
+    if value is not None and _PAIR_END.match(work.data, value.behind):
+        work.replace(value.start, value.end, value.text, "header")
+
+
+def decide_item(work: Work, end: int, _number: int) -> None:
+    """A name that is secret in lists of parameters only: ``{"name": "code", "value": …}`` in a ``queryString``."""
+    data = work.data
+    low = max(0, end - _LIST_BYTES)
+    closing = data.rfind(b'"', max(0, end - 16), end)
+    name = data.rfind(b'"', max(0, closing - LONGEST_NAME), closing)
+    if name < 0 or _ITEM_KEY.search(data[max(0, name - _NEAR_BYTES) : name + 1].rstrip(b'"\\')) is None:
+        return
+    at = name
+    for _ in range(_MOST_BRACKETS):
+        at = data.rfind(b"[", low, at)
+        key = _KEY_BEFORE.search(data, max(0, at - 32), at) if at >= 0 else None
+        if key is not None:
+            if work.seen.get("list") != at:
+                work.seen["list"] = at
+                _decide_list_at(work, at, parameters=True)
+            return
+
+
+def decide_list(work: Work, end: int, _number: int) -> None:
+    """A list or an object of named values: ``"queryString": {``."""
+    data = work.data
+    colon = data.rfind(b":", max(0, end - 200), end)
+    opening = _OPENING.match(data, colon)
+    if opening is not None:
+        _decide_list_at(work, opening.end() - 1)
+
+
+def _decide_list_at(work: Work, at: int, *, parameters: bool = False) -> None:
+    """A list or an object that begins at ``at``, behind its key; with ``parameters`` no other one."""
+    data = work.data
+    colon = data.rfind(b":", max(0, at - 16), at)
+    behind = colon - (len(data[max(0, colon - 16) : colon]) - len(data[max(0, colon - 16) : colon].rstrip()))
+    closing = behind - 1 - slashes_before(data, behind - 1)
+    name = data[run_start(data, closing, BARE_CHARS) : closing].lower()
+    if not parameters and name.endswith((b"headers", b"trailers")):
+        item_names(work, at, behind - closing - 1, "header")
+    elif name in _QUERIES or name in _FORMS:
+        item_names(work, at, behind - closing - 1, "query" if name in _QUERIES else "form")
+
+
+def decide_cookies(work: Work, end: int, _number: int) -> None:
+    """``"cookies": [`` or ``{``: each of them is secret, or those of the list; or a text of cookies."""
+    data = work.data
+    behind = data.rfind(b"s", max(0, end - 100), end) + 1
+    sign = _JAR_SIGN.match(data, behind)
+    if sign is None:
+        return
+    quote, at = sign[1], sign.end()
+    start = run_start(data, behind, BARE_CHARS)
+    if data[start - len(quote) : start] != quote:
+        return
+    name = data[start:behind].lower()
+    if name in _JARS and data[at : at + 1] in _CONTAINERS:
+        item_names(work, at, len(quote) - 1, "cookie")
+    elif work.secret(name, "anywhere"):
+        hide_value(work, at, quote, "key")
+
+
+def decide_escaped(work: Work, end: int, _number: int) -> None:
+    """A letter written as an escape: perhaps one of a name."""
+    if end > work.seen.get("escaped", 0):
+        _decide_rest(work, end)
+
+
+def _decide_rest(work: Work, at: int) -> None:
+    """The rest of a name, from an escape in it on."""
+    data = work.data
+    rest = _NAME_REST.match(data, at)
+    if rest is None:
+        return
+    work.seen["escaped"] = rest.end()
+    if rest["equals"] is not None:
+        decide_equals(work, rest.end())
+    elif rest["encoded"] is not None:
+        decide_encoded_equals(work, rest.start("encoded"), rest.end())
+    elif rest["other"] is not None:
+        decide_percent(work, rest.start("other"))
+    elif rest["quote"] is not None:
+        end, quote = rest.start("quote"), rest["quote"]
+        start = data.rfind(quote, max(0, end - 6 * LONGEST_NAME), end)
+        if start >= 0 and work.secret(data[start + len(quote) : end], "anywhere"):
+            quoted_name(work, start + len(quote), end, quote)

@@ -1,0 +1,175 @@
+r"""What a scan looks for, in bytes of JSON text or of any text within it.
+
+A scan tells where something *may* be secret; a decider looks at the place and decides. So a pattern here is as wide as
+it has to be and no wider: what is found for nothing costs a microsecond. Patterns use what ``re`` and Hyperscan read
+alike: ASCII classes, no look-around, no back-references. None reaches further than :data:`LONGEST_MATCH` bytes, JWTs
+apart, which are told by their first dot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum, auto
+
+from packhorse.redact.rules import Rules
+
+#: Bytes of a match that a scan of a text in pieces must not cut through.
+LONGEST_MATCH = 8192
+
+
+class Kind(IntEnum):
+    """Who decides what a pattern found."""
+
+    NAME = auto()  # a secret name, and behind it the sign that makes it a name
+    NAMED_LIST = auto()  # "queryString": [ and the like, whose items have names of their own kind
+    COOKIES = auto()  # "cookies": [
+    ITEM = auto()  # a name that is secret only in some lists of named values
+    PART = auto()  # the head of a part of a multipart body
+    ENCODED = auto()  # an object says that a text in it is base64
+    USERINFO = auto()  # user:password@host
+    CARD = auto()
+    ESCAPED = auto()  # a letter or digit written as an escape, which may hide a name
+    TOKEN = auto()  # a secret known by its shape
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One thing that a scan looks for.
+
+    Attributes:
+        kind: Who decides.
+        pattern: Over bytes; a match is told by its end.
+        needles: Every match contains one of these (in lower case when ``caseless``).
+        caseless: ASCII letters match both cases.
+        before, after: A match is no more than so many bytes before and behind where its needle begins.
+        gate: Matches behind a needle wherever ``pattern`` may, and is faster.
+    """
+
+    kind: Kind
+    pattern: bytes
+    needles: tuple[bytes, ...]
+    caseless: bool = True
+    before: int = 0
+    after: int = 64
+    gate: bytes = b""
+
+
+_SEPARATOR = rb"[-_. \[\]]{0,2}"
+#: What may follow the words of a name within it: ``password_confirmation``, ``user[password]``.
+_TAIL = rb"[a-z0-9_\-.\]]*"
+#: What makes it a name: a quote, an assignment, a colon, a tag's end; each perhaps written as an escape.
+_SIGN = rb"(?:[\"'`=:>]| =|\\|%(?:25)*(?:3d|22|27|3a|5b|5d)|&(?:quot|apos|lt|gt|equals|#))"
+#: A parameter is followed by an equals sign only.
+_PARAM_SIGN = rb"(?:=|\\u003d|%(?:25)*(?:3d|5b|5d)|&(?:equals|#))"
+_WS = rb"\s{0,8}"
+_OPENING = rb"\\*\"" + _WS + rb":" + _WS
+#: Letters, digits, - . _ written as \u00XX or %XX: nothing ordinary does that.
+_PLAIN_HEX = rb"(?:2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])"
+
+
+def _words(written: str) -> list[bytes]:
+    return [word.encode() for word in re.split(r"[^a-z0-9]+", written.lower()) if word]
+
+
+#: Words that are in every capture: of a name with another word, that one is looked for.
+_COMMON = frozenset({b"id", b"number", b"response", b"code", b"x", b"set", b"net", b"access"})
+
+
+def _fewest_words(names: set[tuple[bytes, ...]]) -> tuple[bytes, ...]:
+    """As few words as may be, of which each name holds one."""
+    left, chosen = set(names), []
+    while left:
+        words = {word for name in left for word in name if word not in _COMMON or len(name) == 1}
+        best = max(sorted(words), key=lambda word: (sum(word in b" ".join(name) for name in left), len(word)))
+        chosen.append(best)
+        left = {name for name in left if best not in b" ".join(name)}
+    return tuple(chosen)
+
+
+def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
+    """Words of secret names with a sign behind them. What stands before them is the decider's matter."""
+    patterns = []
+    by_tail: dict[bytes, set[tuple[bytes, ...]]] = {}
+    for name in names:
+        by_tail.setdefault(_TAIL if name.startswith("*") else rb"[\])]{0,2}", set()).add(tuple(_words(name)))
+    branches = [
+        b"(?:" + b"|".join(_SEPARATOR.join(one) for one in sorted(words)) + b")" + tail
+        for tail, words in sorted(by_tail.items())
+    ]
+    words = set().union(*by_tail.values())
+    if words:
+        needles = _fewest_words(words)
+        longest = max(sum(map(len, one)) + 2 * len(one) for one in words)
+        pattern = b"(?:" + b"|".join(branches) + b")" + sign
+        gate = rb"[a-z0-9_\-. \[\])]{0,99}" + sign
+        patterns.append(Pattern(kind, pattern, needles, before=longest, after=longest + 64, gate=gate))
+    return patterns
+
+
+_FIXED = (
+    Pattern(
+        Kind.NAMED_LIST,
+        rb"\"(?:query(?:string|params)?|params|form(?:data)?)" + _OPENING + rb"\{\s{0,64}\\*\"",
+        (b"query", b"params", b"form"),
+        before=16,
+        after=128,
+    ),
+    Pattern(
+        Kind.NAMED_LIST,
+        rb"(?:headers|trailers)" + _OPENING + rb"\[\s{0,64}(?:\[\s{0,64})?\\*\"",
+        (b"headers", b"trailers"),
+        after=192,
+    ),
+    Pattern(
+        Kind.COOKIES,
+        rb"cookies" + _OPENING + rb"(?:[\[{]\s{0,64}[\[{\"\\]|\\*\"[^\"\\])",
+        (b"cookies",),
+        after=128,
+    ),
+    Pattern(Kind.PART, rb"content-disposition:\s{0,8}form-data", (b"form-data",), before=40),
+    Pattern(
+        Kind.ENCODED,
+        rb"base64encoded" + _OPENING + rb"true|encoding" + _OPENING + rb"\\*\"base64|opcode" + _OPENING
+        + rb"2|base64_string" + _OPENING,
+        (b"base64", b"opcode"),
+        before=40,
+    ),
+    Pattern(Kind.USERINFO, rb"[^/\\\s\"'<>@?#:]@[a-z0-9\[_%\x80-\xff]", (b"@",), before=2, after=4),
+    Pattern(Kind.ESCAPED, rb"\\u00" + _PLAIN_HEX, (b"\\u00",), after=8),
+    Pattern(Kind.ESCAPED, rb"%(?:25)*" + _PLAIN_HEX, (b"%",), after=16),
+)  # fmt: skip
+#: Thirteen digits that begin like a card's, or three groups of digits.
+CARDS = tuple(
+    Pattern(Kind.CARD, pattern, (), caseless=False)
+    for pattern in (
+        rb"[^0-9a-fA-F_.](?:4[0-9]|5[0-9]|6[0-9]|3[04-9]|2[2-7])[0-9]{11}",
+        rb"[^0-9]\.[2-6][0-9]{12}",
+        rb"^[2-6][0-9]{12}",
+        rb"\\(?:[bf]|u[0-9a-fA-F]{4})[2-6][0-9]{12}",
+        rb"[0-9]{4} [0-9]{4}(?:[0-9]{2})? [0-9]{4}",
+        rb"[0-9]{4}-[0-9]{4}(?:[0-9]{2})?-[0-9]{4}",
+        rb"[0-9]{4}\+[0-9]{4}(?:[0-9]{2})?\+[0-9]{4}",
+        rb"[0-9]{4}(?:%20|\\u0020)[0-9]{4}",
+    )
+)
+
+
+def patterns_of(rules: Rules) -> tuple[Pattern, ...]:
+    """Every pattern of these rules, in a fixed order: those of ``rules.token`` first, so that their numbers agree."""
+    keys = {*rules.anywhere, *rules.header}
+    params = {*rules.query, *rules.form, *rules.cookie} - keys - {"*"}
+    tokens = [
+        Pattern(Kind.TOKEN, rule.scan.encode(), tuple(n.encode() for n in rule.needles), caseless=False, after=256)
+        for rule in rules.token
+    ]
+    return (
+        *tokens,
+        # "cookies" is in every capture many times, and has a pattern of its own.
+        *_names(Kind.NAME, keys - {"cookies"}, _SIGN),
+        *_names(Kind.NAME, params, _PARAM_SIGN),
+        *_names(Kind.ITEM, params, rb"\\*\"\s{0,8}[,}]"),
+        *_FIXED,
+        *CARDS,
+    )
