@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import os
 import subprocess
@@ -269,3 +271,51 @@ def test_folders_that_were_never_finished_go_after_a_while(tmp_path: Path) -> No
         os.utime(folder, (then, then))
     assert list(owner.adopt(tmp_path)) == []
     assert [path.name for path in tmp_path.iterdir()] == [".new-young"]
+
+
+def test_a_folder_that_was_swapped_before_it_was_locked_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between our open and our lock another process may have emptied and removed it: what we hold is nobody's."""
+    first = spool(tmp_path)
+    put(first, b"x")
+    first.close()
+    folder = next((tmp_path / "bucket").iterdir())
+    lock, swaps = fcntl.flock, [True]
+
+    def swapping(descriptor: int, how: int) -> None:
+        if swaps:
+            swaps.clear()
+            folder.rename(tmp_path / "gone")
+            folder.mkdir()
+            (folder / naming.LOCK).touch()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", swapping)
+    second = spool(tmp_path)
+    assert second.adopt() == 0
+    monkeypatch.undo()
+    put(second, b"y")  # its own folder is there and durable
+    assert second.look().files == 1
+
+
+def test_an_uploaded_file_that_cannot_be_removed_is_not_uploaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "planned")
+
+    own = spool(tmp_path)
+    for _ in range(3):
+        put(own, b"x")
+    claims = []
+    monkeypatch.setattr(Path, "unlink", refuse)
+    while (claim := own.claim()) is not None:
+        claims.append(claim.path)
+        own.uploaded(claim)
+        own.list()
+    assert len(claims) == len(set(claims)) == 3
+    own._index.count(1)  # as if there were a file whose name is not known yet: a listing shows all that is on disk
+    own.list()
+    assert own.claim() is None
+    assert own.look().uploaded == 3

@@ -14,7 +14,7 @@ from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import DEFAULT_READ_TIMEOUT_S
 from packhorse.uploader.job import Job
 from packhorse.uploader.options import UploaderOptions
-from packhorse.uploader.retry import MAX_SAVED_RETRIES, PROBE_EVERY_S, Breaker, RetryBudget
+from packhorse.uploader.retry import MAX_SAVED_RETRIES, PROBE_EVERY_S, RESERVED_RETRIES, Breaker, RetryBudget
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Ticket
 from packhorse.uploader.trying import Resend, Trying
@@ -244,3 +244,75 @@ def test_after_a_black_hole_the_rate_is_back_within_ten_seconds(hole_s: float) -
     assert sum(ended[second] for second in range(10, 20)) >= 0.9 * 10 * rate
     assert sum(ended[second] for second in range(10)) > 0
     assert max(ended.values()) <= rate + LIMIT
+
+
+# --- single steps -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_overdue_is_looked_at_again_after_a_while_and_not_at_once() -> None:
+    """It is overdue for want of budget: a wait of 0 would be a loop at full speed, as long as the outage lasts."""
+    trying, job = Trying(UploaderOptions()), made()
+    trying.begun(job)
+    assert trying.failed(job, failure(StoreErrorKind.CONNECTION), 0.0)
+    job.paid = False
+    while trying.budget.take_retry():
+        pass
+    trying.breaker.trip(0.0)
+    assert trying.next(deque(), 100.0, LIMIT) is None
+    wait_s = trying.wait_s(deque(), 100.0)
+    assert wait_s is not None
+    assert 0.1 <= wait_s <= 0.5
+
+
+def test_a_late_capture_gives_back_the_retry_that_it_did_not_make() -> None:
+    trying, job = Trying(UploaderOptions()), made()
+    trying.begun(job)
+    assert trying.failed(job, failure(StoreErrorKind.CONNECTION), 0.0)
+    assert job.paid
+    late = trying.next(deque(), 301.0, LIMIT)
+    assert late is job
+    assert job.late is not None
+    assert saved(trying) == MAX_SAVED_RETRIES
+
+
+def test_requests_of_streams_leave_what_is_kept_for_finding_out() -> None:
+    trying, stream = Trying(UploaderOptions()), made(body=None)
+    trying.begun(stream)
+    made_again = 0
+    while not trying.breaker.open:
+        turn = Resend()
+        trying.resend_failed(turn, stream, failure(StoreErrorKind.CONNECTION), 0.0)
+        made_again += trying.resend_wait_s(turn, 100.0) == 0.0
+    assert made_again == MAX_SAVED_RETRIES - RESERVED_RETRIES
+    assert saved(trying) == RESERVED_RETRIES
+
+
+def test_probes_take_at_most_half_of_the_uploads_at_once() -> None:
+    trying = Trying(UploaderOptions())
+    trying.breaker.trip(0.0)
+    bodies = deque(made() for _ in range(50))
+    now_s, probes = 1.0, 0
+    for _ in range(20):
+        now_s += 2 * PROBE_EVERY_S
+        probe = trying.next(bodies, now_s, LIMIT)
+        probes += probe is not None
+    assert probes == LIMIT // 2
+
+
+def test_the_first_hundred_pay_the_loan_back() -> None:
+    budget = RetryBudget()
+    while budget.take_retry():
+        pass
+    for _ in range(100):
+        budget.first_attempt()
+    assert not budget.take_retry()
+    for _ in range(15):
+        budget.first_attempt()
+    assert budget.take_retry()
+
+
+def test_what_is_given_back_beyond_what_can_be_saved_is_gone() -> None:
+    budget = RetryBudget()
+    for _ in range(50):
+        budget.give_back()
+    assert sum(budget.take_retry() for _ in range(100)) == MAX_SAVED_RETRIES
