@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
+
+import orjson
 
 from packhorse.errors import PackhorseError, RedactionError
 from packhorse.model import HAR_ENTRIES, EntryStream
@@ -96,6 +99,16 @@ class Redactor:
             return _kept(capture, self._all(capture, ()))
         return self._document(capture)
 
+    def encoded(self, data: bytes) -> bytes:
+        """JSON text, a whole capture or a list of its entries, without its secrets; ``data`` itself when it has none.
+
+        Raises:
+            RedactionError: Something in it could not be checked.
+        """
+        value = _read(data)
+        new = self.capture(value)
+        return data if new is value else _written(new)
+
     def _document(self, capture: Any) -> Any:
         log = capture.get(HAR_ENTRIES[0]) if isinstance(capture, dict) else None
         entries = log.get(HAR_ENTRIES[1]) if isinstance(log, dict) else None
@@ -127,6 +140,20 @@ class Redactor:
     def report(self) -> Mapping[str, int]:
         """How many values were replaced so far, by rule. Never a value."""
         return self._marker.counts()
+
+
+def _read(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:  # lone surrogates, or numbers and depths that the standard library takes
+        return json.loads(data)
+
+
+def _written(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _kept(old: Any, new: list[Any]) -> Any:
