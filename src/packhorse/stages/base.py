@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from packhorse.units import KIB
 
@@ -52,6 +52,15 @@ class Encoder(Protocol):
         Raises:
             CorruptObjectError: The bytes are truncated or not this wire format.
         """
+        ...
+
+
+@runtime_checkable
+class WholeCalls(Protocol):
+    """An encoder that can also write a capture in one call of its library, which holds the interpreter meanwhile."""
+
+    def whole(self, capture: Any) -> bytes:
+        """The encoded capture. For small ones. Raises CaptureError."""
         ...
 
 

@@ -3,16 +3,67 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from packhorse import checks
+from packhorse.checks import KINDS, Kind, check_wait, is_count, is_path, shown
 from packhorse.errors import InputError
 from packhorse.stores.base import Endpoint, Store
 from packhorse.units import MIB
-from packhorse.uploader.adaptive_permits import Limit
-from packhorse.uploader.checks import check_fields
+from packhorse.uploader.adaptive import Adaptive, Limit
+
+__all__ = [
+    "DEFAULT_MEMORY_BUDGET_BYTES",
+    "UploaderOptions",
+    "check",
+    "check_deadline",
+    "check_fields",
+    "check_wait",
+    "shown",
+]
 
 DEFAULT_MEMORY_BUDGET_BYTES = 256 * MIB
+
+
+def _is_limit(value: Any) -> bool:
+    return is_count(value) or isinstance(value, Adaptive) or (isinstance(value, str) and value == "adaptive")
+
+
+def _is_store(value: Any) -> bool:
+    return not isinstance(value, type) and all(callable(getattr(value, name, None)) for name in ("put", "put_stream"))
+
+
+_KINDS: Mapping[str, Kind] = {
+    **KINDS,
+    "str | Path": (is_path, "a folder as text or Path"),
+    "Endpoint": (lambda value: isinstance(value, Endpoint), "a packhorse.Endpoint"),
+    "Store": (_is_store, "a store client with put and put_stream"),
+    "Limit": (_is_limit, "a number, 'adaptive', or Adaptive(...)"),
+}
+
+
+def check_fields(settings: Any) -> None:
+    """As :func:`packhorse.checks.check_fields`. Raises InputError."""
+    checks.check_fields(settings, _KINDS)
+
+
+def check(name: str, value: Any, declared: str) -> None:
+    """As :func:`packhorse.checks.check`. Raises InputError."""
+    checks.check(name, value, declared, _KINDS)
+
+
+def check_deadline(deadline_s: Any) -> None:
+    """Check how long a close may take; 0 and less end at once.
+
+    Raises:
+        InputError: Not a finite number of seconds.
+    """
+    if deadline_s is None:
+        raise InputError("deadline_s is None; give a finite number of seconds")
+    check_wait("deadline_s", deadline_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class JsonEntryEncoder:
     """
 
     def __init__(self, dumps: Callable[[Any], bytes], chunk: int, sink: Callable[[], Sink] | None = None) -> None:
+        self._dumps = dumps
         self._syntax = JsonSyntax(dumps)
         self._sink = sink or (lambda: PartsSink(dumps))
         self._chunk = chunk
@@ -28,6 +29,15 @@ class JsonEntryEncoder:
     def encode(self, capture: Any) -> Iterator[bytes]:
         """Yield the capture as JSON, taking entries only as they are needed. Raises CaptureError."""
         return Splitter(self._sink(), self._syntax, self._chunk).run(capture)
+
+    def whole(self, capture: Any) -> bytes:
+        """The capture as JSON, in one call of the library; what it refuses goes entry by entry. Raises CaptureError."""
+        try:
+            return self._dumps(capture)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - its odd entry is found below
+            return b"".join(self.encode(capture))
 
     def decode(self, chunks: Iterable[bytes]) -> Any:
         """Read JSON. Raises CorruptObjectError."""

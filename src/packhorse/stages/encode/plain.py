@@ -146,19 +146,23 @@ class WholeEncoder:
 
     def encode(self, capture: Any) -> Any:
         """Yield the encoded capture. Raises CaptureError."""
-        value = whole(capture)
-        try:
-            encoded = self._dumps(value)
-        except MemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever a library calls it: the standard library decides
-            encoded = plain_json(value)
+        encoded = self.whole(capture)
         size = self._chunk
         if len(encoded) <= size:
             yield encoded
         else:
             for start in range(0, len(encoded), size):
                 yield encoded[start : start + size]
+
+    def whole(self, capture: Any) -> bytes:
+        """The encoded capture in one piece. Raises CaptureError."""
+        value = whole(capture)
+        try:
+            return self._dumps(value)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever a library calls it: the standard library decides
+            return plain_json(value)
 
     def decode(self, chunks: Any) -> Any:
         """Read JSON. Raises CorruptObjectError."""

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal
 
 from packhorse.codec import Codec
 from packhorse.pipeline import Pipeline
-from packhorse.profiles.loading import Profile, load_profile
+from packhorse.profiles.loading import load_profile
 from packhorse.redact import Redactor
+from packhorse.uploader.encoder import Encoder
 from packhorse.uploader.job import Job
 from packhorse.uploader.options import UploaderOptions
+from packhorse.uploader.redaction import Redaction as Removal
 from packhorse.uploader.ticket import Ticket
-from packhorse.uploader.workers import encode
-
-if TYPE_CHECKING:
-    from packhorse.uploader.work import Work
 
 Redaction = Literal["off", "hyperscan", "plain"]
 #: The same in every process, so that their markers are.
@@ -33,15 +30,6 @@ def redactions() -> tuple[Redaction, ...]:
     return ("off", "hyperscan", "plain") if find_spec("hyperscan") else ("off", "plain")
 
 
-@dataclass(frozen=True, slots=True)
-class _Engine:
-    """As much of an engine as ``encode`` looks at."""
-
-    profile: Profile
-    options: UploaderOptions
-    redact: Callable[[Any], Any] | None
-
-
 class Encoding:
     """Encodes captures with the packaged profile. For one thread, but for the redactor, which all of them share."""
 
@@ -50,8 +38,10 @@ class Encoding:
         redact: Callable[[Any], Any] | None = None if redaction == "off" else _redactor(redaction).capture
         if redact is not None and turns is not None:
             redact = _in_turn(redact, turns)
-        self._engine = cast("Work", _Engine(load_profile(), UploaderOptions(), redact))
-        self._codec: Codec = self._engine.profile.pipeline.codec()
+        profile = load_profile()
+        self._redact = redact
+        self._encoder = Encoder(profile, UploaderOptions(), Removal(redact, None, dict))
+        self._codec: Codec = profile.pipeline.codec()
 
     def job(self, capture: Any) -> Job:
         """The capture, a JSON-able object or JSON text, as the job that the engine's uploading threads would get.
@@ -60,7 +50,7 @@ class Encoding:
             PackhorseError: The capture cannot be redacted or encoded.
         """
         job = Job(Ticket("study", ""), capture, 0, 0.0)
-        encode(self._engine, self._codec, job)
+        self._encoder.encode(job)
         return job
 
     def body(self, capture: Any) -> bytes:
@@ -72,7 +62,7 @@ class Encoding:
 
     def plain(self, capture: Any) -> list[bytes]:
         """The first half of :meth:`body`: the capture redacted and written, neither compressed nor hashed."""
-        redact = self._engine.redact
+        redact = self._redact
         return list(self._codec.encoder.encode(capture if redact is None else redact(capture)))
 
     def decoded(self, body: bytes) -> Any:

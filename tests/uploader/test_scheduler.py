@@ -12,12 +12,14 @@ import pytest
 
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import DEFAULT_READ_TIMEOUT_S
-from packhorse.uploader.job import Job
+from packhorse.uploader.account import Account
+from packhorse.uploader.adaptive import Permits
+from packhorse.uploader.job import IllegalMove, Job, JobTable, State
 from packhorse.uploader.options import UploaderOptions
-from packhorse.uploader.retry import MAX_SAVED_RETRIES, PROBE_EVERY_S, RESERVED_RETRIES, Breaker, RetryBudget
+from packhorse.uploader.retry_budget import MAX_SAVED_RETRIES, PROBE_EVERY_S, RESERVED_RETRIES, Breaker, RetryBudget
+from packhorse.uploader.scheduler import Drain, Resend, Scheduler, Send, Wait
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Ticket
-from packhorse.uploader.trying import Resend, Trying
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
 
 LIMIT = 8
@@ -28,6 +30,28 @@ def made(submitted_s: float = 0.0, body: bytes | None = b"x") -> Job:
     return Job(Ticket("key", "s3://bucket/"), None, 1, submitted_s, body=body)
 
 
+def scheduler_of(ready: list[Job], **settings: Any) -> tuple[Scheduler, JobTable]:
+    """A scheduler with these captures waiting to be sent."""
+    table = JobTable(Account(10**9))
+    for job in ready:
+        table.enter(job, State.READY)
+    return Scheduler(UploaderOptions(**settings), table, Permits(LIMIT)), table
+
+
+def chosen(scheduler: Scheduler, now_s: float) -> Job | None:
+    """The capture to be sent now, if one is."""
+    found = scheduler.next(now_s)
+    return found.job if isinstance(found, Send) else None
+
+
+def sending(scheduler: Scheduler, now_s: float = 0.0) -> Job:
+    """The capture to be sent now, its attempt begun."""
+    job = chosen(scheduler, now_s)
+    assert job is not None
+    scheduler.begun(job)
+    return job
+
+
 class Simulated:
     """S3 answers after ``latency_s``; it is out until ``back_s``, and what is sent then fails after ``hangs_s``."""
 
@@ -35,10 +59,9 @@ class Simulated:
         self, jobs: list[Job], back_s: float, latency_s: float = 0.1, hangs_s: float | None = None, **settings: Any
     ) -> None:
         random.seed(len(jobs))  # the pauses' jitter
-        self.trying = Trying(UploaderOptions(**settings))
+        self.scheduler, self.table = scheduler_of([], **settings)
         self.opened_s: float | None = None
         self.coming = deque(sorted(jobs, key=lambda job: job.submitted_s))
-        self.bodies: deque[Job] = deque()
         self.back_s, self.latency_s = back_s, latency_s
         self.hangs_s = latency_s if hangs_s is None else hangs_s
         self.on_wire: list[tuple[float, float, Job]] = []
@@ -47,28 +70,33 @@ class Simulated:
         self.attempts: list[float] = []
 
     def run(self, until_s: float) -> None:
-        now_s = 0.0
-        while now_s < until_s and (self.coming or self.bodies or self.on_wire or self.trying.again):
+        now_s, table = 0.0, self.table
+        while now_s < until_s and (self.coming or table.ready or self.on_wire or table.retrying):
             while self.coming and self.coming[0].submitted_s <= now_s:
-                self.bodies.append(self.coming.popleft())
+                table.enter(self.coming.popleft(), State.READY)
             for sent in [sent for sent in self.on_wire if sent[0] <= now_s]:
                 self.on_wire.remove(sent)
                 self._answer(now_s, sent)
-            if self.opened_s is None and self.trying.breaker.open:
+            if self.opened_s is None and self.scheduler.breaker.open:
                 self.opened_s = now_s
-            while len(self.on_wire) < LIMIT and (job := self.trying.next(self.bodies, now_s, LIMIT)) is not None:
+            while isinstance(found := self.scheduler.next(now_s), Send):
+                job = found.job
                 if job.late is not None:
+                    self._done(job)
                     self.failed.append((now_s, job))
                     continue
-                self.trying.begun(job)
+                self.scheduler.begun(job)
                 self.attempts.append(now_s)
                 self.on_wire.append((now_s + (self.latency_s if self._works(now_s) else self.hangs_s), now_s, job))
+            assert isinstance(found, Wait)
             waits = [job.submitted_s - now_s for job in list(self.coming)[:1]]
             waits += [sent[0] - now_s for sent in self.on_wire]
-            wait_s = self.trying.wait_s(self.bodies, now_s)
-            waits += [] if wait_s is None or len(self.on_wire) >= LIMIT else [wait_s]
-            assert waits or not (self.bodies or self.trying.again), "somebody waits and nothing will ever happen"
+            waits += [] if found.seconds is None else [found.seconds]
+            assert waits or not (table.ready or table.retrying), "somebody waits and nothing will ever happen"
             now_s += max(min(waits, default=0.0), 0.001)
+
+    def _done(self, job: Job) -> None:
+        self.table.withdraw(job)
 
     def _works(self, now_s: float) -> bool:
         return now_s >= self.back_s
@@ -76,9 +104,11 @@ class Simulated:
     def _answer(self, now_s: float, sent: tuple[float, float, Job]) -> None:
         job = sent[2]
         if self._works(sent[1]):
-            self.trying.worked(job)
+            self.scheduler.worked(job)
+            self._done(job)
             self.uploaded.append((now_s, job))
-        elif not self.trying.failed(job, failure(StoreErrorKind.SERVER), now_s):
+        elif not self.scheduler.failed(job, failure(StoreErrorKind.SERVER), now_s):
+            self._done(job)
             self.failed.append((now_s, job))
 
 
@@ -140,73 +170,69 @@ def test_successful_retries_cost_nothing_and_failed_ones_do() -> None:
 
 
 def test_a_stream_is_no_probe_while_there_is_a_body() -> None:
-    trying = Trying(UploaderOptions())
-    trying.breaker.trip(0.0)
     stream, body = made(body=None), made()
-    assert trying.next(deque([stream, body]), 10.0, LIMIT) is body
+    scheduler, _ = scheduler_of([stream, body])
+    scheduler.breaker.trip(0.0)
+    assert chosen(scheduler, 10.0) is body
 
 
 def test_an_answer_that_refuses_one_capture_says_that_s3_is_back() -> None:
-    trying = Trying(UploaderOptions())
-    trying.breaker.trip(0.0)
-    job = trying.next(deque([made()]), 10.0, LIMIT)
-    assert job is not None
-    trying.begun(job)
-    assert not trying.failed(job, StoreError("no", kind=StoreErrorKind.DENIED, status=403), 10.1)
-    assert not trying.breaker.open
-    assert trying.breaker.probes == 0
+    scheduler, _ = scheduler_of([made()])
+    scheduler.breaker.trip(0.0)
+    job = sending(scheduler, 10.0)
+    assert not scheduler.failed(job, StoreError("no", kind=StoreErrorKind.DENIED, status=403), 10.1)
+    assert not scheduler.breaker.open
+    assert scheduler.breaker.probes == 0
 
 
 def refusal() -> StoreError:
     return StoreError("no", kind=StoreErrorKind.DENIED, status=403)
 
 
-def saved(trying: Trying) -> int:
-    return sum(trying.budget.take_retry() for _ in range(100))
+def saved(scheduler: Scheduler) -> int:
+    return sum(scheduler.budget.take_retry() for _ in range(100))
 
 
 def test_a_stream_that_was_a_probe_may_try_again() -> None:
-    trying, turn = Trying(UploaderOptions()), Resend()
-    trying.breaker.trip(0.0)
-    stream = trying.next(deque([made(body=None)]), 10.0, LIMIT)
-    assert stream is not None
-    trying.begun(stream)
-    trying.resend_failed(turn, stream, failure(StoreErrorKind.CONNECTION), 10.1)
-    assert trying.breaker.probes == 0
-    assert trying.resend_wait_s(turn, 20.0) == 0.0
-    assert trying.breaker.probes == 1
-    assert trying.resend_worked(turn, stream)
-    assert (trying.breaker.probes, trying.breaker.open) == (0, False)
+    turn = Resend()
+    scheduler, _ = scheduler_of([made(body=None)])
+    scheduler.breaker.trip(0.0)
+    stream = sending(scheduler, 10.0)
+    scheduler.resend_failed(turn, stream, failure(StoreErrorKind.CONNECTION), 10.1)
+    assert scheduler.breaker.probes == 0
+    assert scheduler.resend_wait_s(turn, 20.0) == 0.0
+    assert scheduler.breaker.probes == 1
+    assert scheduler.resend_worked(turn, stream)
+    assert (scheduler.breaker.probes, scheduler.breaker.open) == (0, False)
 
 
 def test_a_stream_that_was_a_probe_and_worked_at_once_says_that_s3_is_back() -> None:
-    trying = Trying(UploaderOptions())
-    trying.breaker.trip(0.0)
-    stream = trying.next(deque([made(body=None)]), 10.0, LIMIT)
-    assert stream is not None
-    trying.begun(stream)
-    assert trying.resend_worked(Resend(), stream)
-    assert (trying.breaker.probes, trying.breaker.open) == (0, False)
+    scheduler, _ = scheduler_of([made(body=None)])
+    scheduler.breaker.trip(0.0)
+    stream = sending(scheduler, 10.0)
+    assert scheduler.resend_worked(Resend(), stream)
+    assert (scheduler.breaker.probes, scheduler.breaker.open) == (0, False)
 
 
 def test_a_retry_that_is_answered_by_a_refusal_costs_nothing() -> None:
-    trying, job = Trying(UploaderOptions()), made()
-    trying.begun(job)
-    assert trying.failed(job, failure(StoreErrorKind.CONNECTION), 0.0)
-    assert trying.next(deque(), 100.0, LIMIT) is job
-    trying.begun(job)
-    assert not trying.failed(job, refusal(), 100.1)
-    assert saved(trying) == MAX_SAVED_RETRIES
+    scheduler, _ = scheduler_of([made()])
+    job = sending(scheduler)
+    assert scheduler.failed(job, failure(StoreErrorKind.CONNECTION), 0.0)
+    assert chosen(scheduler, 100.0) is job
+    scheduler.begun(job)
+    assert not scheduler.failed(job, refusal(), 100.1)
+    assert saved(scheduler) == MAX_SAVED_RETRIES
 
 
 def test_a_request_of_a_stream_that_is_refused_when_it_is_made_again_costs_nothing() -> None:
-    trying, stream, turn = Trying(UploaderOptions()), made(body=None), Resend()
-    trying.begun(stream)
-    trying.resend_failed(turn, stream, failure(StoreErrorKind.CONNECTION), 0.0)
-    assert trying.resend_wait_s(turn, 100.0) == 0.0
-    trying.resend_failed(turn, stream, refusal(), 100.1)
+    turn = Resend()
+    scheduler, _ = scheduler_of([made(body=None)])
+    stream = sending(scheduler)
+    scheduler.resend_failed(turn, stream, failure(StoreErrorKind.CONNECTION), 0.0)
+    assert scheduler.resend_wait_s(turn, 100.0) == 0.0
+    scheduler.resend_failed(turn, stream, refusal(), 100.1)
     assert not turn.hopeful
-    assert saved(trying) == MAX_SAVED_RETRIES
+    assert saved(scheduler) == MAX_SAVED_RETRIES
 
 
 def test_a_short_outage_costs_no_capture() -> None:
@@ -251,50 +277,49 @@ def test_after_a_black_hole_the_rate_is_back_within_ten_seconds(hole_s: float) -
 
 def test_what_is_overdue_is_looked_at_again_after_a_while_and_not_at_once() -> None:
     """It is overdue for want of budget: a wait of 0 would be a loop at full speed, as long as the outage lasts."""
-    trying, job = Trying(UploaderOptions()), made()
-    trying.begun(job)
-    assert trying.failed(job, failure(StoreErrorKind.CONNECTION), 0.0)
+    scheduler, _ = scheduler_of([made()])
+    job = sending(scheduler)
+    assert scheduler.failed(job, failure(StoreErrorKind.CONNECTION), 0.0)
     job.paid = False
-    while trying.budget.take_retry():
+    while scheduler.budget.take_retry():
         pass
-    trying.breaker.trip(0.0)
-    assert trying.next(deque(), 100.0, LIMIT) is None
-    wait_s = trying.wait_s(deque(), 100.0)
+    scheduler.breaker.trip(0.0)
+    assert chosen(scheduler, 100.0) is None
+    wait_s = scheduler.wait_s(100.0)
     assert wait_s is not None
     assert 0.1 <= wait_s <= 0.5
 
 
 def test_a_late_capture_gives_back_the_retry_that_it_did_not_make() -> None:
-    trying, job = Trying(UploaderOptions()), made()
-    trying.begun(job)
-    assert trying.failed(job, failure(StoreErrorKind.CONNECTION), 0.0)
+    scheduler, _ = scheduler_of([made()])
+    job = sending(scheduler)
+    assert scheduler.failed(job, failure(StoreErrorKind.CONNECTION), 0.0)
     assert job.paid
-    late = trying.next(deque(), 301.0, LIMIT)
+    late = chosen(scheduler, 301.0)
     assert late is job
     assert job.late is not None
-    assert saved(trying) == MAX_SAVED_RETRIES
+    assert saved(scheduler) == MAX_SAVED_RETRIES
 
 
 def test_requests_of_streams_leave_what_is_kept_for_finding_out() -> None:
-    trying, stream = Trying(UploaderOptions()), made(body=None)
-    trying.begun(stream)
+    scheduler, _ = scheduler_of([made(body=None)])
+    stream = sending(scheduler)
     made_again = 0
-    while not trying.breaker.open:
+    while not scheduler.breaker.open:
         turn = Resend()
-        trying.resend_failed(turn, stream, failure(StoreErrorKind.CONNECTION), 0.0)
-        made_again += trying.resend_wait_s(turn, 100.0) == 0.0
+        scheduler.resend_failed(turn, stream, failure(StoreErrorKind.CONNECTION), 0.0)
+        made_again += scheduler.resend_wait_s(turn, 100.0) == 0.0
     assert made_again == MAX_SAVED_RETRIES - RESERVED_RETRIES
-    assert saved(trying) == RESERVED_RETRIES
+    assert saved(scheduler) == RESERVED_RETRIES
 
 
 def test_probes_take_at_most_half_of_the_uploads_at_once() -> None:
-    trying = Trying(UploaderOptions())
-    trying.breaker.trip(0.0)
-    bodies = deque(made() for _ in range(50))
+    scheduler, _ = scheduler_of([made() for _ in range(50)])
+    scheduler.breaker.trip(0.0)
     now_s, probes = 1.0, 0
     for _ in range(20):
         now_s += 2 * PROBE_EVERY_S
-        probe = trying.next(bodies, now_s, LIMIT)
+        probe = chosen(scheduler, now_s)
         probes += probe is not None
     assert probes == LIMIT // 2
 
@@ -316,3 +341,66 @@ def test_what_is_given_back_beyond_what_can_be_saved_is_gone() -> None:
     for _ in range(50):
         budget.give_back()
     assert sum(budget.take_retry() for _ in range(100)) == MAX_SAVED_RETRIES
+
+
+def test_the_thread_that_encoded_a_capture_sends_it_unless_somebody_is_before_it() -> None:
+    def encoding(table: JobTable) -> Job:
+        table.enter(job := made(), State.ENCODING)
+        return job
+
+    scheduler, table = scheduler_of([])
+    assert scheduler.goes_on(encoding(table))
+    table.enter(made(), State.READY)
+    assert not scheduler.goes_on(encoding(table))  # an older one waits for a permit
+    scheduler, table = scheduler_of([])
+    scheduler.breaker.trip(0.0)
+    assert not scheduler.goes_on(encoding(table))  # S3 is out
+    scheduler, table = scheduler_of([])
+    for _ in range(LIMIT):
+        assert scheduler.goes_on(encoding(table))
+    assert not scheduler.goes_on(encoding(table))  # no permit is left
+
+
+def test_files_come_last_and_one_at_a_time_while_s3_is_out() -> None:
+    scheduler, table = scheduler_of([made()])
+    assert isinstance(scheduler.next(0.0, files=5), Send)
+    assert isinstance(scheduler.next(0.0, files=5), Drain)
+    assert isinstance(scheduler.next(0.0, files=5, short=True), Wait)  # none is brought into memory that is short
+    scheduler.s3_said(0.0, worked=False, wait_s=7.0)
+    waits = scheduler.next(0.0, files=5)
+    assert isinstance(waits, Wait)
+    assert waits.seconds is not None
+    assert waits.seconds >= 7.0
+    assert isinstance(scheduler.next(40.0, files=5), Drain)
+    scheduler.draining = 1
+    assert isinstance(scheduler.next(40.0, files=5), Wait)
+    scheduler.s3_said(40.0, worked=True)
+    assert isinstance(scheduler.next(40.0, files=5), Drain)
+    scheduler.halted = True
+    assert scheduler.next(40.0, files=5) == Wait(None)
+    assert len(table.sending) == 1
+
+
+@pytest.mark.parametrize("to", [State.READY, State.DONE, State.PARKED])
+def test_a_job_changes_its_state_only_as_the_table_allows(to: State) -> None:
+    table = JobTable(Account(10**9))
+    table.enter(job := made(), State.QUEUED)
+    if to is State.DONE:
+        table.move(job, to)
+        assert table.of(State.QUEUED) == []
+    else:
+        with pytest.raises(IllegalMove, match="from queued to"):
+            table.move(job, to)
+        assert table.of(State.QUEUED) == [job]
+
+
+def test_an_account_that_does_not_add_up_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    account = Account(10**9)
+    table = JobTable(account)
+    account.submitted = 3
+    for _ in range(3):
+        table.enter(job := made(), State.QUEUED)
+        table.move(job, State.DONE)  # without a fate in the account
+    assert len(caplog.records) == 1
+    assert "does not add up" in caplog.text
+    assert not table.adds_up()

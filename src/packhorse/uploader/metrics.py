@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from packhorse.errors import StoreErrorKind
-from packhorse.uploader.ledger import DURATION_BOUNDS_S, PHASES, Stats
+from packhorse.uploader.account import DURATION_BOUNDS_S, PHASES, Stats
+from packhorse.uploader.reasons import Reason
 from packhorse.uploader.ticket import Fate
 
 Labels = tuple[tuple[str, str], ...]
@@ -24,20 +25,10 @@ OTHER = "other"
 #: The account's reasons as label values. A reason that is not here is ``other``.
 REASONS = {
     **{f"store: {kind.value}": f"store-{kind.value}" for kind in StoreErrorKind},
-    "capture": "capture",
+    **{reason.words: reason.label for reason in Reason if reason.words and reason.label},
     "RedactionError": "redaction",
-    "larger than the memory budget": "too-large",
-    "no room in the memory budget": "no-room",
-    "no thread can be started": "no-thread",
-    "the uploader was closed": "closed",
-    "the submitting task was cancelled": "cancelled",
-    "the wait for room was interrupted": "cancelled",
-    "stopped before it was uploaded": "stopped",
-    "stopped while it was being sent: whether it is stored is not known": "unknown-outcome",
-    "the interpreter exited before close()": "exit",
-    "the disk refused it": "disk",
 }
-_UNEXPECTED = "unexpected"
+_UNEXPECTED = Reason.UNEXPECTED.label
 LABEL_VALUES = frozenset({*REASONS.values(), _UNEXPECTED, OTHER})
 
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import PurePath
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from packhorse.uploader.work import Work
+from typing import Protocol
 
 logger = logging.getLogger("packhorse")
 
@@ -23,11 +20,18 @@ LOOK_S = 0.05
 MOST_TOLD = 20
 
 
-class Endurance:
+class Guarded(Protocol):
+    """Whose threads they are."""
+
+    stopping: bool
+    told: set[str]
+
+
+class CrashGuard:
     """Of one thread."""
 
-    def __init__(self, engine: Work) -> None:
-        self._engine = engine
+    def __init__(self, core: Guarded) -> None:
+        self._core = core
         self._next_s = FIRST_PAUSE_S
 
     def worked(self) -> None:
@@ -35,22 +39,22 @@ class Endurance:
         self._next_s = FIRST_PAUSE_S
 
     def outlives(self, error: BaseException) -> bool:
-        """Tell of ``error`` and pause. False when the thread should end, the engine being about to stop."""
-        tell(self._engine, error)
+        """Tell of ``error`` and pause. False when the thread should end, all being about to stop."""
+        tell(self._core, error)
         end_s = time.monotonic() + self._next_s
         self._next_s = min(2.0 * self._next_s, MOST_PAUSE_S)
-        while not self._engine.stopping and (rest_s := end_s - time.monotonic()) > 0.0:
+        while not self._core.stopping and (rest_s := end_s - time.monotonic()) > 0.0:
             time.sleep(min(rest_s, LOOK_S))
-        return not self._engine.stopping
+        return not self._core.stopping
 
 
-def tell(engine: Work, error: BaseException) -> None:
+def tell(core: Guarded, error: BaseException) -> None:
     """Log what should never have been raised by its type and place, once; its text may quote a capture."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" in {PurePath(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}" if trace else ""
     told = f"{type(error).__name__}{place}"
-    if told not in engine.told and len(engine.told) < MOST_TOLD:
-        engine.told.add(told)
+    if told not in core.told and len(core.told) < MOST_TOLD:
+        core.told.add(told)
         logger.error("an uploader's thread met an unforeseen %s and goes on; please report it", told)
