@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from packhorse.errors import ExpansionLimitError
 from packhorse.model import EntryStream
 from packhorse.overlap import ahead
-from packhorse.stages.base import Encoder, Transform, WholeCalls
+from packhorse.stages.base import Encoder, InOneCall, Transform
 from packhorse.stages.encode.runs import as_entries, scrubbed_runs
 from packhorse.units import MIB, format_bytes
 
@@ -120,7 +120,7 @@ class Codec:
 
     def plain_whole(self, capture: Any) -> bytes:
         """The encoded capture, not compressed, in one call where the encoder offers that. Raises CaptureError."""
-        if isinstance(self.encoder, WholeCalls):
+        if isinstance(self.encoder, InOneCall):
             return self.encoder.whole(capture)
         return b"".join(self.encoder.encode(capture))
 

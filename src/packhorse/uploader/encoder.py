@@ -21,7 +21,7 @@ from packhorse.uploader.job import Job, Stream
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.prepare import META_DEGRADED, SAYS, SHORT_BYTES, degraded, encodable
 from packhorse.uploader.redaction import NO_REDACTION, Redaction
-from packhorse.wire import describe
+from packhorse.wire import Headers
 
 #: A capture that came out this many times larger than what the short way is for was not what it seemed: as many as this
 #: many captures after it are not trusted.
@@ -41,6 +41,7 @@ class Encoder:
         self._profile = profile
         self._options = options
         self._redaction = redaction
+        self._headers = Headers(profile.pipeline, profile.name)
         self._idle: list[Codec] = []
         self._warm = False
         self._wary = 0
@@ -126,10 +127,10 @@ class Encoder:
 
     def _describe(self, job: Job, *, reduced: bool) -> None:
         """Headers. Of a stream size and digest are not known yet, and the metadata goes before the content."""
-        profile, known = self._profile, job.stream is None
+        known = job.stream is None
         plain_bytes = job.tally.plain_bytes if known else None
         sha256_hex = (job.tally.freeze() or None) if known else None  # while it waits, a capture is what it weighs
-        job.info = describe(profile.pipeline, profile.name, plain_bytes=plain_bytes, sha256=sha256_hex)
+        job.info = self._headers.of(plain_bytes=plain_bytes, sha256=sha256_hex)
         if reduced:
             job.info = replace(job.info, metadata={**job.info.metadata, META_DEGRADED: SAYS[job.level]})
 
