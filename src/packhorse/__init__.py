@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from packhorse.stores.base import Endpoint as Endpoint
     from packhorse.uploader.adaptive import Adaptive as Adaptive
     from packhorse.uploader.aio import AsyncUploader as AsyncUploader
-    from packhorse.uploader.flags_openfeature import FlagFollower as FlagFollower
+    from packhorse.uploader.flags import FlagFollower as FlagFollower
     from packhorse.uploader.options import UploaderOptions as UploaderOptions
     from packhorse.uploader.signals import close_on_signal as close_on_signal
     from packhorse.uploader.sync import Uploader as Uploader
@@ -56,7 +56,7 @@ _HOMES = {
     "EntryStream": "packhorse.model",
     "InputError": "packhorse.errors",
     "Fate": "packhorse.uploader.ticket",
-    "FlagFollower": "packhorse.uploader.flags_openfeature",
+    "FlagFollower": "packhorse.uploader.flags",
     "PackhorseError": "packhorse.errors",
     "Pipeline": "packhorse.pipeline",
     "Profile": "packhorse.profiles.loading",

@@ -6,14 +6,16 @@ large; for small ones a second thread costs more than it brings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from packhorse.checksum import crc32
 from packhorse.errors import ExpansionLimitError
+from packhorse.model import EntryStream
 from packhorse.overlap import ahead
-from packhorse.stages.base import Encoder, Transform
+from packhorse.stages.base import Encoder, InOneCall, Transform
+from packhorse.stages.encode.runs import as_entries, scrubbed_runs
 from packhorse.units import MIB, format_bytes
 
 if TYPE_CHECKING:
@@ -77,7 +79,12 @@ class Codec:
         Raises:
             CaptureError: The capture cannot be expressed in the wire format.
         """
-        plain: Iterator[bytes] = self.encoder.encode(capture)
+        return self.compressed(self.encoder.encode(capture), tally=tally, overlap=overlap)
+
+    def compressed(
+        self, plain: Iterator[bytes], *, tally: Tally | None = None, overlap: bool = True
+    ) -> Iterator[bytes]:
+        """As :meth:`encode`, of a capture whose encoded form comes from elsewhere."""
         if overlap:
             plain = ahead(plain, after_bytes=OVERLAP_AFTER_BYTES, depth=OVERLAP_CHUNKS)
         watched = plain if tally is None else tally.watch(plain)
@@ -87,6 +94,37 @@ class Codec:
             close = getattr(plain, "close", None)
             if close is not None:
                 close()
+
+    def encode_whole(self, capture: Any, *, tally: Tally, scrub: Callable[[bytes], bytes] | None = None) -> bytes:
+        """The stored form of a small capture, made in as few calls as the stages allow.
+
+        Args:
+            capture: Any JSON-able object. Its encoding may hold the interpreter all the while.
+            tally: Filled.
+            scrub: What is done to the encoded capture before anything else sees it.
+
+        Raises:
+            CaptureError: The capture cannot be expressed in the wire format.
+        """
+        plain = self.plain_whole(capture)
+        if scrub is not None:
+            plain = scrub(plain)
+        tally.add(plain)
+        return b"".join(self.base64.forward(self.compressor.forward((plain,))))
+
+    def scrubbed(self, capture: Any, scrub: Callable[[bytes], bytes]) -> Iterator[bytes] | None:
+        """The encoded JSON of a large capture in runs of whole elements, each passed through ``scrub``.
+
+        None when the capture is not large by one long list: then it has no such runs.
+        """
+        entries = capture if isinstance(capture, EntryStream) else as_entries(capture)
+        return None if entries is None else scrubbed_runs(self.plain_whole, scrub, entries)
+
+    def plain_whole(self, capture: Any) -> bytes:
+        """The encoded capture, not compressed, in one call where the encoder offers that. Raises CaptureError."""
+        if isinstance(self.encoder, InOneCall):
+            return self.encoder.whole(capture)
+        return b"".join(self.encoder.encode(capture))
 
     def plain(self, chunks: Iterable[bytes], *, limit_bytes: int | None = None) -> Iterator[bytes]:
         """Undo base64 and compression, yielding the plain encoded capture.

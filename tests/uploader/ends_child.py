@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any
 
-from packhorse.uploader import closing
+from packhorse.uploader import lifecycle
 from packhorse.uploader.aio import AsyncUploader
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.signals import close_on_signal
@@ -39,7 +39,7 @@ def capture(number: int) -> dict[str, Any]:
 def encoded(uploader: Uploader | AsyncUploader) -> None:
     """Wait until all are encoded: how long the first one takes on a busy machine is not what is looked at."""
     engine = uploader._engine
-    while engine._raw or not all(job.attempts for job in set(engine._in_hand)):
+    while engine.core.table.queued or not all(job.attempts for job in engine.core.in_hand()):
         time.sleep(0.002)
 
 
@@ -81,8 +81,8 @@ async def service(how: str, given: dict[str, Any]) -> None:
 def main() -> None:
     how, folder, deadline_s, works, drain_s = sys.argv[1:]
     if drain_s:  # then the disk may be as slow as it likes
-        closing.share_s = lambda deadline_s: deadline_s - float(drain_s)  # type: ignore[attr-defined]
-        closing.EXIT_SPOOL_S = float(deadline_s)
+        lifecycle.share_s = lambda deadline_s: deadline_s - float(drain_s)
+        lifecycle.EXIT_SPOOL_S = float(deadline_s)
     given = arguments(folder, float(deadline_s), works=works == "works")
     if how in {"cancelled", "ctrl-c"}:
         asyncio.run(service(how, given))

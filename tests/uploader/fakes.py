@@ -78,6 +78,6 @@ def fill(up: Uploader | AsyncUploader, capture: Any) -> None:
     engine = up._engine
     while True:
         refused = up.submit_nowait(capture).fate is Fate.DROPPED
-        if refused and not engine._raw and all(job.attempts for job in set(engine._in_hand)):
+        if refused and not engine.core.table.queued and all(job.attempts for job in engine.core.in_hand()):
             return
         time.sleep(0.0005)

@@ -61,7 +61,7 @@ def main() -> None:
         f"s3://{endpoint.bucket}", profile=PROFILE, spool_dir=folder, memory_budget_bytes=4_000_000, options=options
     )
     with uploader:
-        uploader._engine._drain._max_s = 0.02
+        uploader._engine.core.scheduler.drain_pace._max_s = 0.02
         os.write(1, b"begun\n")
         number = 0
         while True:

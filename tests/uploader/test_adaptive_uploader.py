@@ -53,7 +53,7 @@ def test_an_adaptive_limit_grows_where_that_pays_and_all_are_uploaded() -> None:
         tickets = [up.submit(CAPTURE) for _ in range(600)]
         for ticket in tickets:
             ticket.result(60)
-        assert up._engine.max_in_flight > 4
+        assert up._engine.permits.limit > 4
     assert store.most_concurrent <= 16
     assert up.stats().uploaded == 600
 
@@ -66,7 +66,7 @@ def test_refusals_shrink_it_and_cost_no_capture() -> None:
         for ticket in tickets:
             while not ticket.done():
                 time.sleep(0.002)
-        assert up._engine.max_in_flight < 16
+        assert up._engine.permits.limit < 16
     stats = up.stats()
     assert stats.submitted == stats.uploaded + stats.failed
     assert stats.uploaded == len(store.objects)
@@ -79,7 +79,7 @@ def test_a_fixed_limit_stays_whatever_happens() -> None:
         for ticket in [up.submit(CAPTURE) for _ in range(50)]:
             while not ticket.done():
                 time.sleep(0.002)
-        assert up._engine.max_in_flight == 8
+        assert up._engine.permits.limit == 8
         assert not up._engine.permits.adaptive
 
 
@@ -106,9 +106,9 @@ def test_limits_change_live_between_fixed_and_adaptive() -> None:
         assert up._engine.permits.adaptive
         up.upload(CAPTURE, timeout_s=60)
         up.set_limits(max_in_flight=Adaptive(max_in_flight=6, start=6))
-        assert up._engine.max_in_flight == 6
+        assert up._engine.permits.limit == 6
         up.set_limits(max_in_flight=9)
-        assert (up._engine.max_in_flight, up._engine.permits.adaptive) == (9, False)
+        assert (up._engine.permits.limit, up._engine.permits.adaptive) == (9, False)
         up.upload(CAPTURE, timeout_s=60)
 
 
@@ -120,12 +120,40 @@ def pooled(limit: Any) -> Uploader:
     return Uploader("s3://bucket/p", profile=POOLED, redact=False, options=opts)
 
 
-@pytest.mark.parametrize("limit", [16, Adaptive(max_in_flight=16)])
-def test_a_pool_smaller_than_the_limit_is_refused_with_both_numbers(limit: Any) -> None:
-    with pytest.raises(InputError, match=r"max_in_flight is 16 but the pool of .* holds 10 connections"):
-        pooled(limit)
-    with pooled(4) as up, pytest.raises(InputError, match=r"16 .* 10"):
+@pytest.mark.parametrize("limit", [500, Adaptive(max_in_flight=500)])
+def test_the_pool_follows_the_limit(limit: Any) -> None:
+    with pooled(limit) as up:
+        assert up._engine.client.pool == 500
+    with pooled(4) as up:
         up.set_limits(max_in_flight=limit)
+        assert up._engine.client.pool == 500
+        assert up._engine.permits.most == 500
+
+
+def test_a_client_that_is_in_use_is_replaced_by_a_larger_one_and_closed_at_the_end() -> None:
+    class Store(FakeStore):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    with pooled(4) as up:
+        client, made = up._engine.client, [Store(), Store()]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(client, "_made", iter(made).__next__)
+            assert client.store() is made[0]
+            up.set_limits(max_in_flight=11)
+            assert client.pool == 20  # at least doubled, so that small steps do not make many clients
+            up.set_limits(max_in_flight=20)
+            assert client.store() is made[1]
+            assert not made[0].closed  # requests may still run in it
+    assert [store.closed for store in made] == [True, True]
+
+
+def test_a_pool_that_no_client_can_have_is_refused_with_both_numbers() -> None:
+    with pooled(4) as up, pytest.raises(InputError, match=r"max_in_flight is 1000000 but the pool of .* 20480"):
+        up.set_limits(max_in_flight=1_000_000)
+    assert up._engine.permits.limit == 4
 
 
 def test_plain_adaptive_fits_the_pool_it_finds() -> None:
@@ -147,4 +175,4 @@ def test_timeouts_shrink_the_limit_and_other_failures_do_not() -> None:
                 ticket = up.submit(CAPTURE)
                 while not ticket.done():
                     time.sleep(0.002)
-            assert (up._engine.max_in_flight < 20) is shrinks
+            assert (up._engine.permits.limit < 20) is shrinks

@@ -16,9 +16,9 @@ import pytest
 
 from packhorse.errors import InputError
 from packhorse.model import har_stream
+from packhorse.uploader.account import BODILESS, OUTLINE, WHOLE, Ladder
 from packhorse.uploader.aio import AsyncUploader
-from packhorse.uploader.degrade import META_DEGRADED, degradable, degraded
-from packhorse.uploader.ladder import BODILESS, OUTLINE, WHOLE, Ladder
+from packhorse.uploader.prepare import META_DEGRADED, degradable, degraded
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate
 from tests.uploader.fakes import PROFILE, FakeStore, fill, options
@@ -135,7 +135,7 @@ def test_waiting_submitters_are_served_by_turn(producers: int) -> None:
         async with AsyncUploader("s3://bucket", options=chosen, **given) as up:
             fill(up, CAPTURE)
             tasks = [asyncio.create_task(produce(up, number)) for number in range(producers)]
-            while len(up._engine._line) < producers:
+            while len(up._engine.core.line) < producers:
                 await asyncio.sleep(0)
             store.gate.set()
             await asyncio.gather(*tasks)
@@ -160,7 +160,7 @@ def test_waiting_threads_are_served_by_turn() -> None:
         for number in range(20):
             threads.append(threading.Thread(target=up.submit, args=(CAPTURE,), kwargs={"key": f"n{number}"}))
             threads[-1].start()
-            while len(up._engine._line) <= number:
+            while len(up._engine.core.line) <= number:
                 time.sleep(0.001)
         store.gate.set()
         for thread in threads:
@@ -185,7 +185,7 @@ def test_closing_gives_those_in_line_their_fate_at_once() -> None:
     threads = [threading.Thread(target=wait) for _ in range(5)]
     for thread in threads:
         thread.start()
-    while len(up._engine._line) < 5:
+    while len(up._engine.core.line) < 5:
         time.sleep(0.001)
     up.close(0.1)
     for thread in threads:
@@ -210,8 +210,6 @@ def test_every_limit_changes_live() -> None:
         up.set_limits(encode_threads=1)
         for ticket in [up.submit(CAPTURE) for _ in range(50)]:
             ticket.result(60)
-        while up._engine._encoders > 1:
-            time.sleep(0.001)
         assert up.upload(CAPTURE, timeout_s=60).attempts == 1
         for bad in ("max_in_flight", "memory_budget_bytes", "encode_threads"):
             with pytest.raises(InputError, match=bad):
@@ -227,7 +225,7 @@ def test_more_budget_lets_those_in_line_in() -> None:
         fill(up, CAPTURE)
         thread = threading.Thread(target=up.submit, args=(CAPTURE,))
         thread.start()
-        while not len(up._engine._line):
+        while not len(up._engine.core.line):
             time.sleep(0.001)
         up.set_limits(memory_budget_bytes=1_000_000)
         thread.join(60)

@@ -68,7 +68,7 @@ def test_a_wait_that_ends_without_room_is_counted() -> None:
             with pytest.raises(QueueFull):
                 await up.submit(CAPTURE, timeout_s=0.02)
             waiting = asyncio.create_task(up.submit(CAPTURE))
-            while not len(up._engine._line):
+            while not len(up._engine.core.line):
                 await asyncio.sleep(0)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -16,9 +16,9 @@ from packhorse.stores.base import Endpoint
 from packhorse.uploader.aio import AsyncUploader
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.prepare import JOB_BYTES, STREAM_HELD_BYTES
+from packhorse.uploader.scheduler import Scheduler
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate
-from packhorse.uploader.trying import Trying
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
 from tests.uploader.test_uploader import CAPTURE, balanced
 
@@ -74,11 +74,16 @@ def test_what_may_hold_a_secret_is_not_shown() -> None:
 def test_a_wrong_limit_changes_nothing(name: str, value: Any, tmp_path: Path) -> None:
     with uploader(spool_dir=tmp_path) as up:
         engine = up._engine
-        assert engine.spool is not None
+        assert engine.core.spool is not None
 
         def limits() -> tuple[Any, ...]:
-            assert engine.spool is not None
-            return engine.ledger.budget_bytes, engine.encode_threads, engine.max_in_flight, engine.spool.quota
+            assert engine.core.spool is not None
+            return (
+                engine.core.account.budget_bytes,
+                engine.core.encode_threads,
+                engine.permits.limit,
+                engine.core.spool.quota,
+            )
 
         before = limits()
         good = {"memory_budget_bytes": 10**8, "encode_threads": 3, "spool_bytes": 10**6, "max_in_flight": 2}
@@ -168,15 +173,15 @@ def test_the_name_of_a_missing_file_is_told() -> None:
 
 def test_an_unforeseen_error_is_one_captures_fate(monkeypatch: pytest.MonkeyPatch) -> None:
     store = FakeStore([failure(StoreErrorKind.SERVER)])
-    whole, tried = Trying.failed, threading.Event()
+    whole, tried = Scheduler.failed, threading.Event()
 
-    def broken(self: Trying, *args: Any) -> bool:
+    def broken(self: Scheduler, *args: Any) -> bool:
         if tried.is_set():
             return whole(self, *args)
         tried.set()
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Trying, "failed", broken)
+    monkeypatch.setattr(Scheduler, "failed", broken)
     with uploader(options=options(store, max_in_flight=1)) as up:
         with pytest.raises(UploadFailed, match="unexpected ZeroDivisionError"):
             up.upload(CAPTURE, timeout_s=60)

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from packhorse.uploader import closing
+from packhorse.uploader import lifecycle
 from packhorse.uploader.signals import close_on_signal
 from packhorse.uploader.sync import Uploader
 from tests.uploader.ends_child import CAPTURES
@@ -107,21 +107,21 @@ def test_many_ends(rounds: int, tmp_path: Path) -> None:
 def test_what_the_exit_hook_spools_takes_no_time_beyond_the_wire_s(monkeypatch: pytest.MonkeyPatch) -> None:
     uploader = Uploader("s3://bucket", profile=PROFILE, options=options(FakeStore()))
     engine, now_s, graces_s = uploader._engine, [100.0], []
-    monkeypatch.setattr(closing, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(lifecycle, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
 
     takes_s = iter((0.0, 1.5, 3.0))
 
     def slow_disk(end_s: float) -> None:
-        assert end_s == now_s[0] + closing.EXIT_SPOOL_S
+        assert end_s == now_s[0] + lifecycle.EXIT_SPOOL_S
         now_s[0] += next(takes_s)
 
-    monkeypatch.setattr(engine, "_spool_rest", slow_disk)
-    monkeypatch.setattr(engine, "_stop", lambda _, grace_s: graces_s.append(grace_s))
+    monkeypatch.setattr(engine.lifecycle, "_spool_rest", slow_disk)
+    monkeypatch.setattr(engine.lifecycle, "_stop", lambda _, grace_s: graces_s.append(grace_s))
     for _ in range(3):
         engine.exit()
     monkeypatch.undo()
     uploader.close()
-    assert graces_s == [closing.EXIT_GRACE_S, closing.EXIT_GRACE_S - 1.5, closing.LEAST_GRACE_S]
+    assert graces_s == [lifecycle.EXIT_GRACE_S, lifecycle.EXIT_GRACE_S - 1.5, lifecycle.LEAST_GRACE_S]
 
 
 def test_the_helper_is_for_the_main_thread() -> None:

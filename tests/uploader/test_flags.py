@@ -16,8 +16,7 @@ from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvid
 
 from packhorse.errors import InputError
 from packhorse.uploader.adaptive import Adaptive
-from packhorse.uploader.flags import BAD, LIMITS, FlaggedLimits
-from packhorse.uploader.flags_openfeature import FlagFollower
+from packhorse.uploader.flags import BAD, LIMITS, FlagFollower, FlaggedLimits
 from packhorse.uploader.sync import Uploader
 from tests.uploader.fakes import PROFILE, FakeStore, options
 
@@ -69,22 +68,22 @@ def test_flags_are_applied_at_once_and_when_the_provider_says_they_changed(up: U
     provider = Provider(max_in_flight=7, memory_budget_bytes=MIB, encode_threads=3)
     engine = up._engine
     with FlagFollower(up, client=client(provider), interval_s=FOREVER_S) as flags:
-        assert (engine.max_in_flight, engine.ledger.budget_bytes, engine.encode_threads) == (7, MIB, 3)
+        assert (engine.permits.limit, engine.core.account.budget_bytes, engine.core.encode_threads) == (7, MIB, 3)
         provider.put(max_in_flight=9, memory_budget_bytes=2 * MIB)
         until(lambda: flags.limits.applied["memory_budget_bytes"] == 2)
-        assert (engine.max_in_flight, engine.ledger.budget_bytes, engine.encode_threads) == (9, 2 * MIB, 3)
+        assert (engine.permits.limit, engine.core.account.budget_bytes, engine.core.encode_threads) == (9, 2 * MIB, 3)
         assert flags.limits.applied == {"max_in_flight": 2, "memory_budget_bytes": 2, "encode_threads": 1}
         assert not flags.limits.refused
     provider.put(max_in_flight=5)
     time.sleep(0.1)
-    assert engine.max_in_flight == 9  # closed: it follows no more
+    assert engine.permits.limit == 9  # closed: it follows no more
 
 
 def test_flags_of_a_silent_provider_are_looked_at_now_and_then(up: Uploader) -> None:
     provider = Provider(max_in_flight=7)
     with FlagFollower(up, client=client(provider), interval_s=0.01):
         provider.put(max_in_flight=8, silent=True)
-        until(lambda: up._engine.max_in_flight == 8)
+        until(lambda: up._engine.permits.limit == 8)
 
 
 @pytest.mark.parametrize("bad", [0, -3, "many", True, 3.5])
@@ -94,18 +93,18 @@ def test_bad_values_are_refused_and_counted_once_and_the_limit_stays(up: Uploade
         provider.put(max_in_flight=bad, memory_budget_bytes=2 * MIB, silent=True)
         for _ in range(5):
             flags.look()
-        assert up._engine.max_in_flight == 7
+        assert up._engine.permits.limit == 7
         assert flags.limits.refused == {"max_in_flight": 1}
         assert flags.limits.why["max_in_flight"]
-        assert up._engine.ledger.budget_bytes == 2 * MIB  # one bad flag holds no other back
+        assert up._engine.core.account.budget_bytes == 2 * MIB  # one bad flag holds no other back
         assert up._engine.reading().refused_flags == 1
         provider.put(max_in_flight=6, silent=True)
         flags.look()
-        assert up._engine.max_in_flight == 6
+        assert up._engine.permits.limit == 6
         assert not flags.limits.why
 
 
-def test_a_limit_above_the_pool_or_without_a_spool_is_refused() -> None:
+def test_a_limit_that_is_absurd_or_without_a_spool_is_refused() -> None:
     from packhorse.pipeline import Pipeline
     from packhorse.profiles.loading import Profile
     from packhorse.stores.base import Endpoint
@@ -114,12 +113,12 @@ def test_a_limit_above_the_pool_or_without_a_spool_is_refused() -> None:
     profile = Profile("pooled", Pipeline.parse("json | gzip:1 | raw | obstore:pool=10"), 4)
     opts = UploaderOptions(endpoint=Endpoint("bucket", url="http://127.0.0.1:1", access_key="a", secret_key="b"))
     with Uploader("s3://bucket/p", profile=profile, redact=False, options=opts) as up:
-        provider = Provider(max_in_flight=11, spool_bytes=MIB, encode_threads=100_000)
+        provider = Provider(max_in_flight=100_000, spool_bytes=MIB, encode_threads=100_000)
         with FlagFollower(up, client=client(provider), interval_s=FOREVER_S) as flags:
-            assert "11" in flags.limits.why["max_in_flight"]
-            assert "10" in flags.limits.why["max_in_flight"]
+            assert "100000" in flags.limits.why["max_in_flight"]
+            assert "1024" in flags.limits.why["max_in_flight"]
             assert flags.limits.refused == {"max_in_flight": 1, "spool_bytes": 1, "encode_threads": 1}
-        assert up._engine.max_in_flight == 4
+        assert up._engine.permits.limit == 4
 
 
 def test_flags_switch_between_fixed_and_adaptive(up: Uploader) -> None:
@@ -150,7 +149,7 @@ def test_a_provider_that_fails_or_has_no_flags_changes_nothing(up: Uploader) -> 
         provider.broken = False
         provider.put(silent=True)
         flags.look()
-        assert up._engine.max_in_flight == 7
+        assert up._engine.permits.limit == 7
         assert not flags.limits.refused
 
 
@@ -159,10 +158,10 @@ def test_a_limit_set_by_hand_stays_until_the_flag_changes(up: Uploader) -> None:
     with FlagFollower(up, client=client(provider), interval_s=FOREVER_S) as flags:
         up.set_limits(max_in_flight=3)
         flags.look()
-        assert up._engine.max_in_flight == 3
+        assert up._engine.permits.limit == 3
         provider.put(max_in_flight=8, silent=True)
         flags.look()
-        assert up._engine.max_in_flight == 8
+        assert up._engine.permits.limit == 8
 
 
 def test_flags_are_never_evaluated_on_the_way_of_a_capture(up: Uploader) -> None:

@@ -40,7 +40,7 @@ def child(up: Uploader, folder: Path, write: int) -> int:
     if stats.spool is None or stats.spool.files:
         return 12
     with Uploader("s3://bucket", profile=PROFILE, spool_dir=folder, options=options(Pipe(write))) as own:
-        if own.stats().spool != stats.spool or own._engine.spool is None or own._engine.spool.adopt():
+        if own.stats().spool != stats.spool or own._engine.core.spool is None or own._engine.core.spool.adopt():
             return 13  # it robbed its living parent
         if own.submit(CAPTURE, key=f"child-{os.getpid()}").result(60).attempts != 1:
             return 14

@@ -14,8 +14,9 @@ import pytest
 from packhorse import Profile, Uploader
 from packhorse.errors import UploaderClosed, UploadFailed
 from packhorse.pipeline import Pipeline
+from packhorse.uploader.account import Stats
 from packhorse.uploader.handover import MOST_ROUNDS, HandoverLock
-from packhorse.uploader.ledger import Stats
+from packhorse.uploader.reasons import Why
 from packhorse.uploader.ticket import Fate, Ticket
 from tests.uploader.fakes import FakeStore, options
 
@@ -245,9 +246,9 @@ def test_submit_nowait_does_not_wait_for_the_account() -> None:
     with uploader(store) as up:
         up.upload(CAPTURE)
         tickets: list[Ticket] = []
-        with up._engine._lock:
+        with up._engine.core.lock:
             in_thread(lambda: tickets.extend(up.submit_nowait(CAPTURE) for _ in range(20)))
-            assert len(up._engine._lock.left()) == 20
+            assert len(up._engine.core.lock.left()) == 20
             assert [ticket.fate for ticket in tickets] == [Fate.IN_FLIGHT] * 20
         assert up.stats().submitted == 21
         assert {ticket.result(30).key for ticket in tickets} == {ticket.key for ticket in tickets}
@@ -260,11 +261,11 @@ def test_what_may_not_fit_waits_for_the_decision() -> None:
     store = FakeStore()
     with uploader(store, budget=50_000) as up:
         up.upload(CAPTURE)
-        with up._engine._lock:
+        with up._engine.core.lock:
             job = up._engine.job({"log": {"entries": []}, "text": "x" * 60_000}, None)
-            assert not up._engine._surely_fits(job)
+            assert not up._engine.surely_fits(job)
             small = up._engine.job(CAPTURE, None)
-            assert up._engine._surely_fits(small)
+            assert up._engine.surely_fits(small)
 
 
 def test_a_submitter_does_not_make_the_calls_of_other_peoples_tickets() -> None:
@@ -274,10 +275,10 @@ def test_a_submitter_does_not_make_the_calls_of_other_peoples_tickets() -> None:
         engine = up._engine
         job = engine.job(CAPTURE, None)
         job.ticket.add_done_callback(lambda _: callers.append(threading.get_ident()))
-        engine.ledger.budget_bytes, budget = 1, engine.ledger.budget_bytes
-        engine._lock._left.append(job)  # as if it had been left by another; now there is no room for it any more
+        engine.core.account.budget_bytes, budget = 1, engine.core.account.budget_bytes
+        engine.core.lock._left.append(job)  # as if it had been left by another; now there is no room for it any more
         mine = up.submit_nowait(CAPTURE)
-        engine.ledger.budget_bytes = budget
+        engine.core.account.budget_bytes = budget
         with pytest.raises(UploadFailed, match="larger than the memory budget"):
             job.ticket.result(10)
         assert mine.fate is Fate.DROPPED
@@ -294,11 +295,11 @@ def test_what_was_left_as_it_closed_is_counted() -> None:
     up = uploader(store)
     up.upload(CAPTURE)
     engine = up._engine
-    engine._lock.acquire()
+    engine.core.lock.acquire()
     tickets: list[Ticket] = []
     in_thread(lambda: tickets.append(up.submit_nowait(CAPTURE)))
-    engine.closing = True
-    engine._lock.release()
+    engine.core.closing = True
+    engine.core.lock.release()
     assert tickets[0].fate is Fate.DROPPED
     with pytest.raises(UploadFailed, match="closed"):
         tickets[0].result(10)
@@ -316,26 +317,26 @@ def test_what_is_broken_off_as_it_is_let_in_is_counted_once(
     with uploader(FakeStore()) as up:
         up.upload(CAPTURE)
         engine = up._engine
-        decide, strikes = engine._decide, [error]
+        decide, strikes = engine.core.admit, [error]
 
-        def struck(*args: Any, **more: Any) -> str | None:
+        def struck(*args: Any, **more: Any) -> Why | None:
             refusal = decide(*args, **more)
             if strikes:
                 raise strikes.pop()
             return refusal
 
-        monkeypatch.setattr(engine, "_decide", struck)
+        monkeypatch.setattr(engine.core, "admit", struck)
         tickets: list[Ticket] = []
-        engine._lock.acquire()
+        engine.core.lock.acquire()
         in_thread(lambda: tickets.append(up.submit_nowait(CAPTURE)))
         if isinstance(error, KeyboardInterrupt):
             with pytest.raises(KeyboardInterrupt):
-                engine._lock.release()
-            assert engine._lock.left()
+                engine.core.lock.release()
+            assert engine.core.lock.left()
             assert up.stats().submitted == 2  # whoever looks has let it in
             tickets[0].result(30)
         else:
-            engine._lock.release()
+            engine.core.lock.release()
             with pytest.raises(UploadFailed, match="unexpected ValueError"):
                 tickets[0].result(30)
         up.upload(CAPTURE)

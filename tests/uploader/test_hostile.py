@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packhorse.errors import InputError, StoreErrorKind, UploadFailed
-from packhorse.uploader.spool.fileformat import SpooledFile
+from packhorse.uploader.spool.files import SpooledFile
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate
 from tests.support.check_redaction import planted_entries
@@ -128,7 +128,7 @@ def test_every_capture_has_one_classified_fate(examples: int, redact: bool) -> N
 
         submit()
         assert up.upload(CAPTURE, timeout_s=60).attempts == 1  # the workers are alive
-        assert not [thread for thread in up._engine._threads if not thread.is_alive()]
+        assert not [thread for thread in up._engine.core.threads if not thread.is_alive()]
     stats = up.stats()
     note(f"hostile input, redact={redact}", examples=examples, fates=fates, reasons=dict(stats.reasons))
     assert stats.submitted == submitted + 1
@@ -167,7 +167,7 @@ def test_no_secret_gets_out_of_a_failing_uploader(secrets: int, tmp_path: Path) 
                     said += [str(error), repr(error.__cause__), repr(error.__context__), ticket.reason, repr(ticket)]
             raw, spooled = _on_disk(tmp_path)
             store.failures.clear()
-            up._engine._drain.worked()  # its pause is over
+            up._engine.core.scheduler.drain_pace.worked()  # its pause is over
             stats = up.stats()
     finally:
         root.removeHandler(handler)

@@ -16,8 +16,10 @@ from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo, PutResult
 from packhorse.stores.multipart import META_UPLOAD, PARTS_IN_FLIGHT
-from packhorse.uploader.parts import Resending
+from packhorse.uploader.job import State
+from packhorse.uploader.part_retry import Resending
 from packhorse.uploader.sync import Uploader
+from packhorse.uploader.ticket import Fate
 from tests.uploader.fakes import FakeStore, failure, options
 from tests.uploader.reliability import ROOT
 
@@ -173,13 +175,17 @@ def test_a_request_that_raises_anything_else_finds_nothing_out_any_more() -> Non
     store = Odd(begin=[failure(StoreErrorKind.CONNECTION)])
     with Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=options(store)) as up:
         engine = up._engine
-        engine.trying.breaker.trip(-1e9)
+        engine.core.scheduler.breaker.trip(-1e9)
         job = engine.job({}, "key")
-        sending = Resending(engine, job, store.sender("key", ObjectInfo()), "mark")
+        engine.core.count(job)
+        for state in (State.QUEUED, State.ENCODING, State.SENDING):
+            engine.core.table.move(job, state)
+        sending = Resending(engine.core, job, store.sender("key", ObjectInfo()), "mark")
         with pytest.raises(SystemExit):
             sending.begin()
         assert store.count("begin") == 2
-        assert engine.trying.breaker.probes == 0
+        assert engine.core.scheduler.breaker.probes == 0
+        engine.core.finish(job, Fate.FAILED)
 
 
 @pytest.mark.parametrize("said", [StoreErrorKind.NOT_FOUND, StoreErrorKind.CONFLICT])
@@ -235,7 +241,12 @@ def test_streams_that_wait_for_s3_keep_nobody_else_from_finding_it(capture: Any)
         up.upload(SMALL, timeout_s=30)
     up.close(deadline_s=0.1)
     assert {ticket.fate.value for ticket in streams} == {"failed"}
-    wait_for(lambda: (engine._uploading, engine._parked, engine._returning) == (0, 0, 0))  # close waits for a moment
+    wait_for(
+        lambda: (
+            (engine.core.scheduler.uploading, engine.core.table.count(State.PARKED), engine.core.scheduler.returning)
+            == (0, 0, 0)
+        )
+    )  # close waits for a moment
 
 
 def test_a_stream_goes_on_with_a_permit_and_before_others(capture: Any, monkeypatch: Any) -> None:
@@ -244,14 +255,14 @@ def test_a_stream_goes_on_with_a_permit_and_before_others(capture: Any, monkeypa
     due = threading.Event()
     with Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=chosen) as up:
         engine = up._engine
-        monkeypatch.setattr(engine.trying, "resend_wait_s", lambda *_: 0.0 if due.is_set() else 0.01)
+        monkeypatch.setattr(engine.core.scheduler, "resend_wait_s", lambda *_: 0.0 if due.is_set() else 0.01)
         store.gate.clear()
         stream = up.submit(capture)
-        wait_for(lambda: engine._parked == 1)
+        wait_for(lambda: engine.core.table.count(State.PARKED) == 1)
         small = [up.submit(SMALL) for _ in range(20)]
         wait_for(lambda: store.concurrent == 1)  # one of them has the permit, and is held up
         due.set()
-        wait_for(lambda: engine._returning == 1)
+        wait_for(lambda: engine.core.scheduler.returning == 1)
         before: list[int] = []
         stream.add_done_callback(lambda _: before.append(sum(ticket.done() for ticket in small)))
         store.gate.set()
@@ -260,7 +271,18 @@ def test_a_stream_goes_on_with_a_permit_and_before_others(capture: Any, monkeypa
             ticket.result(30)
     assert before == [1]
     assert store.most_concurrent == 1
-    wait_for(lambda: (engine._uploading, engine._parked, engine._returning) == (0, 0, 0))  # close waits for a moment
+    wait_for(
+        lambda: (
+            (engine.core.scheduler.uploading, engine.core.table.count(State.PARKED), engine.core.scheduler.returning)
+            == (0, 0, 0)
+        )
+    )  # close waits for a moment
+
+
+def all_is_free(up: Uploader) -> bool:
+    """No permit is in use, no stream waits: ``close()`` waits for that only for a moment."""
+    core = up._engine.core
+    return (core.scheduler.uploading, core.table.count(State.PARKED), core.scheduler.returning) == (0, 0, 0)
 
 
 NOT_CLOSED = """

@@ -61,8 +61,8 @@ def test_a_capture_that_fits_is_never_refused_for_what_a_sample_of_it_says() -> 
     with Uploader("s3://bucket", profile=PROFILE, options=options(FakeStore())) as up:
         engine = up._engine
         weighs = [engine.job(capture, None).held_bytes for _ in range(300)]
-        assert max(estimate_bytes(capture) for _ in range(300)) > engine.ledger.budget_bytes
-        assert max(weighs) < engine.ledger.budget_bytes
+        assert max(estimate_bytes(capture) for _ in range(300)) > engine.core.account.budget_bytes
+        assert max(weighs) < engine.core.account.budget_bytes
 
 
 class Raising(list[Any]):

@@ -15,7 +15,9 @@ from typing import Any, NoReturn
 import pytest
 
 from packhorse.errors import InputError, StoreErrorKind, UploadFailed
-from packhorse.uploader.rest import share_s
+from packhorse.uploader.job import State
+from packhorse.uploader.lifecycle import share_s
+from packhorse.uploader.reasons import Reason
 from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Ticket
@@ -50,7 +52,7 @@ def until(condition: Callable[[], bool]) -> None:
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing drains for a moment alone and has the rest of its deadline for the disk, however busy the machine is."""
-    monkeypatch.setattr("packhorse.uploader.closing.share_s", lambda deadline_s: deadline_s - 0.2)
+    monkeypatch.setattr("packhorse.uploader.lifecycle.share_s", lambda deadline_s: deadline_s - 0.2)
 
 
 def spool_balanced(up: Uploader) -> bool:
@@ -84,7 +86,7 @@ def spool_some(folder: Path, count: int) -> dict[str, Any]:
 def test_what_s3_refuses_is_spooled_and_uploaded_when_it_is_back(tmp_path: Path) -> None:
     store = dead()
     with uploader(store, tmp_path) as up:
-        up._engine._drain._base_s = 0.02  # patience is not what is tested
+        up._engine.core.scheduler.drain_pace._base_s = 0.02  # patience is not what is tested
         tickets = [up.submit(CAPTURE) for _ in range(30)]
         until(lambda: up.stats().spooled == 30)
         assert {ticket.fate for ticket in tickets} == {Fate.SPOOLED}
@@ -223,7 +225,7 @@ def test_a_failing_disk_never_reaches_the_producer(
     store = dead()
     with uploader(store, tmp_path, budget=3_000_000, deadline_s=1.0) as up:
         with monkeypatch.context() as patch:
-            patch.setattr("packhorse.uploader.spool.durable.os.fsync", refuse)
+            patch.setattr("packhorse.uploader.spool.files.os.fsync", refuse)
             tickets = [up.submit_nowait(random_capture(n)) for n in range(20)]
             until(lambda: up.stats().in_flight == 0)
             assert {ticket.fate for ticket in tickets} <= {Fate.FAILED, Fate.DROPPED}
@@ -233,7 +235,7 @@ def test_a_failing_disk_never_reaches_the_producer(
             assert stats.spool.refused == stats.failed
             assert spool_balanced(up)
             assert files(tmp_path) == []
-        up._engine._disk.worked()  # its pause is over
+        up._engine.spooler.disk.worked()  # its pause is over
         assert up.submit(CAPTURE).key
         until(lambda: up.stats().spooled == 1)
     assert spool_balanced(up)
@@ -254,15 +256,15 @@ def test_what_the_disk_refuses_while_it_is_stopped_has_failed(tmp_path: Path, mo
     sent = up.submit(CAPTURE)
     until(lambda: store.concurrent == 1)
     waiting = up.submit(CAPTURE)
-    until(lambda: len(engine._bodies) == 1 and engine._looked)
-    monkeypatch.setattr("packhorse.uploader.spool.durable.os.fsync", refuse)
-    with engine._lock:
-        engine.trying.breaker.trip(time.monotonic())
-        engine._s3_is_out()
+    until(lambda: len(engine.core.table.ready) == 1 and engine.spooler.looked)
+    monkeypatch.setattr("packhorse.uploader.spool.files.os.fsync", refuse)
+    with engine.core.lock:
+        engine.core.scheduler.breaker.trip(time.monotonic())
+        engine.core.s3_is_out()
     until(writing.is_set)
-    stopping = threading.Thread(target=engine._stop, args=("stopped",), kwargs={"grace_s": 60.0})
+    stopping = threading.Thread(target=engine.lifecycle._stop, args=(Reason.STOPPED,), kwargs={"grace_s": 60.0})
     stopping.start()
-    until(lambda: engine.stopping)
+    until(lambda: engine.core.stopping)
     stopped.set()
     store.gate.set()
     stopping.join()
@@ -288,15 +290,15 @@ def test_what_the_disk_refuses_is_sent_though_nobody_was_looking_any_more(
         up.submit(CAPTURE)
         until(lambda: store.concurrent == 1)
         waiting = up.submit(CAPTURE)
-        until(lambda: len(engine._bodies) == 1 and engine._looked)
-        monkeypatch.setattr("packhorse.uploader.spool.durable.os.fsync", refuse)
-        with engine._lock:
-            engine.trying.breaker.trip(time.monotonic())
-            engine._s3_is_out()
+        until(lambda: len(engine.core.table.ready) == 1 and engine.spooler.looked)
+        monkeypatch.setattr("packhorse.uploader.spool.files.os.fsync", refuse)
+        with engine.core.lock:
+            engine.core.scheduler.breaker.trip(time.monotonic())
+            engine.core.s3_is_out()
         until(writing.is_set)
         store.gate.set()
         # its thread has found nothing more to send
-        until(lambda: bool(engine._body_ready._waiters))  # type: ignore[attr-defined]
+        until(lambda: engine.core.pool.resting > 0 and not engine.core.table.sending)
         idle.set()
         assert waiting.result(60).attempts == 1
 
@@ -310,18 +312,20 @@ def test_what_waits_for_another_attempt_meanwhile_is_not_insured(
         up.submit(CAPTURE)
         until(lambda: store.concurrent == 1)
         engine = up._engine
-        (job,) = engine._in_hand
+        (job,) = engine.core.in_hand()
         write = Spool.write
 
         def slow(*args: Any) -> Any:
             claim = write(*args)
-            job.on_wire = False  # as when S3 has failed it meanwhile
+            engine.core.table.move(job, State.RETRY_WAIT)  # as when S3 has failed it meanwhile
             return claim
 
         with monkeypatch.context() as patch:
             patch.setattr(Spool, "write", slow)
-            engine._insure(time.monotonic() + 60)
-        assert engine._insured == {}
+            engine.lifecycle._insure(time.monotonic() + 60)
+        assert engine.core.insured == {}
+        with engine.core.lock:
+            engine.core.table.move(job, State.SENDING)
         assert files(tmp_path) == []
         store.gate.set()
     assert up.stats().uploaded == 1
@@ -350,7 +354,7 @@ def test_a_slow_disk_holds_no_producer_and_memory_stays_bounded(
         assert works.wait(90)
         real(descriptor)
 
-    monkeypatch.setattr("packhorse.uploader.spool.durable.os.fsync", hanging)
+    monkeypatch.setattr("packhorse.uploader.spool.files.os.fsync", hanging)
     store = FakeStore()
     store.gate.clear()
     with uploader(store, tmp_path, budget=2_000_000, max_in_flight=1, degrade=False) as up:
@@ -437,7 +441,7 @@ def test_large_captures_are_spooled_and_drained_as_streams(tmp_path: Path) -> No
     captures = [{"log": {"entries": [random_capture(n) for _ in range(10)]}} for n in range(5)]
     up = uploader(store, tmp_path, budget=256 * 2**20, max_in_flight=1, stream_above_bytes=100_000)
     tickets = [up.submit(capture) for capture in captures]
-    until(lambda: len(up._engine._bodies) >= 2)
+    until(lambda: len(up._engine.core.table.ready) >= 2)
     up.close(deadline_s=60)
     fates = [ticket.fate for ticket in tickets]
     assert fates.count(Fate.SPOOLED) == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import io
 import os
 import subprocess
@@ -11,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from packhorse.stores.base import ObjectInfo
-from packhorse.uploader.spool import naming, owner
-from packhorse.uploader.spool.fileformat import DamagedFile, Header, SpooledFile, write_file
-from packhorse.uploader.spool.pacing import Pacing
-from packhorse.uploader.spool.quarantine import set_aside
-from packhorse.uploader.spool.quota import BLOCK_BYTES, Quota, disk_bytes, surplus
+from packhorse.uploader.retry_budget import Pacing
+from packhorse.uploader.spool import folders
+from packhorse.uploader.spool.files import DamagedFile, Header, SpooledFile, write_file
+from packhorse.uploader.spool.folders import BLOCK_BYTES, Quota, disk_bytes, set_aside, surplus
 from packhorse.uploader.spool.spool import Spool
 
 HEADER = Header("pre/fix/é.json.gz", ObjectInfo("application/json", "gzip", {"packhorse-wire": "json gzip raw"}))
@@ -78,11 +79,11 @@ def test_a_damaged_body_is_never_given_to_its_end(tmp_path: Path) -> None:
 
 
 def test_names_sort_by_time() -> None:
-    names = [naming.capture_name(1_700_000_000_000 + n, 100 - n) for n in range(50)]
+    names = [folders.capture_name(1_700_000_000_000 + n, 100 - n) for n in range(50)]
     assert names == sorted(names)
-    assert naming.written_ms(names[7]) == 1_700_000_000_007
+    assert folders.written_ms(names[7]) == 1_700_000_000_007
     for other in ("lock", ".tmp-00000001", "x.capture", "quarantine"):
-        assert naming.written_ms(other) is None
+        assert folders.written_ms(other) is None
 
 
 def test_quota_counts_blocks_and_age() -> None:
@@ -157,11 +158,11 @@ def test_what_a_killed_writer_left_unfinished_is_removed(tmp_path: Path) -> None
     first = spool(tmp_path)
     put(first, b"a")
     folder = next((tmp_path / "bucket").iterdir())
-    (folder / naming.temporary_name(99)).write_bytes(b"half")
+    (folder / folders.temporary_name(99)).write_bytes(b"half")
     first.disown()  # as the kernel does it when a process dies
     second = spool(tmp_path)
     assert second.adopt() == 1
-    assert not (folder / naming.temporary_name(99)).exists()
+    assert not (folder / folders.temporary_name(99)).exists()
 
 
 def test_a_forked_child_neither_keeps_nor_breaks_the_lock(tmp_path: Path) -> None:
@@ -169,8 +170,8 @@ def test_a_forked_child_neither_keeps_nor_breaks_the_lock(tmp_path: Path) -> Non
 import os, sys, time
 from pathlib import Path
 from packhorse.stores.base import ObjectInfo
-from packhorse.uploader.spool.fileformat import Header
-from packhorse.uploader.spool.quota import Quota
+from packhorse.uploader.spool.files import Header
+from packhorse.uploader.spool.folders import Quota
 from packhorse.uploader.spool.spool import Spool
 root = Path(sys.argv[1])
 own = Spool(root, Quota(10**9, 1000))
@@ -199,7 +200,7 @@ os._exit(0)
 
 
 def test_more_files_than_are_known_by_name_come_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("packhorse.uploader.spool.index.MOST_LISTED", 4)
+    monkeypatch.setattr("packhorse.uploader.spool.spool.MOST_LISTED", 4)
     monkeypatch.setattr("packhorse.uploader.spool.spool.MOST_LISTED", 4)
     clock = iter(range(1_700_000_000, 1_800_000_000))
     own = Spool(tmp_path / "bucket", Quota(10**9, 10**9), now_s=lambda: float(next(clock)))
@@ -247,7 +248,7 @@ def test_old_captures_expire_oldest_first(tmp_path: Path) -> None:
 def test_quarantine_is_bounded_and_reports_what_the_disk_refuses(tmp_path: Path) -> None:
     said: list[str] = []
     for number in range(105):
-        path = tmp_path / f"{naming.capture_name(1_700_000_000_000, number)}"
+        path = tmp_path / f"{folders.capture_name(1_700_000_000_000, number)}"
         path.write_bytes(b"bad")
         assert set_aside(path, tmp_path / "quarantine", lambda what, _: said.append(what))
     assert len(list((tmp_path / "quarantine").iterdir())) == 100
@@ -261,11 +262,59 @@ def test_quarantine_is_bounded_and_reports_what_the_disk_refuses(tmp_path: Path)
 
 
 def test_folders_that_were_never_finished_go_after_a_while(tmp_path: Path) -> None:
-    for age_s, name in ((0, "young"), (owner.UNFINISHED_S + 60, "old")):
-        folder = tmp_path / f"{naming.NEW_PREFIX}{name}"
+    for age_s, name in ((0, "young"), (folders.UNFINISHED_S + 60, "old")):
+        folder = tmp_path / f"{folders.NEW_PREFIX}{name}"
         folder.mkdir()
-        (folder / naming.LOCK).touch()
+        (folder / folders.LOCK).touch()
         then = folder.stat().st_mtime - age_s
         os.utime(folder, (then, then))
-    assert list(owner.adopt(tmp_path)) == []
+    assert list(folders.adopt(tmp_path)) == []
     assert [path.name for path in tmp_path.iterdir()] == [".new-young"]
+
+
+def test_a_folder_that_was_swapped_before_it_was_locked_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between our open and our lock another process may have emptied and removed it: what we hold is nobody's."""
+    first = spool(tmp_path)
+    put(first, b"x")
+    first.close()
+    folder = next((tmp_path / "bucket").iterdir())
+    lock, swaps = fcntl.flock, [True]
+
+    def swapping(descriptor: int, how: int) -> None:
+        if swaps:
+            swaps.clear()
+            folder.rename(tmp_path / "gone")
+            folder.mkdir()
+            (folder / folders.LOCK).touch()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", swapping)
+    second = spool(tmp_path)
+    assert second.adopt() == 0
+    monkeypatch.undo()
+    put(second, b"y")  # its own folder is there and durable
+    assert second.look().files == 1
+
+
+def test_an_uploaded_file_that_cannot_be_removed_is_not_uploaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "planned")
+
+    own = spool(tmp_path)
+    for _ in range(3):
+        put(own, b"x")
+    claims = []
+    monkeypatch.setattr(Path, "unlink", refuse)
+    while (claim := own.claim()) is not None:
+        claims.append(claim.path)
+        own.uploaded(claim)
+        own.list()
+    assert len(claims) == len(set(claims)) == 3
+    own._index.count(1)  # as if there were a file whose name is not known yet: a listing shows all that is on disk
+    own.list()
+    assert own.claim() is None
+    assert own.look().uploaded == 3

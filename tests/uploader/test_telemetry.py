@@ -22,12 +22,8 @@ from prometheus_client import REGISTRY, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 
 from packhorse.errors import InputError, StoreError, StoreErrorKind
-from packhorse.uploader import admission, closing, work
 from packhorse.uploader.aio import AsyncUploader
-from packhorse.uploader.options import UploaderOptions
-from packhorse.uploader.sync import Uploader
-from packhorse.uploader.telemetry import Telemetry
-from packhorse.uploader.telemetry_metrics import (
+from packhorse.uploader.metrics import (
     LABEL_VALUES,
     METRICS,
     MOST_SERIES,
@@ -35,8 +31,10 @@ from packhorse.uploader.telemetry_metrics import (
     Labels,
     reason_label,
 )
-from packhorse.uploader.telemetry_otel import export
-from packhorse.uploader.telemetry_process import BEAT_S, GcPauses, LoopLag
+from packhorse.uploader.options import UploaderOptions
+from packhorse.uploader.reasons import Reason
+from packhorse.uploader.sync import Uploader
+from packhorse.uploader.telemetry import BEAT_S, GcPauses, LoopLag, Telemetry, export
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
 
 ROOT = Path(__file__).parents[2]
@@ -145,7 +143,7 @@ def test_queues_show_how_long_the_oldest_has_waited(exported: Exported) -> None:
         exported.telemetry.add(up._engine, "stuck")
         for _ in range(5):
             up.submit(CAPTURE)
-        while len(up._engine._bodies) < 4:
+        while len(up._engine.core.table.ready) < 4:
             time.sleep(0.005)
         time.sleep(0.1)
         found = exported.scrape()
@@ -191,12 +189,7 @@ def test_labels_stay_few_and_hold_nothing_of_captures(exported: Exported) -> Non
 @pytest.mark.parametrize(
     "reason",
     [
-        admission.NO_ROOM,
-        admission.TOO_LARGE,
-        admission.CLOSED,
-        work.STOPPED,
-        closing.UNKNOWN,
-        "the submitting task was cancelled",
+        *(reason.words for reason in Reason if reason.words and reason not in (Reason.SPOOLED, Reason.STORE)),
         "unexpected ZeroDivisionError",
         *(f"store: {kind.value}" for kind in StoreErrorKind),
     ],

@@ -95,7 +95,7 @@ def uploaded(count: int, *, at_once: bool) -> int:
     with Uploader(
         "s3://bucket/x", profile=PROFILE, redact=False, memory_budget_bytes=8 * MIB, options=options(store)
     ) as up:
-        up._engine.trimming = Trimming(lambda: done.append(threading.get_ident()))
+        up._engine.core.trimming = Trimming(lambda: done.append(threading.get_ident()))
         if at_once:  # more than half of the budget is held then, however fast they are encoded
             store.gate.clear()
         for _ in range(count):

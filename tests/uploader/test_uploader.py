@@ -9,6 +9,7 @@ import random
 import signal
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ from packhorse.errors import InputError, QueueFull, StoreError, StoreErrorKind, 
 from packhorse.model import har_stream
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
-from packhorse.stores.base import ObjectInfo, PutResult
-from packhorse.uploader.ledger import Stats
+from packhorse.stores.base import Endpoint, ObjectInfo, PutResult
+from packhorse.uploader.account import Stats
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Ticket
@@ -57,13 +58,15 @@ def test_the_receipt_tells_what_was_stored() -> None:
     assert ticket.url == f"s3://bucket/{ticket.key}"
     assert receipt.plain_bytes == len(plain)
     assert receipt.stored_bytes == len(store.objects[ticket.key])
-    assert receipt.sha256 == hashlib.sha256(plain).hexdigest()
+    assert receipt.crc32 == f"{zlib.crc32(plain):08x}"
+    assert receipt.sha256 == ""
     assert receipt.attempts == 1
     assert set(receipt.seconds) == {"queue", "encode", "wait", "upload"}
     info = store.infos[ticket.key]
     assert (info.content_type, info.content_encoding) == ("application/json", "gzip")
     assert info.metadata["packhorse-wire"] == "json gzip raw"
-    assert info.metadata["packhorse-plain-sha256"] == receipt.sha256
+    assert info.metadata["packhorse-plain-crc32"] == receipt.crc32
+    assert "packhorse-plain-sha256" not in info.metadata
     stats = up.stats()
     assert (stats.uploaded, stats.held_bytes, stats.in_flight) == (1, 0, 0)
     assert balanced(stats)
@@ -228,17 +231,69 @@ def test_large_captures_are_streamed_while_they_are_encoded() -> None:
     store = FakeStore()
     source = random.Random(1)
     capture = {"log": {"entries": [{"text": source.randbytes(1000).hex()} for _ in range(2000)]}}
-    with uploader(store, stream_above_bytes=100_000) as up:
+    with uploader(store, stream_above_bytes=100_000, plain_sha256=True) as up:
         receipt = up.upload(capture, timeout_s=60)
     assert json.loads(gzip.decompress(store.objects[receipt.key])) == capture
-    assert "packhorse-plain-sha256" not in store.infos[receipt.key].metadata
-    assert receipt.sha256 == hashlib.sha256(gzip.decompress(store.objects[receipt.key])).hexdigest()
+    assert not {"packhorse-plain-crc32", "packhorse-plain-sha256"} & set(store.infos[receipt.key].metadata)
+    plain = gzip.decompress(store.objects[receipt.key])
+    assert (receipt.crc32, receipt.sha256) == (f"{zlib.crc32(plain):08x}", hashlib.sha256(plain).hexdigest())
 
 
 def test_a_pool_below_the_limit_is_refused_with_both_numbers() -> None:
     profile = Profile("p", Pipeline.parse("json | gzip | raw | obstore:pool=4"), max_in_flight=16)
     with pytest.raises(InputError, match=r"16.*4"):
         Uploader("s3://bucket", profile=profile)
+
+
+def test_what_everybody_sets_may_be_given_as_arguments() -> None:
+    up = Uploader(
+        "s3://bucket/x",
+        profile=PROFILE,
+        max_in_flight=500,
+        deadline_s=7.0,
+        close_deadline_s=3.0,
+        region="eu-west-1",
+        access_key_id="key",
+        secret_access_key="secret",
+        session_token="token",
+        options=UploaderOptions(max_attempts=2),
+    )
+    engine = up._engine
+    assert (engine.permits.limit, engine.options.deadline_s, engine.options.close_deadline_s) == (500, 7.0, 3.0)
+    assert engine.options.max_attempts == 2
+    endpoint = engine.client.endpoint
+    assert (endpoint.region, endpoint.access_key, endpoint.secret_key) == ("eu-west-1", "key", "secret")
+    assert endpoint.session_token == "token"
+    up.close()
+
+
+GIVEN_ENDPOINT = Endpoint("bucket", region="us-east-1", access_key="a", secret_key="b")
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen", "told"),
+    [
+        ({"max_in_flight": 5}, {"max_in_flight": 6}, "max_in_flight and options.max_in_flight"),
+        ({"deadline_s": 5.0}, {"deadline_s": 6.0}, "deadline_s and options.deadline_s"),
+        ({"close_deadline_s": 5.0}, {"close_deadline_s": 6.0}, "close_deadline_s and options.close_deadline_s"),
+        ({"region": "x"}, {"endpoint": GIVEN_ENDPOINT}, "region and options.endpoint.region"),
+        (
+            {"access_key_id": "x", "secret_access_key": "y"},
+            {"endpoint": GIVEN_ENDPOINT},
+            "access_key_id and options.endpoint.access_key",
+        ),
+        ({"access_key_id": "x"}, {}, "access_key_id and secret_access_key"),
+        ({"endpoint_url": "http://127.0.0.1:1"}, {"endpoint": GIVEN_ENDPOINT}, "endpoint_url and options.endpoint"),
+    ],
+)
+def test_what_is_given_twice_is_refused_with_both_names(given: Any, chosen: Any, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        Uploader("s3://bucket/x", profile=PROFILE, options=UploaderOptions(**chosen), **given)
+
+
+def test_what_is_given_twice_alike_is_taken() -> None:
+    with Uploader("s3://bucket", profile=PROFILE, max_in_flight=6, options=options(FakeStore(), max_in_flight=6)) as up:
+        assert up.upload(CAPTURE, timeout_s=60).attempts == 1
 
 
 @pytest.mark.parametrize("url", ["http://bucket/key", "s3://", "bucket", "s3:///key", ""])
@@ -327,7 +382,7 @@ def test_an_interrupted_wait_for_room_is_counted() -> None:
     fill(up, CAPTURE)
 
     def interrupt() -> None:
-        while not len(up._engine._line):
+        while not len(up._engine.core.line):
             time.sleep(0.01)
         time.sleep(0.2)  # from standing in line to waiting there
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -364,7 +419,7 @@ def test_raising_the_limit_starts_threads_for_what_waits() -> None:
     store.gate.clear()
     with uploader(store, max_in_flight=1) as up:
         tickets = [up.submit(CAPTURE) for _ in range(12)]
-        while up.stats().attempts == 0 or len(up._engine._bodies) < 11:
+        while up.stats().attempts == 0 or len(up._engine.core.table.ready) < 11:
             time.sleep(0.005)
         up.set_limits(max_in_flight=6)
         while store.concurrent < 6:
@@ -384,7 +439,7 @@ def test_a_stream_that_was_never_begun_closes_its_file(tmp_path: Path) -> None:
     store.gate.clear()
     up = uploader(store, budget=256 * 2**20, max_in_flight=1, stream_above_bytes=10_000)
     tickets = [up.submit(path) for _ in range(3)]
-    while len(up._engine._bodies) < 2:
+    while len(up._engine.core.table.ready) < 2:
         time.sleep(0.005)
     opened = Path("/proc/self/fd")
     holding = [fd for fd in opened.iterdir() if fd.exists() and fd.resolve() == path]

@@ -84,7 +84,9 @@ def run_outage(spec: Outage) -> dict[str, Any]:
     pipeline = Pipeline.parse(f"orjson-stream | isal:2 | raw | {spec.transport}:pool={IN_FLIGHT}")
     with start_faults() as s3:
         endpoint = s3.endpoint(connect_timeout_s=spec.read_timeout_s, read_timeout_s=spec.read_timeout_s)
-        options = UploaderOptions(endpoint=endpoint, max_in_flight=IN_FLIGHT, close_deadline_s=spec.close_s)
+        options = UploaderOptions(
+            endpoint=endpoint, max_in_flight=IN_FLIGHT, close_deadline_s=spec.close_s, plain_sha256=True
+        )
         texts = _texts(spec)
         seen = _Seen()
         with Uploader(

@@ -83,9 +83,9 @@ def measure(text_bytes: int, total_bytes: int = 32 * MIB) -> dict[str, float]:
 
 def _wait_in(up: Uploader, texts: list[str], held_bytes: int) -> None:
     """Submit until so much is held, all of it encoded."""
-    engine, number = up._engine, 0
-    while up.stats().held_bytes < held_bytes or engine._raw:
-        if len(engine._raw) < RAW_AHEAD and up.stats().held_bytes < held_bytes:
+    queued, number = up._engine.core.table.queued, 0
+    while up.stats().held_bytes < held_bytes or queued:
+        if len(queued) < RAW_AHEAD and up.stats().held_bytes < held_bytes:
             up.submit(_capture(texts, number := number + 1))
         else:
             time.sleep(0.0005)

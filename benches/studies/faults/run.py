@@ -18,8 +18,8 @@ from packhorse.errors import PackhorseError, UploadFailed
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
 from packhorse.units import MIB
+from packhorse.uploader.account import Stats
 from packhorse.uploader.aio import AsyncUploader
-from packhorse.uploader.ledger import Stats
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Ticket

@@ -19,9 +19,9 @@ from packhorse.cli.safe_stream import lasting_console, silence
 from packhorse.cli.terminal import shown, tell, writing_stdout
 from packhorse.errors import QueueFull, UploaderClosed, UploadFailed
 from packhorse.units import format_bytes, format_s
-from packhorse.uploader.closing import UNKNOWN
-from packhorse.uploader.ledger import Stats
-from packhorse.uploader.spool.durable import make_folder
+from packhorse.uploader.account import Stats
+from packhorse.uploader.reasons import Reason
+from packhorse.uploader.spool.files import make_folder
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Receipt, Ticket
 
@@ -97,7 +97,9 @@ class Sending:
                 fate = Fate.UPLOADED.value
             else:
                 # Its address is worth knowing only if something stands, or will stand, there.
-                where = f": {url}" if fate == Fate.SPOOLED.value or reason.startswith(UNKNOWN) else ""
+                where = (
+                    f": {url}" if fate == Fate.SPOOLED.value or reason.startswith(Reason.UNKNOWN_OUTCOME.words) else ""
+                )
                 tell(f"packhorse: {shown(file)}: {fate}: {shown(reason)}{where}")
                 self.reasons.append(reason)
             self.fates[fate] += 1

@@ -23,7 +23,7 @@ from packhorse.files import appearing
 #: Studies by name. Each has a module of its name in ``benches.studies`` (or the one in ``_MODULES``) with a function
 #: ``study(*, quick, seed, progress)``.
 STUDIES = (
-    "throughput", "streaming", "startup", "parallelism", "regimes", "node", "load", "pools", "faults", "processes",
+    "throughput", "streaming", "startup", "parallelism", "regimes", "node", "load", "pools", "faults",
     "large",
 )  # fmt: skip
 _MODULES = {"load": "load.stall"}

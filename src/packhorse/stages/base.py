@@ -7,6 +7,7 @@ thread.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -53,6 +54,14 @@ class Encoder(Protocol):
             CorruptObjectError: The bytes are truncated or not this wire format.
         """
         ...
+
+
+class InOneCall(ABC):
+    """An encoder that can also write a capture in one call of its library, which holds the interpreter meanwhile."""
+
+    @abstractmethod
+    def whole(self, capture: Any) -> bytes:
+        """The encoded capture. For small ones. Raises CaptureError."""
 
 
 class Transform(Protocol):

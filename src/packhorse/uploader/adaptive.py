@@ -14,11 +14,12 @@ with a best latency of the past: a route or a server that has changed for good m
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from packhorse.errors import InputError, StoreErrorKind
-from packhorse.uploader.adaptive_window import Overhead, Window
 
 #: Failures that tell of too much load: 429 and 503 SlowDown, and no answer in time.
 OVERLOAD = frozenset({StoreErrorKind.THROTTLED, StoreErrorKind.TIMEOUT})
@@ -74,6 +75,94 @@ class Adaptive:
                 "it must be 1 <= min_in_flight <= start <= max_in_flight, all whole numbers, but Adaptive was given "
                 f"{self.min_in_flight!r}, {self.start!r} and {self.max_in_flight!r}"
             )
+
+
+# --- what is measured: seconds per byte of the answers that came under one limit --------------------------------------
+
+#: What a request costs before its first byte, in bytes' worth of time, until answers of different sizes have told:
+#: 64 KiB, about what 0.8 ms to the first byte are at 85 MB/s.
+_FIRST_OVERHEAD_BYTES = 65_536.0
+#: Share of the past that one answer takes over in the fit of seconds over bytes: it remembers about 500 answers.
+_FORGET = 1 / 500
+#: The least relative spread of sizes (variance over squared mean) from which overhead and rate can be told apart.
+_SPREAD = 0.01
+#: An answer counts as at most so many times its window's mean so far: one stall must not decide.
+_CLIP = 5.0
+#: Answers after which a window begins to forget, so that it follows slow changes.
+_FULL = 512
+
+
+class Window:
+    """Mean and spread of seconds per weighted byte over the answers of one limit."""
+
+    __slots__ = ("_squares", "_sum", "began_s", "count")
+
+    def __init__(self, began_s: float) -> None:
+        self.began_s = began_s
+        self.count = 0.0
+        self._sum = 0.0
+        self._squares = 0.0
+
+    def add(self, cost: float) -> None:
+        """Take one answer's seconds per weighted byte in."""
+        if self.count >= 8 and self._sum > 0:
+            cost = min(cost, _CLIP * self._sum / self.count)
+        self.count += 1
+        self._sum += cost
+        self._squares += cost * cost
+        if self.count >= _FULL:
+            self.count, self._sum, self._squares = self.count / 2, self._sum / 2, self._squares / 2
+
+    def merge(self, other: Window) -> None:
+        """Take another window of the same limit in."""
+        self.count += other.count
+        self._sum += other._sum
+        self._squares += other._squares
+        if self.count >= _FULL:
+            share = _FULL / 2 / self.count
+            self.count, self._sum, self._squares = self.count * share, self._sum * share, self._squares * share
+
+    def log_mean(self) -> float:
+        """Natural logarithm of the mean cost."""
+        return math.log(max(self._sum, 1e-300) / max(self.count, 1.0))
+
+    def relative_variance(self) -> float:
+        """Variance of the mean over its square: the squared standard error of :meth:`log_mean`."""
+        if self.count < 2 or self._sum <= 0:
+            return 1.0
+        mean = self._sum / self.count
+        return max(0.0, self._squares / self.count / (mean * mean) - 1.0) / self.count
+
+
+class Overhead:
+    """Fits ``seconds = overhead + bytes / rate`` to recent answers, so that small and large ones can be compared.
+
+    Without it a run of small captures would look slow per byte, and the limit would shrink for no reason.
+    """
+
+    def __init__(self) -> None:
+        self._weight = self._size = self._seconds = self._size_square = self._product = 0.0
+
+    def add(self, seconds: float, size_bytes: float) -> None:
+        """Take one answer in."""
+        keep = 1.0 - _FORGET
+        self._weight = keep * self._weight + 1.0
+        self._size = keep * self._size + size_bytes
+        self._seconds = keep * self._seconds + seconds
+        self._size_square = keep * self._size_square + size_bytes * size_bytes
+        self._product = keep * self._product + seconds * size_bytes
+
+    def overhead_bytes(self) -> float:
+        """The overhead as bytes' worth of time; the first guess while sizes are all alike."""
+        if self._weight < 32:
+            return _FIRST_OVERHEAD_BYTES
+        size, seconds = self._size / self._weight, self._seconds / self._weight
+        spread = self._size_square / self._weight - size * size
+        if spread <= _SPREAD * size * size:
+            return _FIRST_OVERHEAD_BYTES
+        slope = (self._product / self._weight - size * seconds) / spread
+        slope = min(max(slope, 0.001 * seconds / size), seconds / size)  # neither part can be negative
+        return (seconds - slope * size) / slope
 
 
 class Limiter:
@@ -221,3 +310,92 @@ class Limiter:
         self.limit = limit
         self.epoch += 1
         self._window = None
+
+
+# --- permits ----------------------------------------------------------------------------------------------------------
+
+#: What ``max_in_flight`` may be: a number, ``"adaptive"``, or settings for it.
+Limit = int | Literal["adaptive"] | Adaptive
+
+
+class Permit(NamedTuple):
+    """What a request notes as it begins: the epoch of the limit, and whether the limit was reached then."""
+
+    epoch: int
+    reached: bool
+
+
+NO_PERMIT = Permit(-1, reached=False)
+
+
+class Permits:
+    """The limit in force. Not thread-safe: its owner holds a lock."""
+
+    def __init__(self, limit: int | Adaptive) -> None:
+        self._fixed = 0
+        self._limiter: Limiter | None = None
+        self.set(limit)
+
+    def set(self, limit: int | Adaptive) -> None:
+        """Change to a fixed limit, or to an adaptive one from its start."""
+        if isinstance(limit, int):
+            self._fixed, self._limiter = limit, None
+        else:
+            self._limiter = Limiter(limit, random.uniform)
+
+    @property
+    def limit(self) -> int:
+        """Uploads at once, now."""
+        return self._fixed if self._limiter is None else self._limiter.limit
+
+    @property
+    def most(self) -> int:
+        """The most that :attr:`limit` may become by itself."""
+        return self._fixed if self._limiter is None else self._limiter.settings.max_in_flight
+
+    @property
+    def adaptive(self) -> bool:
+        """True when the limit finds itself."""
+        return self._limiter is not None
+
+    def begin(self, in_flight: int) -> Permit:
+        """A request begins as one of ``in_flight``."""
+        limiter = self._limiter
+        return NO_PERMIT if limiter is None else Permit(limiter.epoch, in_flight >= limiter.limit)
+
+    def answered(self, permit: Permit, seconds: float, size_bytes: int, now_s: float) -> bool:
+        """It succeeded. True when the limit has changed."""
+        if self._limiter is None or not permit.reached:
+            return False
+        return self._limiter.answered(permit.epoch, seconds, size_bytes, now_s)
+
+    def overloaded(self, permit: Permit) -> bool:
+        """It was refused for load, or timed out. True when the limit has changed."""
+        return self._limiter is not None and self._limiter.overloaded(permit.epoch)
+
+
+def checked_limit(limit: Limit, pool: int | None, shown: str) -> int | Adaptive:
+    """``limit`` when a store's pool has a connection for each upload; ``"adaptive"`` as settings that fit the pool.
+
+    Args:
+        limit: As given.
+        pool: Connections that the store keeps; None when the store is the caller's own.
+        shown: The store as its profile writes it, for messages.
+
+    Raises:
+        InputError: Below 1, not a limit at all, or more than the pool holds; the message says both numbers.
+    """
+    if limit == "adaptive":
+        most = MOST_IN_FLIGHT if pool is None else min(MOST_IN_FLIGHT, pool)
+        return Adaptive(max_in_flight=most, start=min(START, most))
+    if isinstance(limit, bool) or not isinstance(limit, (int, Adaptive)):
+        raise InputError(f"max_in_flight is {limit!r}; give a number, 'adaptive', or Adaptive(...)")
+    most = limit if isinstance(limit, int) else limit.max_in_flight
+    if most < 1:
+        raise InputError(f"max_in_flight is {most}; it must be at least 1")
+    if pool is not None and pool < most:
+        raise InputError(
+            f"max_in_flight is {most} but the pool of {shown} holds {pool} connections; "
+            "raise pool in the profile's pipeline or lower max_in_flight"
+        )
+    return limit

@@ -7,8 +7,9 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from packhorse.uploader.checks import check_deadline, check_wait
 from packhorse.uploader.face import Face
+from packhorse.uploader.options import check_deadline, check_wait
+from packhorse.uploader.reasons import Reason
 from packhorse.uploader.telemetry import watch_loop
 from packhorse.uploader.ticket import Receipt, Ticket
 
@@ -40,7 +41,7 @@ class AsyncUploader(Face):
             except TimeoutError:
                 pass
             except BaseException:
-                engine.give_up(waiter, "the submitting task was cancelled")
+                engine.give_up(waiter, Reason.CANCELLED)
                 raise
             engine.ask_last(waiter)
         return engine.outcome(waiter)

@@ -1,55 +1,107 @@
-"""The engine's store client: chosen by the profile, made late, closed last."""
+"""The engine's store client: chosen by the profile, made late, as large as the limit on uploads, closed last."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
 
-from packhorse.errors import UnavailableError
+from packhorse.errors import InputError, UnavailableError
 from packhorse.pipeline import Choice
 from packhorse.profiles.loading import Profile
 from packhorse.stores import obstore_forks
 from packhorse.stores.base import Endpoint, Store
-from packhorse.uploader.adaptive import Adaptive
-from packhorse.uploader.adaptive_permits import Limit, checked_limit
-from packhorse.uploader.forks import first_use
+from packhorse.uploader.adaptive import Adaptive, Limit, checked_limit
+from packhorse.uploader.first_use import first_use
 from packhorse.uploader.options import UploaderOptions
 
-#: Idle connections kept at the most, when the profile does not say: room for raising ``max_in_flight`` live.
+#: Idle connections kept at the least, when the profile does not say: room for raising ``max_in_flight`` live.
 ROOMY_POOL = 64
+#: Clients whose parent's threads are not there any more: closing one would reach into the parent's connections.
+_abandoned: list[Store] = []
 
 
 class Client:
-    """The client of an uploader. ``Work`` adds queues and threads."""
-
-    #: True once the last thread that could use the client may close it.
-    stopping: bool
+    """The client of an uploader, and what it is made of."""
 
     def __init__(self, profile: Profile, endpoint: Endpoint, options: UploaderOptions) -> None:
         self.profile = profile
         self.endpoint = endpoint
         self.options = options
+        self._lock = threading.Lock()
         self._store: Store | None = None
-        self._store_lock = threading.Lock()
-        self._used = False
-        self._choice = _with_room(profile.pipeline.store, options.max_in_flight or profile.max_in_flight)
-        if self._client_is_lost():
+        #: Clients that a larger one has replaced: requests may still run in them.
+        self._outgrown: list[Store] = []
+        choice = profile.pipeline.store
+        assert choice is not None, "checked when the profile was loaded"
+        self._choice = choice
+        if "pool" in dict(choice.settings) and "pool" not in dict(choice.given):
+            self._choice = _sized(choice, ROOMY_POOL)
+        if self.is_lost():
             why = f"{obstore_forks.WHAT}; {obstore_forks.WHAT_TO_DO}"
             raise UnavailableError(f"profile {profile.name!r} cannot be used here: {why}")
 
+    @property
+    def pool(self) -> int | None:
+        """Connections that the client keeps; None when it is the caller's own, or has no pool."""
+        pool = dict(self._choice.settings).get("pool") if self.options.store is None else None
+        return None if pool is None else int(pool)
+
+    def first_limit(self, given: Limit | None) -> int | Adaptive:
+        """The limit to begin with: the one given, for which the pool is made large enough, or the profile's own.
+
+        Raises:
+            InputError: Not a limit, or the profile's own is above the pool that it names itself.
+        """
+        if given is None:
+            return checked_limit(self.profile.max_in_flight, self.pool, str(self._choice))
+        return self.limit(given)
+
+    def limit(self, given: Limit) -> int | Adaptive:
+        """``given`` when it is a limit. The pool has a connection for each upload then: at least doubled, lest a limit
+        that rises in steps makes a client for each. Raises InputError.
+        """
+        limit = checked_limit(given, None if given != "adaptive" else self.pool, str(self._choice))
+        most = limit if isinstance(limit, int) else limit.max_in_flight
+        with self._lock:
+            pool = self.pool
+            if pool is not None and most > pool:
+                self._choice = _sized(self._choice, most if self._store is None else max(most, 2 * pool))
+                if self._store is not None:
+                    self._outgrown.append(self._store)
+                    self._store = None
+        return limit
+
     def store(self) -> Store:
         """The store client, made once, when it is first needed, outside the engine's lock."""
-        with self._store_lock:
-            if self.options.store is not None:
-                return self.options.store
+        if self.options.store is not None:
+            return self.options.store
+        with self._lock:
             if self._store is None:
                 with first_use():
                     self._store = self._made()
             return self._store
 
-    def _client_is_lost(self) -> bool:
+    def is_lost(self) -> bool:
         """True when the client would be obstore's, in the child of a process that had used obstore."""
         return self.options.store is None and "obstore" in self._choice.candidate.dists and obstore_forks.lost()
+
+    def close(self) -> None:
+        """Close all connections: nobody uses them any more. A later :meth:`store` would make a new one."""
+        with self._lock:
+            stores, self._store, self._outgrown = [self._store, *self._outgrown], None, []
+        for store in stores:
+            if store is not None:
+                store.close()
+
+    def abandon(self) -> bool:
+        """In a forked child: never touch the parent's client again. True when there was one, or there can be none."""
+        stores = [store for store in (self._store, *self._outgrown) if store is not None]
+        for store in stores:
+            _abandoned.append(store)
+            obstore_forks.keep(store)
+        self._store, self._outgrown = None, []
+        self._lock = threading.Lock()
+        return bool(stores) or self.is_lost()
 
     def _made(self) -> Store:
         choice = self._choice
@@ -60,21 +112,9 @@ class Client:
         made: Store = choice.make(endpoint=self.endpoint)
         return made
 
-    def _checked_limit(self, limit: Limit) -> int | Adaptive:
-        pool = dict(self._choice.settings).get("pool") if self.options.store is None else None
-        return checked_limit(limit, None if pool is None else int(pool), str(self._choice))
 
-    def _close_store(self) -> None:
-        with self._store_lock:
-            store, self._store = (self._store, None) if self.stopping else (None, self._store)
-        if store is not None:
-            store.close()
-
-
-def _with_room(choice: Choice | None, limit: Limit) -> Choice:
-    """The store with a pool that leaves room to raise the limit, unless the profile's text names a pool itself."""
-    assert choice is not None, "checked when the profile was loaded"
-    if "pool" not in dict(choice.settings) or "pool" in dict(choice.given):
-        return choice
-    most = limit.max_in_flight if isinstance(limit, Adaptive) else limit if isinstance(limit, int) else 0
-    return replace(choice, given=(*choice.given, ("pool", max(most, ROOMY_POOL))))
+def _sized(choice: Choice, pool: int) -> Choice:
+    most = next((setting.high for setting in choice.candidate.settings if setting.name == "pool"), pool)
+    if pool > most:
+        raise InputError(f"max_in_flight is {pool} but the pool of {choice} holds at most {most} connections; lower it")
+    return replace(choice, given=(*((n, v) for n, v in choice.given if n != "pool"), ("pool", pool)))

@@ -1,28 +1,43 @@
-"""The engine under both faces: two bounded pools of threads, one account, one memory budget, one spool.
+"""The engine under both faces: it wires one core, one pool of threads, one spool, and hands captures in.
 
-Encoding threads take submitted captures, redact, encode and compress them and let the objects go; uploading threads
-send the bodies, at most ``max_in_flight`` at once. Threads start when there is work for them. All state is guarded by
-one lock; nothing slow happens under it.
-
-    Client (the store) <- Resends (of parts) <- Work (queues, threads) <- Spooling (to disk) <- Unspooling (back)
-    <- Admission (submitting) <- Closing (endings) <- Engine (control)
+face ─> Engine ─> Core (lock, jobs, account, scheduler)
+▲ threads: Worker (Encoder, sender, part_retry), Spooler; endings: Lifecycle
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
-from packhorse.errors import InputError
-from packhorse.uploader.adaptive_permits import Limit
-from packhorse.uploader.checks import check_fields
-from packhorse.uploader.closing import Closing
-from packhorse.uploader.ledger import Stats
-from packhorse.uploader.telemetry_metrics import QUEUES, Reading
+from packhorse.errors import InputError, PackhorseError, QueueFull, UploaderClosed
+from packhorse.profiles.loading import Profile
+from packhorse.stores.base import Endpoint
+from packhorse.uploader.account import Stats, Waiter
+from packhorse.uploader.adaptive import Limit, Permits
+from packhorse.uploader.client import Client
+from packhorse.uploader.core import Core
+from packhorse.uploader.encoder import Encoder
+from packhorse.uploader.job import Job, oldest
+from packhorse.uploader.keys import checked_key, new_key
+from packhorse.uploader.lifecycle import Lifecycle
+from packhorse.uploader.metrics import Reading
+from packhorse.uploader.options import UploaderOptions, check_fields
+from packhorse.uploader.prepare import JOB_BYTES, SHORT_BYTES, STREAM_HELD_BYTES, estimate_bytes
+from packhorse.uploader.reasons import Reason, Why
+from packhorse.uploader.redaction import Redaction
+from packhorse.uploader.spooler import Spooler
+from packhorse.uploader.telemetry import telemetry, watch
+from packhorse.uploader.ticket import Ticket
+from packhorse.uploader.worker import Worker
+from packhorse.wire import suffix
 
 _engines: weakref.WeakSet[Engine] = weakref.WeakSet()
 
@@ -41,70 +56,264 @@ class Limits:
         check_fields(self)
 
 
-class Engine(Closing):
+class Engine:
     """Takes captures, gives each exactly one fate. See ``Uploader`` for the promises."""
 
-    def _reset(self) -> None:
-        super()._reset()
-        _engines.add(self)  # from its first state on, watched at exit and over forks
+    def __init__(  # what an uploader is made of
+        self,
+        profile: Profile,
+        endpoint: Endpoint,
+        prefix: str,
+        options: UploaderOptions,
+        *,
+        budget_bytes: int,
+        redaction: Redaction,
+    ) -> None:
+        self.options = options
+        self.profile = profile
+        self.client = Client(profile, endpoint, options)
+        self.redaction = redaction
+        self.permits = Permits(self.client.first_limit(options.max_in_flight))
+        self.refused_flags = 0
+        self._used = False
+        self._prefix = prefix
+        self._suffix = suffix(profile.pipeline.wire)
+        self._url_base = f"s3://{endpoint.bucket}/"
+        self._short_bytes = min(SHORT_BYTES, options.stream_above_bytes)
+        checked_key(new_key(prefix, self._suffix))
+        self._make(budget_bytes, options.encode_threads)
+        _engines.add(self)  # watched at exit and over forks
+
+    def _make(self, budget_bytes: int, encode_threads: int) -> None:
+        """All that a process has of its own: at the start, and in a forked child."""
+        core = Core(self.client, self.redaction, self.permits, budget_bytes=budget_bytes, encode_threads=encode_threads)
+        encoder = Encoder(self.profile, self.options, self.redaction)
+        self.spooler = Spooler(core)
+        self.lifecycle = Lifecycle(core, encoder, self.spooler)
+        core.pool.work = Worker(core, encoder, self.spooler).run
+        core.start_keeper, core.wake_keeper = self.spooler.start, self.spooler.wake
+        if self.options.telemetry:
+            core.watch = partial(watch, self, self.options.name)
+        self.core = core
+
+    # --- coming in ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Take over what dead processes left. Without a spool nothing happens."""
+        with self.core.lock:
+            self.spooler.start()
+
+    def job(self, capture: Any, key: str | None) -> Job:
+        """A job with its key fixed and its size estimated; not submitted yet. Raises InputError."""
+        chosen = new_key(self._prefix, self._suffix) if key is None else checked_key(key)
+        held_bytes = estimate_bytes(capture)
+        short = held_bytes <= self._short_bytes
+        if held_bytes > self.core.account.budget_bytes:  # not refused for what a sample says alone
+            held_bytes = estimate_bytes(capture, most_entries=sys.maxsize)
+        if held_bytes > self.options.stream_above_bytes and held_bytes != STREAM_HELD_BYTES:
+            held_bytes += STREAM_HELD_BYTES  # it stays whole while it is streamed
+        return Job(Ticket(chosen, self._url_base), capture, held_bytes + JOB_BYTES, time.monotonic(), short)
+
+    def submit_nowait(self, capture: Any, key: str | None) -> Ticket:
+        """Hand a capture in; without room it is dropped. Raises UploaderClosed and InputError."""
+        job = self.job(capture, key)
+        core = self.core
+        lock = core.lock
+        if not lock.acquire(blocking=False):
+            if self.surely_fits(job):
+                lock.leave(job)
+                return job.ticket
+            lock.acquire()
+        try:
+            self._check_open(job)
+            publish = core.admit_left(job)
+        finally:
+            lock.release()
+        if publish is not None:
+            publish()
+        return job.ticket
+
+    def surely_fits(self, job: Job) -> bool:
+        """True when a job can be let in by whoever has the lock, without its submitter waiting for the decision."""
+        core = self.core
+        room = core.account.ladder.whole_bytes - core.account.held_bytes - job.held_bytes
+        open_now = core.pool.running > 0 and not core.closing
+        return open_now and core.lock.may_leave() and sum(left.held_bytes for left in core.lock.left()) <= room
+
+    def submit(self, capture: Any, key: str | None, *, wait_s: float | None) -> Ticket:
+        """Hand a capture in, waiting in line at most ``wait_s`` seconds for room (None: as long as it takes).
+
+        Raises:
+            UploaderClosed: After close, or when it is closed meanwhile.
+            QueueFull: There was no room in time, or there can never be. The capture is counted as dropped.
+            InputError: The key cannot be carried by S3.
+        """
+        job = self.job(capture, key)
+        turn = threading.Lock()
+        turn.acquire()
+        waiter = self.ask(job, turn.release)
+        if not waiter.decided:
+            try:
+                turn.acquire(timeout=-1 if wait_s is None else min(max(wait_s, 0.0), threading.TIMEOUT_MAX))
+            except BaseException:  # Ctrl-C while waiting
+                self.give_up(waiter, Reason.INTERRUPTED)
+                raise
+            self.ask_last(waiter)
+        return self.outcome(waiter)
+
+    def ask(self, job: Job, wake: Callable[[], None]) -> Waiter:
+        """Count a job as submitted and let it in, refuse it, or put it in line; ``wake`` is called once decided there.
+
+        Raises:
+            UploaderClosed: Nothing was counted.
+        """
+        core = self.core
+        waiter = Waiter(job, wake)
+        with core.lock:
+            self._check_open(job)
+            core.count(job)
+            # Whoever stands in line goes first; what can never be let in need not stand there.
+            refusal = core.hopeless(job) or Why(Reason.NO_ROOM) if core.line else core.admit(job, patient=True)
+            if refusal is not None and refusal.reason is Reason.NO_ROOM:
+                core.line.join(waiter)
+            else:
+                core.decided(waiter, refusal)
+        return waiter
+
+    def ask_last(self, waiter: Waiter) -> None:
+        """The wait is over: if nobody decided, take what room there is for those that do not wait."""
+        core = self.core
+        with core.lock:
+            if not waiter.decided:
+                core.line.leave(waiter)
+                core.decided(waiter, core.admit(waiter.job, patient=False))
+                core.announce_room()  # a smaller one may have stood behind it
+
+    def give_up(self, waiter: Waiter, reason: Reason) -> None:
+        """The wait was broken off: drop the capture, unless it was let in already; then it stays in."""
+        core = self.core
+        with core.lock:
+            if not waiter.decided:
+                core.line.leave(waiter)
+                core.decided(waiter, Why(reason))
+                core.announce_room()
+        if waiter.refusal is not None:
+            core.publish(waiter.job)
+
+    def outcome(self, waiter: Waiter) -> Ticket:
+        """The ticket of a decided waiter. Raises UploaderClosed or QueueFull when it was refused and dropped."""
+        if waiter.refusal is None:
+            ticket: Ticket = waiter.job.ticket
+            return ticket
+        self.core.publish(waiter.job)
+        raise self._refused(waiter.job, waiter.refusal)
+
+    def _refused(self, job: Job, refusal: Why) -> PackhorseError:
+        key = job.ticket.key
+        if refusal.reason is Reason.CLOSED:
+            return UploaderClosed(f"the uploader was closed while {key} waited for room; it was dropped")
+        if refusal.reason is Reason.TOO_LARGE:
+            return QueueFull(f"{job.ticket.reason}; {key} was dropped")
+        return QueueFull(f"{refusal.words} ({self.core.account.budget_bytes} bytes); {key} was dropped")
+
+    def _check_open(self, job: Job) -> None:
+        if self.core.closing:
+            why = "was used before this process was forked: upload from the parent, or start workers by spawn"
+            raise UploaderClosed(f"this uploader {why if self._used else 'is closed'}; {job.ticket.key} was not taken")
+
+    # --- looking and control ------------------------------------------------------------------------------------------
 
     def stats(self, redacted: dict[str, int]) -> Stats:
         """A consistent look at the account."""
-        with self._lock:
-            return self.ledger.look(redacted, self.look_at_spool())
+        core = self.core
+        with core.lock:
+            return core.account.look(redacted, None if core.spool is None else core.spool.look())
 
     def reading(self) -> Reading:
-        """As ``Work.reading``."""
+        """One consistent look for telemetry."""
         now_s = time.monotonic()
-        with self._lock:
-            queues = dict(zip(QUEUES, ((self._raw,), (self.trying.again, self._bodies)), strict=True))
-            heads = {name: [queue[0] for queue in held if queue] for name, held in queues.items()}
+        core = self.core
+        with core.lock:
+            table, account = core.table, core.account
+            queues = {"encode": (table.queued,), "upload": (table.retrying, table.ready)}
+            heads = {name: [oldest(queue) for queue in held if queue] for name, held in queues.items()}
             return Reading(
-                stats=self.stats(dict(self.redactions())),
-                budget_bytes=self.ledger.budget_bytes,
-                limit=self.max_in_flight,
-                uploading=self._uploading,
+                stats=self.stats(dict(self.redaction.counts())),
+                budget_bytes=account.budget_bytes,
+                limit=self.permits.limit,
+                uploading=core.scheduler.uploading,
                 queued={name: sum(map(len, held)) for name, held in queues.items()},
                 oldest_s={name: now_s - min(job.submitted_s for job in jobs) for name, jobs in heads.items() if jobs},
-                phase_s=dict(self.ledger.phase_s),
-                durations=tuple(self.ledger.durations),
+                phase_s=dict(account.phase_s),
+                durations=tuple(account.durations),
                 refused_flags=self.refused_flags,
             )
 
     def refuse_flag(self) -> None:
         """Count a feature flag's value that could not become a limit."""
-        with self._lock:
+        with self.core.lock:
             self.refused_flags += 1
 
     def set_limits(self, limits: Limits) -> None:
         """Change limits while running. Lower ones take effect as work in progress finishes.
 
         Raises:
-            InputError: Above the pool of the profile's store, or a spool's limit without a spool.
+            InputError: Above what the profile's store can hold, or a spool's limit without a spool.
         """
-        limit = None if limits.max_in_flight is None else self._checked_limit(limits.max_in_flight)
-        if self.spool is None and (limits.spool_bytes or limits.spool_max_age_s):
+        core = self.core
+        if core.spool is None and (limits.spool_bytes or limits.spool_max_age_s):
             raise InputError("there is no spool whose limits could be changed; give spool_dir to the uploader")
-        with self._lock:
+        limit = None if limits.max_in_flight is None else self.client.limit(limits.max_in_flight)
+        with core.lock:
             if limit is not None:
                 self.permits.set(limit)
-            self.encode_threads = limits.encode_threads or self.encode_threads
-            if self.spool is not None:
-                quota = self.spool.quota
-                self.spool.quota = replace(
+            core.encode_threads = limits.encode_threads or core.encode_threads
+            if core.spool is not None:
+                quota = core.spool.quota
+                core.spool.quota = replace(
                     quota,
                     max_bytes=limits.spool_bytes or quota.max_bytes,
                     max_age_s=limits.spool_max_age_s or quota.max_age_s,
                 )
             if limits.memory_budget_bytes is not None:
-                self.ledger.budget_bytes = self._budget_bytes = limits.memory_budget_bytes
-                self._mark()
-                self._announce_room()
-                self._spill()
-            self._more_encoders()
-            self._more_uploaders()
-            self._raw_ready.notify_all()
-            self._body_ready.notify_all()
+                core.account.set_budget(limits.memory_budget_bytes)
+                core.announce_room()
+                core.spill()
+            core.pool.wake_all()
+            core.rouse()
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    @property
+    def closing(self) -> bool:
+        """True once no capture is taken any more."""
+        return self.core.closing
+
+    def close(self, deadline_s: float) -> None:
+        """As :meth:`Lifecycle.close`."""
+        self.lifecycle.close(deadline_s)
+        telemetry.end(self)
+
+    def exit(self) -> None:
+        """As :meth:`Lifecycle.exit`."""
+        if not self.core.stopping:
+            self.lifecycle.exit()
+            telemetry.end(self)
+
+    def hurry(self) -> None:
+        """As :meth:`Core.hurry`."""
+        self.core.hurry()
+
+    def disown(self) -> None:
+        """In a forked child: forget the parent's captures, threads and files, and never touch its client again."""
+        core = self.core
+        self._used = self.client.abandon()
+        if core.spool is not None:
+            core.spool.disown()
+        # A client's native threads do not live on in the child: it, and any client made after it, would wait for ever.
+        unusable = core.closing or self._used
+        self._make(core.account.budget_bytes, core.encode_threads)
+        self.core.closing = self.core.stopping = unusable
 
 
 def _at_exit() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,11 @@ from packhorse.errors import InputError, UnavailableError
 from packhorse.profiles.loading import Profile, load_profile
 from packhorse.stores.base import Endpoint
 from packhorse.stores.url import check_url, parse_s3_url
-from packhorse.uploader.adaptive_permits import Limit
-from packhorse.uploader.checks import check, shown
+from packhorse.uploader.account import Stats
+from packhorse.uploader.adaptive import Limit
 from packhorse.uploader.engine import Engine, Limits
-from packhorse.uploader.ledger import Stats
-from packhorse.uploader.options import DEFAULT_MEMORY_BUDGET_BYTES, UploaderOptions
+from packhorse.uploader.options import DEFAULT_MEMORY_BUDGET_BYTES, UploaderOptions, check, shown
+from packhorse.uploader.redaction import redaction
 
 
 class Face:
@@ -31,6 +29,13 @@ class Face:
         redact: bool | Any = True,
         memory_budget_bytes: int = DEFAULT_MEMORY_BUDGET_BYTES,
         spool_dir: str | Path | None = None,
+        max_in_flight: Limit | None = None,
+        deadline_s: float | None = None,
+        close_deadline_s: float | None = None,
+        region: str | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        session_token: str | None = None,
         options: UploaderOptions | None = None,
     ) -> None:
         """Prepare an uploader. Nothing is connected and no thread is started until the first capture.
@@ -46,38 +51,41 @@ class Face:
             memory_budget_bytes: The most bytes that waiting and travelling captures may hold.
             spool_dir: Folder on a local disk for captures that S3 cannot take now (``options.spool_dir``); None for
                 none. Made when it is first needed. One folder serves any number of processes, for one bucket name.
+            max_in_flight: Uploads at once: a number, ``"adaptive"`` or ``Adaptive(...)``; None takes the profile's
+                measured value. The client keeps a connection for each.
+            deadline_s: Seconds from submit after which a capture is not tried again (300).
+            close_deadline_s: Seconds that ``close()`` takes at the most (30).
+            region: Region name; None: the standard AWS chain (``us-east-1`` for a custom endpoint).
+            access_key_id: With the next two the credentials; None: the standard AWS chain. A function that renews them
+                goes into ``options.endpoint``.
+            secret_access_key: See above.
+            session_token: See above.
             options: Further settings.
 
         Raises:
-            InputError: The URL or an option cannot be used.
+            InputError: The URL or an option cannot be used, or a setting is given here and in ``options``.
             ProfileError: The profile cannot be loaded.
             UnavailableError: The profile's libraries are not installed, or its client is obstore and this process was
                 forked after obstore had been used: the native threads that it needs are not there.
         """
-        chosen = _chosen(options, spool_dir)
+        times = {"deadline_s": deadline_s, "close_deadline_s": close_deadline_s}
+        chosen = _chosen(options, spool_dir=spool_dir, max_in_flight=max_in_flight, **times)
         if chosen.spool_dir is not None:
             _check_folder(Path(chosen.spool_dir))
         bucket, prefix = parse_s3_url(url)
         check("memory_budget_bytes", memory_budget_bytes, "int")
-        if profile is not None and not isinstance(profile, (str, Path, Profile)):
-            raise InputError(f"profile is {shown(profile)}; give a profile's name, a path, a Profile or None")
         check_url("endpoint_url", endpoint_url)
-        if chosen.endpoint is not None and endpoint_url is not None:
-            raise InputError("endpoint_url and options.endpoint both name an endpoint; give one of them")
-        endpoint = replace(chosen.endpoint, bucket=bucket) if chosen.endpoint else Endpoint(bucket, url=endpoint_url)
-        loaded = load_profile(profile)
-        if loaded.pipeline.unavailable is not None:  # found out here, not in a worker
-            raise UnavailableError(f"profile {loaded.name!r} cannot be used here: {loaded.pipeline.unavailable}")
+        keys = {"access_key": access_key_id, "secret_key": secret_access_key, "session_token": session_token}
+        endpoint = _endpoint(bucket, chosen.endpoint, url=endpoint_url, region=region, **keys)
         self._redaction = redaction(redact)
         self._engine = Engine(
-            loaded,
+            _loaded(profile),
             endpoint,
             prefix.rstrip("/"),
             chosen,
             budget_bytes=memory_budget_bytes,
-            redact=self._redaction.apply,
+            redaction=self._redaction,
         )
-        self._engine.redactions = self._redaction.counts
 
     @property
     def profile(self) -> Profile:
@@ -115,20 +123,52 @@ class Face:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Redaction:
-    """How captures are redacted (None: not at all), and what has been removed so far."""
+def _loaded(profile: str | Path | Profile | None) -> Profile:
+    if profile is not None and not isinstance(profile, (str, Path, Profile)):
+        raise InputError(f"profile is {shown(profile)}; give a profile's name, a path, a Profile or None")
+    loaded = load_profile(profile)
+    if loaded.pipeline.unavailable is not None:  # found out here, not in a worker
+        raise UnavailableError(f"profile {loaded.name!r} cannot be used here: {loaded.pipeline.unavailable}")
+    return loaded
 
-    apply: Callable[[Any], Any] | None
-    counts: Callable[[], Mapping[str, int]]
 
-
-def _chosen(options: UploaderOptions | None, spool_dir: str | Path | None) -> UploaderOptions:
+def _chosen(options: UploaderOptions | None, **given: Any) -> UploaderOptions:
+    """The options, with what was given as arguments. What is in both, with different values, is a mistake."""
     if options is None:
         options = UploaderOptions()
     if not isinstance(options, UploaderOptions):
         raise InputError(f"options is {shown(options)}; give UploaderOptions(...) or None")
-    return options if spool_dir is None else replace(options, spool_dir=spool_dir)
+    given = {name: value for name, value in given.items() if value is not None}
+    defaults = {field.name: field.default for field in fields(UploaderOptions)}
+    for name, value in given.items():
+        if getattr(options, name) not in (defaults[name], value):
+            raise InputError(f"{name} and options.{name} are both given; give one of them")
+    return replace(options, **given) if given else options
+
+
+#: What the arguments are called that an endpoint's fields can be given by.
+_ARGUMENTS = {
+    "url": "endpoint_url",
+    "access_key": "access_key_id",
+    "secret_key": "secret_access_key",
+}
+
+
+def _endpoint(bucket: str, endpoint: Endpoint | None, **given: str | None) -> Endpoint:
+    given = {name: value for name, value in given.items() if value is not None}
+    if ("access_key" in given) != ("secret_key" in given):
+        raise InputError("access_key_id and secret_access_key go together; give both, or neither for the AWS chain")
+    if endpoint is None:
+        return Endpoint(bucket, **given)  # type: ignore[arg-type]  # texts alone
+    for name in given:
+        argument = _ARGUMENTS.get(name, name)
+        if name == "url":
+            raise InputError("endpoint_url and options.endpoint both name an endpoint; give one of them")
+        if getattr(endpoint, name) is not None:
+            raise InputError(f"{argument} and options.endpoint.{name} are both given; give one of them")
+    if "access_key" in given and endpoint.credentials is not None:
+        raise InputError("access_key_id and options.endpoint.credentials are both given; give one of them")
+    return replace(endpoint, bucket=bucket, **given)  # type: ignore[arg-type]  # as above
 
 
 def _check_folder(folder: Path) -> None:
@@ -140,41 +180,3 @@ def _check_folder(folder: Path) -> None:
         why = "" if usable else "is no folder"
     if why:
         raise InputError(f"spool_dir {shown(str(folder))} {why}; give a folder on a local disk")
-
-
-def redaction(redact: Any) -> Redaction:
-    """The ``redact`` argument as what the engine needs. Raises InputError when it is none."""
-    if redact is False:
-        return Redaction(None, dict)
-    if redact is True:
-        from packhorse.redact import Redactor
-
-        redact = Redactor()
-    if not callable(getattr(redact, "capture", None)) or not callable(getattr(redact, "report", None)):
-        raise InputError(f"redact is {shown(redact)}; give True, False or a Redactor")
-    return Redaction(redact.capture, Counts(redact.report))
-
-
-class Counts:
-    """A redactor's counts, also for a signal handler that interrupts its own thread while that asks for them.
-
-    The redactor counts under a lock that is not re-entrant: asking again in the same thread would wait for ever. Such a
-    look gets the counts of the look before.
-    """
-
-    def __init__(self, report: Callable[[], Mapping[str, int]]) -> None:
-        self._report = report
-        self._last: Mapping[str, int] = {}
-        self._asking: set[int] = set()
-
-    def __call__(self) -> Mapping[str, int]:
-        """Values removed so far, by rule."""
-        thread = threading.get_ident()
-        if thread in self._asking:
-            return self._last
-        self._asking.add(thread)
-        try:
-            self._last = self._report()
-        finally:
-            self._asking.discard(thread)
-        return self._last

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from packhorse.errors import InputError
 from packhorse.stores.url import check_key
-from packhorse.uploader.checks import shown
+from packhorse.uploader.options import shown
 
 #: Random bytes in a key, and for how many keys they are fetched at once: each fetch gives up the GIL, and whoever gives
 #: it up in the submitter's thread may have to wait milliseconds behind an encoder until it comes back.

@@ -3,16 +3,67 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from packhorse import checks
+from packhorse.checks import KINDS, Kind, check_wait, is_count, is_path, shown
 from packhorse.errors import InputError
 from packhorse.stores.base import Endpoint, Store
 from packhorse.units import MIB
-from packhorse.uploader.adaptive_permits import Limit
-from packhorse.uploader.checks import check_fields
+from packhorse.uploader.adaptive import Adaptive, Limit
+
+__all__ = [
+    "DEFAULT_MEMORY_BUDGET_BYTES",
+    "UploaderOptions",
+    "check",
+    "check_deadline",
+    "check_fields",
+    "check_wait",
+    "shown",
+]
 
 DEFAULT_MEMORY_BUDGET_BYTES = 256 * MIB
+
+
+def _is_limit(value: Any) -> bool:
+    return is_count(value) or isinstance(value, Adaptive) or (isinstance(value, str) and value == "adaptive")
+
+
+def _is_store(value: Any) -> bool:
+    return not isinstance(value, type) and all(callable(getattr(value, name, None)) for name in ("put", "put_stream"))
+
+
+_KINDS: Mapping[str, Kind] = {
+    **KINDS,
+    "str | Path": (is_path, "a folder as text or Path"),
+    "Endpoint": (lambda value: isinstance(value, Endpoint), "a packhorse.Endpoint"),
+    "Store": (_is_store, "a store client with put and put_stream"),
+    "Limit": (_is_limit, "a number, 'adaptive', or Adaptive(...)"),
+}
+
+
+def check_fields(settings: Any) -> None:
+    """As :func:`packhorse.checks.check_fields`. Raises InputError."""
+    checks.check_fields(settings, _KINDS)
+
+
+def check(name: str, value: Any, declared: str) -> None:
+    """As :func:`packhorse.checks.check`. Raises InputError."""
+    checks.check(name, value, declared, _KINDS)
+
+
+def check_deadline(deadline_s: Any) -> None:
+    """Check how long a close may take; 0 and less end at once.
+
+    Raises:
+        InputError: Not a finite number of seconds.
+    """
+    if deadline_s is None:
+        raise InputError("deadline_s is None; give a finite number of seconds")
+    check_wait("deadline_s", deadline_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +79,8 @@ class UploaderOptions:
         encode_threads: Threads that encode and compress; 2 keeps two cores busy while uploads wait, and orjson holds
             the GIL, so that more bring nothing (docs/decisions/0004-engine.md).
         stream_above_bytes: Encoded size beyond which a capture goes up as multipart while it is still being encoded.
-        plain_sha256: Hash the plain capture for its metadata and receipt: about 0.5 ms of CPU per MB. Without it,
+        plain_sha256: Add the SHA-256 of the plain capture to its metadata and receipt: about 0.5 ms of CPU per MB. Its
+            CRC-32 is always there, which is enough against damage (docs/decisions/0011-checksums.md). In streams,
             damage is still found by the checksum inside zstd, gzip, lz4, bzip2 and xz objects.
         max_attempts: The most PUTs for one capture, or of each request of a multipart upload.
         deadline_s: Seconds from submit after which a capture is not tried again. While S3 is out captures wait so long.
@@ -53,7 +105,7 @@ class UploaderOptions:
     max_in_flight: Limit | None = None
     encode_threads: int = 2
     stream_above_bytes: int = 8 * MIB
-    plain_sha256: bool = True
+    plain_sha256: bool = False
     max_attempts: int = 10
     deadline_s: float = 300.0
     backoff_base_s: float = 0.2

@@ -1,18 +1,20 @@
-"""From what a caller submits to what an encoder takes: types told apart, sizes estimated, paths opened."""
+"""From what a caller submits to what an encoder takes: types, estimated sizes, open files, and what is left out."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count, islice
 from typing import Any
 
 from packhorse.errors import CaptureError, CorruptObjectError
-from packhorse.model import EntryStream, har_stream
+from packhorse.model import HAR_ENTRIES, EntryStream, har_stream
 from packhorse.stores.base import DEFAULT_PART_BYTES
 from packhorse.stores.multipart import PARTS_IN_FLIGHT
 from packhorse.units import KIB, MIB
-from packhorse.uploader.forks import first_use
+from packhorse.uploader.account import OUTLINE, WHOLE
+from packhorse.uploader.first_use import first_use
 
 #: Values that are looked at for an estimate at the most. Estimating happens in the submitter's thread and must cost
 #: microseconds; at about 0.4 µs a value this is a bound of about 25 µs.
@@ -26,6 +28,10 @@ _turns = count()
 _GOLDEN_RATIO = 0.618033988749895
 #: What a streamed capture holds while it is encoded and sent: a few chunks and the parts of its multipart upload.
 STREAM_HELD_BYTES = (PARTS_IN_FLIGHT + 1) * DEFAULT_PART_BYTES + 4 * MIB
+
+#: Estimated JSON text up to which a capture is encoded in one go. The encoder holds the GIL meanwhile: the packaged
+#: default's took 0.1 to 1.3 ms/MB on recorded captures, which makes 4 ms (docs/decisions/0004-engine.md).
+SHORT_BYTES = 3 * MIB
 
 #: What a capture holds beside its bytes until its fate is final: ticket, job, headers, strings, places in queues, what
 #: the allocator adds. Measured as resident bytes per capture that are in no body, 20 B to 100 KB each: 1.5 to 1.7 KB,
@@ -149,3 +155,68 @@ def _parsed(text: bytes) -> Any:
         return codec.decode([text])
     except CorruptObjectError as error:
         raise CaptureError(f"not JSON text: {error}", source="submitted bytes") from None
+
+
+# --- with less in it, for when there is no room for all ---------------------------------------------------------------
+#
+# Response bodies go first, then headers. What stays is the outline, every entry with its method, URL, status, sizes and
+# times. Callers' objects stay as they are.
+
+#: Metadata of a reduced object, and what it says by level.
+META_DEGRADED = "packhorse-degraded"
+SAYS = {1: "no response bodies", 2: "no bodies and headers"}
+
+
+def degradable(capture: Any) -> bool:
+    """False when it can be told at once that there is nothing to leave out: an object that is no HAR document."""
+    return _har_list(capture) is not None if isinstance(capture, (dict, list, tuple)) else True
+
+
+def degraded(capture: Any, level: int) -> tuple[Any, bool]:
+    """``capture`` reduced to ``level``, and whether that could be done.
+
+    Args:
+        capture: What an encoder takes.
+        level: As :meth:`packhorse.uploader.account.Ladder.level`.
+    """
+    if level == WHOLE:
+        return capture, False
+    if isinstance(capture, EntryStream) and capture.path == HAR_ENTRIES:
+        return replace(capture, entries=(_entry(entry, level) for entry in capture.entries)), True
+    entries = _har_list(capture)
+    if entries is None:
+        return capture, False
+    log = capture[HAR_ENTRIES[0]]
+    reduced = [_entry(entry, level) for entry in entries]
+    return {**capture, HAR_ENTRIES[0]: {**log, HAR_ENTRIES[1]: reduced}}, True
+
+
+def _har_list(capture: Any) -> Any:
+    log = capture.get(HAR_ENTRIES[0]) if isinstance(capture, dict) else None
+    entries = log.get(HAR_ENTRIES[1]) if isinstance(log, dict) else None
+    return entries if isinstance(entries, list) else None
+
+
+#: Keys of a request or a response that each level leaves out; everything of ``_`` keys of an entry goes with bodies,
+#: as DevTools keeps WebSocket messages and initiators' stacks there.
+_HEADERS = frozenset({"headers", "cookies"})
+
+
+def _entry(entry: Any, level: int) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    reduced = {key: value for key, value in entry.items() if not (isinstance(key, str) and key.startswith("_"))}
+    for side in ("request", "response"):
+        if isinstance(message := reduced.get(side), dict):
+            reduced[side] = dict(_message(message, level))
+    return reduced
+
+
+def _message(message: dict[Any, Any], level: int) -> Iterator[tuple[Any, Any]]:
+    for key, value in message.items():
+        if level >= OUTLINE and key in _HEADERS:
+            yield key, []
+        elif (key == "content" or (level >= OUTLINE and key == "postData")) and isinstance(value, dict):
+            yield key, {inner: kept for inner, kept in value.items() if inner not in {"text", "encoding", "params"}}
+        else:
+            yield key, value

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
-from packhorse.uploader.checks import check_deadline, check_wait
 from packhorse.uploader.face import Face
+from packhorse.uploader.options import check_deadline, check_wait
 from packhorse.uploader.ticket import Receipt, Ticket
 
 

@@ -37,7 +37,8 @@ class Receipt:
         etag: Entity tag the server answered with, without quotes.
         plain_bytes: Size of the encoded capture before compression.
         stored_bytes: Size of the object.
-        sha256: Hex SHA-256 of the plain encoded capture, empty without the option ``plain_sha256``. The same
+        crc32: CRC-32 of the plain encoded capture, eight hex digits, as in the object's metadata.
+        sha256: Its SHA-256 in hex, empty without the option ``plain_sha256``. The same
             stands in the object's metadata, except for captures that went up as multipart while they were encoded
             (metadata is sent first there).
         attempts: PUTs made, the successful one included.
@@ -53,6 +54,7 @@ class Receipt:
     sha256: str
     attempts: int
     seconds: Mapping[str, float] = field(default_factory=dict)
+    crc32: str = ""
 
 
 class Ticket:

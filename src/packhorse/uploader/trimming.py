@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from packhorse.units import MIB
-from packhorse.uploader.forks import first_use
+from packhorse.uploader.first_use import first_use
 
 #: What may have been freed since the last time: a sixteenth of the budget, and so much at least.
 LEAST_FREED_BYTES, FREED_SHARE = 4 * MIB, 16
@@ -56,6 +56,10 @@ class Trimming:
         """While ``held_bytes`` are held, so many of them are let go."""
         self._high_bytes = max(self._high_bytes, held_bytes)
         self._freed_bytes += freed_bytes
+
+    def may_be_due(self, budget_bytes: int) -> bool:
+        """False when memory was never short since the last time: as good as always. Needs no lock."""
+        return self._high_bytes > budget_bytes // SHORT_SHARE
 
     def take(self, budget_bytes: int, now_s: float) -> bool:
         """True when it is due; then the caller calls :meth:`run`, without the lock."""

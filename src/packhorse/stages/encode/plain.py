@@ -12,6 +12,7 @@ from packhorse import position
 from packhorse.errors import CaptureError, PackhorseError
 from packhorse.model import EntryStream
 from packhorse.position import Path
+from packhorse.stages.base import InOneCall
 
 T = TypeVar("T")
 
@@ -133,7 +134,7 @@ def whole(capture: Any) -> Any:
         raise classified(error, path) from error
 
 
-class WholeEncoder:
+class WholeEncoder(InOneCall):
     """Encodes a capture in one call of a library, which holds the interpreter for as long as that takes.
 
     The result is handed on as it is when it fits ``chunk``, otherwise in slices of that size, each of which is a copy.
@@ -146,19 +147,23 @@ class WholeEncoder:
 
     def encode(self, capture: Any) -> Any:
         """Yield the encoded capture. Raises CaptureError."""
-        value = whole(capture)
-        try:
-            encoded = self._dumps(value)
-        except MemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever a library calls it: the standard library decides
-            encoded = plain_json(value)
+        encoded = self.whole(capture)
         size = self._chunk
         if len(encoded) <= size:
             yield encoded
         else:
             for start in range(0, len(encoded), size):
                 yield encoded[start : start + size]
+
+    def whole(self, capture: Any) -> bytes:
+        """The encoded capture in one piece. Raises CaptureError."""
+        value = whole(capture)
+        try:
+            return self._dumps(value)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever a library calls it: the standard library decides
+            return plain_json(value)
 
     def decode(self, chunks: Any) -> Any:
         """Read JSON. Raises CorruptObjectError."""

@@ -1,0 +1,458 @@
+"""What the engine's threads share: one lock, and behind it the table of jobs, the account and the scheduler.
+
+Every method is one step of a capture's way, done under the lock; nothing slow happens there. The threads that do the
+work between two steps are ``worker.py``, ``encoder.py``, ``sender.py``, ``part_retry.py`` and ``spooler.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from packhorse.errors import StoreError
+from packhorse.profiles.loading import Profile
+from packhorse.uploader.account import Account, Line, Waiter
+from packhorse.uploader.adaptive import Permits
+from packhorse.uploader.client import Client
+from packhorse.uploader.crash_guard import tell
+from packhorse.uploader.handover import HandoverLock
+from packhorse.uploader.job import IN_HAND, Job, JobTable, State, oldest
+from packhorse.uploader.options import UploaderOptions
+from packhorse.uploader.pool import Pool
+from packhorse.uploader.prepare import JOB_BYTES, STREAM_HELD_BYTES, degradable
+from packhorse.uploader.reasons import NO_REASON, Reason, Why, why
+from packhorse.uploader.redaction import Redaction
+from packhorse.uploader.scheduler import Drain, Scheduler, Send, Wait
+from packhorse.uploader.spool.folders import Quota
+from packhorse.uploader.spool.spool import Claim, Spool
+from packhorse.uploader.ticket import Fate, Receipt
+from packhorse.uploader.trimming import Trimming
+
+
+class Core:
+    """State of an uploader. In a forked child a new one is made: the child owns none of its parent's captures.
+
+    Args:
+        client: The store's.
+        redaction: What captures lose before they are kept.
+        permits: Uploads at once.
+        budget_bytes: The memory budget.
+        encode_threads: Threads that may encode at once.
+
+    Attributes:
+        settled: Told of every fate, of permits that streams wait for, and of looks at the spool.
+        insured: Captures on the wire whose bodies are on disk as well, by their files.
+        threads: All that were started.
+        watch: Called in each of them first: telemetry.
+        start_keeper, wake_keeper: The spool's thread is to be there; it may have to work.
+        stopping: True once threads are to end.
+        hurried: True once multipart requests are not made again.
+        told: Unforeseen errors that have been logged (``crash_guard.py``).
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        redaction: Redaction,
+        permits: Permits,
+        *,
+        budget_bytes: int,
+        encode_threads: int,
+    ) -> None:
+        self.client = client
+        self.profile: Profile = client.profile
+        self.options: UploaderOptions = client.options
+        self.redaction = redaction
+        self.encode_threads = encode_threads
+        # Re-entrant: a signal handler may ask for stats() wherever we are.
+        self.lock: HandoverLock[Job] = HandoverLock(self.admit_left)
+        self.settled = self.lock.condition()
+        self.spool = _spool_of(client)
+        self.account = Account(budget_bytes, spool=self.spool is not None, degrade=self.options.degrade)
+        self.table = JobTable(self.account)
+        self.scheduler = Scheduler(self.options, self.table, permits)
+        self.line = Line()
+        self.pool = Pool(self.lock, self.start_thread)
+        self.threads: list[threading.Thread] = []
+        self._running = 0
+        self.trimming = Trimming()
+        self.insured: dict[Job, Claim] = {}
+        self.watch: Callable[[], object] = _nothing
+        self.start_keeper: Callable[[], object] = _nothing
+        self.wake_keeper: Callable[[], None] = _nothing
+        self.closing = False
+        self.stopping = False
+        self.hurried = False
+        self.told: set[str] = set()
+
+    # --- coming in ----------------------------------------------------------------------------------------------------
+
+    def admit(self, job: Job, *, patient: bool) -> Why | None:
+        """Let a job in that has been counted, or say why not."""
+        refusal = self.hopeless(job)
+        if refusal is not None:
+            return refusal
+        account = self.account
+        may_degrade = self.options.degrade and degradable(job.capture)
+        level = account.ladder.level(account.held_bytes, job.held_bytes, patient=patient, degradable=may_degrade)
+        if level is None:
+            return Why(Reason.NO_ROOM)
+        if not self.pool.running and not self.pool.start():
+            return Why(Reason.NO_THREAD)
+        job.level = level
+        account.hold(job.held_bytes)
+        if job.state is State.WAITING:
+            self.table.move(job, State.QUEUED)
+        self.rouse()
+        return None
+
+    def hopeless(self, job: Job) -> Why | None:
+        """Why a job can never be let in, if so."""
+        if self.closing:
+            return Why(Reason.CLOSED)
+        budget_bytes = self.account.budget_bytes
+        if job.held_bytes <= budget_bytes:
+            return None
+        what = "a path or an iterator" if job.held_bytes == STREAM_HELD_BYTES + JOB_BYTES else "this capture"
+        detail = f"{what} counts as {job.held_bytes} bytes, memory_budget_bytes is {budget_bytes}; raise it"
+        return Why(Reason.TOO_LARGE, "", detail)
+
+    def count(self, job: Job) -> None:
+        """A capture was handed in."""
+        self.account.submitted += 1
+        self.table.enter(job)
+        if self.spool is not None:
+            self.start_keeper()
+
+    def admit_left(self, job: Job) -> Callable[[], object] | None:
+        """Let a job in that was left with the lock; what is returned is called once the lock is free.
+
+        Broken off, as by Ctrl-C, it leaves everything as it was.
+        """
+        if job.state is State.DONE:  # broken off just behind that
+            return lambda: self.publish(job)
+        account = self.account
+        submitted, held_bytes = account.submitted, account.held_bytes
+        try:
+            self.count(job)
+            refusal = self.admit(job, patient=False)
+        except BaseException as error:
+            self.table.withdraw(job)
+            account.submitted, account.held_bytes = submitted, held_bytes
+            if not isinstance(error, Exception):
+                raise
+            self.count(job)  # whoever has the lock is not to blame
+            self.settle(job, Fate.FAILED, why(error))
+            return lambda: self.publish(job)
+        if refusal is None:
+            return None
+        self.settle(job, Fate.DROPPED, refusal)
+        return lambda: self.publish(job)
+
+    def decided(self, waiter: Waiter, refusal: Why | None) -> None:
+        """A submitter's capture was let in or refused."""
+        waiter.decided, waiter.refusal = True, refusal
+        if refusal is not None:  # counted at once: its submitter may never run again
+            self.settle(waiter.job, Fate.DROPPED, refusal)
+
+    def announce_room(self) -> None:
+        """There may be room in the memory budget: let in who waits for it."""
+        if not self.line:
+            return
+        for waiter, refusal in self.line.serve(self._decide_in_line):
+            self.decided(waiter, refusal)
+            with contextlib.suppress(RuntimeError):  # its event loop has been closed: nobody waits there any more
+                waiter.wake()
+
+    def _decide_in_line(self, job: Job) -> tuple[bool, Why | None]:
+        refusal = self.admit(job, patient=True)
+        return refusal is None or refusal.reason is not Reason.NO_ROOM, refusal
+
+    # --- what is to be done -------------------------------------------------------------------------------------------
+
+    def next_task(self) -> Job | Claim | None:
+        """What a worker does next: a job that is ``ENCODING`` or ``SENDING``, or a spooled file, whose permit it has.
+
+        None when the thread is to end.
+        """
+        with self.lock:
+            while not self.stopping:
+                task = self._choose()
+                if not isinstance(task, Wait):
+                    self.rouse()  # there may be more, for others
+                    return task
+                if self.pool.running > self._most_threads():
+                    return None
+                self.pool.rest(task.seconds)
+            return None
+
+    def _choose(self) -> Job | Claim | Wait:
+        spool = self.spool
+        now_s = time.monotonic()
+        files = 0 if spool is None else spool.waiting
+        found = self.scheduler.next(now_s, files=files, short=self.account.short)
+        if isinstance(found, Send):
+            return found.job
+        if self.encodable():
+            job = oldest(self.table.queued)
+            self.table.move(job, State.ENCODING)
+            return job
+        if isinstance(found, Drain):
+            claim = self._claim()
+            return Wait(None) if claim is None else claim  # the keeper has to list them first, and then says so
+        return found
+
+    def encodable(self) -> bool:
+        """True when a capture waits to be encoded, and a thread may do that."""
+        return bool(self.table.queued) and self.table.count(State.ENCODING) < self.encode_threads
+
+    def rouse(self) -> None:
+        """If there is something to do that nobody is about to look for, let one more thread look."""
+        pool = self.pool
+        if pool.woken or self.stopping:
+            return
+        table = self.table
+        sendable = table.ready or table.retrying or (self.spool is not None and self.spool.waiting)
+        if (
+            (self.encodable() or (sendable and self.scheduler.may_begin))
+            and not pool.wake()
+            and pool.running < self._most_threads()
+        ):
+            self.pool.start()
+
+    def _most_threads(self) -> int:
+        # Threads of parked streams wait with them: others take their permits.
+        return self.encode_threads + self.scheduler.permits.limit + self.table.count(State.PARKED)
+
+    def _claim(self) -> Claim | None:
+        assert self.spool is not None
+        claim = self.spool.claim()
+        if claim is None:
+            self.wake_keeper()  # it has to list them
+            return None
+        try:
+            self._count_held(0, min(claim.size_bytes, STREAM_HELD_BYTES))
+        except BaseException:  # nobody else would
+            self.spool.give_back(claim)
+            raise
+        self.scheduler.draining += 1
+        return claim
+
+    def start_thread(self, loop: Callable[[], None], name: str) -> bool:
+        """Start a thread; False when the system or a finishing interpreter gives none."""
+        thread = threading.Thread(target=self._run, args=(loop,), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self.threads.append(thread)
+        self._running += 1
+        return True
+
+    def _run(self, loop: Callable[[], None]) -> None:
+        try:
+            self.watch()
+        except BaseException as error:  # noqa: BLE001  # what only looks on must not cost a thread
+            tell(self, error)
+        try:
+            loop()
+        finally:
+            with self.lock:
+                self._running -= 1
+            self.close_unused()
+
+    def close_unused(self) -> None:
+        """Close the client once all is stopped and no thread can be using it any more."""
+        if self.stopping and not self._running:
+            self.client.close()
+
+    # --- steps of a capture -------------------------------------------------------------------------------------------
+
+    def encoded(self, job: Job) -> bool:
+        """A capture has been encoded: from now on its body counts, or the buffers of its stream.
+
+        True when the thread that has encoded it is to send it, too; then it has a permit.
+        """
+        with self.lock:
+            if job.state is State.DONE:  # given up meanwhile, since all ends
+                return False
+            if self.stopping:
+                self.settle(job, Fate.DROPPED, Why(Reason.STOPPED))
+                self.hold(job, 0)
+            else:
+                streaming = max(job.held_bytes, STREAM_HELD_BYTES)
+                self.hold(job, streaming if job.body is None else len(job.body) + JOB_BYTES)
+                if self.scheduler.goes_on(job):
+                    self.rouse()  # for what this thread would have encoded next
+                    return True
+                self.table.move(job, State.READY)
+                self.spill()
+                return False
+        self.publish(job)
+        job.release()
+        return False
+
+    def attempt(self, job: Job) -> None:
+        """Count one attempt."""
+        with self.lock:
+            self.account.attempts += 1
+            self.scheduler.begun(job)
+        job.marks["put"] = time.monotonic()
+
+    def attempt_file(self) -> None:
+        """Count one attempt at a spooled file."""
+        with self.lock:
+            self.account.attempts += 1
+            self.scheduler.budget.first_attempt()
+
+    def overloaded(self, job: Job) -> None:
+        """An attempt was refused for load, or timed out."""
+        with self.lock:
+            self.scheduler.permits.overloaded(job.permit)
+
+    def count_degraded(self) -> None:
+        """A capture was reduced for want of room."""
+        with self.lock:
+            self.account.degraded += 1
+
+    def try_again(self, job: Job, error: StoreError) -> bool:
+        """An upload failed. True when it waits for another attempt now; then its fate is open, and others hold it."""
+        with self.lock:
+            if job.state is State.DONE or job.late is not None or self.stopping or job in self.insured:
+                return False  # what is on disk already need not be tried again here
+            waits = self.scheduler.failed(job, error, time.monotonic())
+            if self.scheduler.breaker.open:
+                self.s3_is_out()
+            if self.scheduler.returning:
+                self.settled.notify_all()  # streams that were sending already go first
+            return waits
+
+    def s3_is_out(self) -> None:
+        """Waiting captures go to disk, where they are safe, as long as it takes them."""
+        if self.spool is not None:
+            self.scheduler.s3_said(time.monotonic(), worked=False)
+            self.wake_keeper()
+
+    def finish(self, job: Job, fate: Fate, reason: Why = NO_REASON, *, receipt: Receipt | None = None) -> None:
+        """Give a job its final fate, once; a second call does nothing. One that is on disk already never fails."""
+        claim = None
+        settled = False
+        try:
+            with self.lock:
+                claim = self.insured.pop(job, None)
+                if claim is not None and fate is not Fate.UPLOADED:
+                    fate, reason = Fate.SPOOLED, Why(Reason.SPOOLED)
+                if job.state is State.DONE:
+                    return
+                settled = True
+                self.settle(job, fate, reason)
+                self.scheduler.ended(job)
+                if receipt is not None:
+                    self._stored(job, receipt)
+                self.hold(job, 0)
+        finally:
+            if settled:  # whatever came then, who waits for it is told
+                self.publish(job, receipt)
+            if claim is not None and self.spool is not None:
+                (self.spool.withdraw if fate is Fate.UPLOADED else self.spool.give_back)(claim)
+
+    def finish_anyhow(self, job: Job, fate: Fate, reason: Why, receipt: Receipt | None = None) -> None:
+        """As :meth:`finish`, where that raised what it should not: nothing but the job's own account."""
+        with self.lock:
+            if job.state is not State.DONE:
+                self.settle(job, fate, reason)
+            self.scheduler.ended(job)
+            self.hold(job, 0)
+        if not job.ticket.done():
+            self.publish(job, receipt if job.ticket.fate is Fate.UPLOADED else None)
+
+    def _stored(self, job: Job, receipt: Receipt) -> None:
+        scheduler, now_s = self.scheduler, time.monotonic()
+        scheduler.worked(job)
+        if self.spool is not None:
+            scheduler.s3_said(now_s, worked=True)
+        self.account.store(receipt)
+        if job.body is not None:
+            scheduler.permits.answered(job.permit, now_s - job.marks["put"], receipt.stored_bytes, now_s)
+
+    def drained(self, claim: Claim, stored_bytes: int = 0, *, worked: bool | None, wait_s: float = 0.0) -> None:
+        """A spooled file has been tried; its permit is free.
+
+        Args:
+            claim: What :meth:`next_task` gave.
+            stored_bytes: Size of the object, when S3 took it.
+            worked: True when S3 took it, False when S3 is out, None when it was the file's fault.
+            wait_s: The least time that S3 asked to be left alone for.
+        """
+        with self.lock:
+            self.scheduler.draining -= 1
+            self._count_held(min(claim.size_bytes, STREAM_HELD_BYTES), 0)
+            self.account.stored_bytes += stored_bytes
+            if worked:
+                self.scheduler.answered()
+            self.scheduler.s3_said(time.monotonic(), worked=worked, wait_s=wait_s)
+            self.settled.notify_all()
+
+    def settle(self, job: Job, fate: Fate, reason: Why) -> None:
+        """The final fate, in the account, in the table, on the ticket."""
+        job.ticket.fate, job.ticket.reason = fate, reason.sentence
+        self.account.settle(fate, reason)
+        self.table.move(job, State.DONE)
+        self.settled.notify_all()
+
+    def hold(self, job: Job, held_bytes: int) -> None:
+        """From now on a job counts for so many bytes."""
+        before, job.held_bytes = job.held_bytes, held_bytes
+        self._count_held(before, held_bytes)
+
+    def _count_held(self, before_bytes: int, after_bytes: int) -> None:
+        self.trimming.note(self.account.held_bytes, before_bytes)
+        self.account.hold(after_bytes - before_bytes)
+        if after_bytes < before_bytes:
+            self.announce_room()
+
+    def spill(self) -> None:
+        """Called when more waits: the spool works when S3 is out, or when patient submitters may not fill so much."""
+        if self.spool is not None and (self.scheduler.breaker.open or self.account.short):
+            self.wake_keeper()
+
+    def relieve(self) -> None:
+        """Give memory back to the system when it is short and much of it was freed."""
+        trimming = self.trimming
+        if trimming.may_be_due(self.account.budget_bytes):
+            with self.lock:
+                due = trimming.take(self.account.budget_bytes, time.monotonic())
+            if due:
+                trimming.run()
+
+    @staticmethod
+    def publish(job: Job, receipt: Receipt | None = None) -> None:
+        """Wake whoever waits on the ticket; outside the lock, since callbacks run here."""
+        job.ticket.settle(receipt)
+
+    def in_hand(self) -> list[Job]:
+        """Jobs that a thread has."""
+        return self.table.of(*IN_HAND)
+
+    def hurry(self) -> None:
+        """Make no multipart request again from now on, and end the waits for that."""
+        with self.lock:
+            self.hurried = True
+            self.settled.notify_all()
+
+
+def _spool_of(client: Client) -> Spool | None:
+    options = client.options
+    if options.spool_dir is None:
+        return None
+    # By bucket and not by endpoint: what an outage left behind must find its way when the endpoint moves.
+    root = Path(options.spool_dir) / client.endpoint.bucket
+    return Spool(root, Quota(options.spool_bytes, options.spool_max_age_s))
+
+
+def _nothing(*_: Any) -> None:
+    """Before the engine says what to do."""

@@ -1,0 +1,172 @@
+"""Turning a capture into a body, or into a stream when it is large.
+
+Two ways. The *short* one is for captures whose encoding holds the GIL for a few milliseconds: redacted, hashed and
+compressed in one go by one thread. The long one goes in chunks, in bounded memory; a second thread may encode ahead.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from packhorse.codec import Codec, Tally
+from packhorse.errors import PackhorseError
+from packhorse.profiles.loading import Profile
+from packhorse.uploader.first_use import first_use
+from packhorse.uploader.job import Job, Stream
+from packhorse.uploader.options import UploaderOptions
+from packhorse.uploader.prepare import META_DEGRADED, SAYS, SHORT_BYTES, degraded, encodable
+from packhorse.uploader.redaction import NO_REDACTION, Redaction
+from packhorse.wire import Headers
+
+#: A capture that came out this many times larger than what the short way is for was not what it seemed: as many as this
+#: many captures after it are not trusted.
+SURPRISE_TIMES, WARY_CAPTURES = 3, 256
+#: A capture without content, of the shape that most have.
+_EMPTY = {"log": {"version": "1.2", "entries": [{"request": {"headers": []}, "response": {"content": {}}, "time": 0}]}}
+
+
+class OutOfTime(PackhorseError):
+    """The deadline passed while a capture was being encoded."""
+
+
+class Encoder:
+    """Encodes with contexts that are used by one thread at a time: there are as many as there were threads at once."""
+
+    def __init__(self, profile: Profile, options: UploaderOptions, redaction: Redaction = NO_REDACTION) -> None:
+        self._profile = profile
+        self._options = options
+        self._redaction = redaction
+        self._headers = Headers(profile.pipeline, profile.name)
+        self._idle: list[Codec] = []
+        self._warm = False
+        self._wary = 0
+        self._json = profile.pipeline.wire[0] == "json"
+
+    def encode(self, job: Job, *, overlap: bool = True) -> bool:
+        """Give ``job`` its body or its stream, and its headers. Its capture is let go with the body.
+
+        Args:
+            job: What is to be encoded.
+            overlap: False never starts a thread for a large capture.
+
+        Returns:
+            True when it has been reduced for want of room.
+        """
+        job.marks = {"encode": time.monotonic()}
+        if not self._warm:
+            self._warm_up()
+        try:
+            codec = self._idle.pop()
+        except IndexError:
+            codec = self._profile.pipeline.codec()
+        # What fails leaves its contexts in the midst of a capture: they are not used again. Nor are those of a stream
+        # that is still running.
+        reduced = self._encode(codec, job, overlap=overlap)
+        if job.stream is None:
+            self._idle.append(codec)
+        job.marks["wait"] = time.monotonic()
+        return reduced
+
+    def _encode(self, codec: Codec, job: Job, *, overlap: bool) -> bool:
+        capture, closing = encodable(job.capture)
+        with ExitStack() as stack:
+            if closing is not None:
+                stack.callback(closing.close)
+            capture, reduced = degraded(capture, job.level)
+            job.tally = Tally(digest=sha256() if self._options.plain_sha256 else None)
+            if job.short and not self._is_wary():
+                job.body = self._in_one_go(codec, capture, job.tally)
+            else:
+                chunks = codec.compressed(self._plain(codec, capture), tally=job.tally, overlap=overlap)
+                head: list[bytes] = []
+                size_bytes = 0
+                for chunk in chunks:
+                    head.append(chunk)
+                    size_bytes += len(chunk)
+                    if size_bytes > self._options.stream_above_bytes:
+                        job.stream = Stream(head, chunks, stack.pop_all())
+                        self._describe(job, reduced=reduced)
+                        return reduced
+                job.body = head[0] if len(head) == 1 else b"".join(head)
+        job.capture = None
+        self._describe(job, reduced=reduced)
+        return reduced
+
+    def _in_one_go(self, codec: Codec, capture: Any, tally: Tally) -> bytes:
+        scrub = None
+        if self._redaction.capture is not None:
+            scrub = self._redaction.encoded if self._json else None
+            if scrub is None:
+                capture = self._redaction.capture(capture)
+        body = codec.encode_whole(capture, tally=tally, scrub=scrub)
+        if tally.plain_bytes > SURPRISE_TIMES * SHORT_BYTES:
+            self._wary = WARY_CAPTURES
+        return body
+
+    def _is_wary(self) -> bool:
+        if self._wary:
+            self._wary -= 1
+            return True
+        return False
+
+    def _plain(self, codec: Codec, capture: Any) -> Iterator[bytes]:
+        """The encoded capture in chunks, redacted."""
+        redaction = self._redaction
+        if redaction.capture is None:
+            return codec.encoder.encode(capture)
+        if self._json and redaction.encoded is not None:
+            scrubbed = codec.scrubbed(capture, redaction.encoded)
+            if scrubbed is not None:
+                return scrubbed
+        return codec.encoder.encode(redaction.capture(capture))
+
+    def _describe(self, job: Job, *, reduced: bool) -> None:
+        """Headers. Of a stream size and digest are not known yet, and the metadata goes before the content."""
+        known = job.stream is None
+        plain_bytes = job.tally.plain_bytes if known else None
+        sha256_hex = (job.tally.freeze() or None) if known else None  # while it waits, a capture is what it weighs
+        job.info = self._headers.of(
+            plain_bytes=plain_bytes, crc32=job.tally.crc32 if known else None, sha256=sha256_hex
+        )
+        if reduced:
+            job.info = replace(job.info, metadata={**job.info.metadata, META_DEGRADED: SAYS[job.level]})
+
+    def _warm_up(self) -> None:
+        """Import and compile what encoding needs, by encoding an empty capture, while no fork happens.
+
+        What fails, fails again with a real one. A redactor of the caller's own may do anything: it is not called here.
+        """
+        with first_use():
+            if self._warm:
+                return
+            self._warm = True
+            try:
+                from packhorse.redact import Redactor
+
+                redactor = getattr(self._redaction.capture, "__self__", None)
+                scrub = redactor.encoded if isinstance(redactor, Redactor) and self._json else None
+                if isinstance(redactor, Redactor) and not self._json:
+                    redactor.capture(_EMPTY)
+                codec = self._profile.pipeline.codec()
+                codec.encode_whole(_EMPTY, tally=Tally(), scrub=scrub)
+            except Exception:  # noqa: BLE001
+                return
+            self._idle.append(codec)
+
+
+def limited(job: Job, end_s: float) -> None:
+    """Let a stream fail once ``end_s`` has passed."""
+
+    def until(chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if time.monotonic() > end_s:
+                raise OutOfTime("the deadline passed while it was being encoded")
+            yield chunk
+
+    if job.stream is not None:
+        job.stream.limit(until)

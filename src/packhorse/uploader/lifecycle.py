@@ -1,0 +1,212 @@
+"""How an uploader ends: by ``close()`` or at interpreter exit. Every capture gets its fate in time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+
+from packhorse.uploader.core import Core
+from packhorse.uploader.encoder import Encoder, limited
+from packhorse.uploader.job import Job, State, oldest
+from packhorse.uploader.reasons import Reason, Why, why
+from packhorse.uploader.spool.files import Header
+from packhorse.uploader.spooler import Spooler, file_bytes
+from packhorse.uploader.ticket import Fate
+
+logger = logging.getLogger("packhorse")
+
+#: Seconds the exit hook gives requests that are already on the wire, from its beginning: while it spools, they go on.
+EXIT_GRACE_S = 2.0
+#: Seconds the exit hook may spend on spooling before that.
+EXIT_SPOOL_S = 3.0
+#: Seconds for threads to end after a deadline has passed; whoever is stuck in a request is left to itself.
+LEAST_GRACE_S = 0.1
+MOST_GRACE_S = 2.0
+LOOK_S = 0.02
+#: Part of a closing deadline that is kept for spooling, and the most it takes: 256 MiB are written in about 5 s.
+SHARE = 0.4
+MOST_SHARE_S = 8.0
+
+
+def share_s(deadline_s: float) -> float:
+    """Seconds of a closing deadline that are kept for spooling what could not be uploaded."""
+    return min(deadline_s * SHARE, MOST_SHARE_S)
+
+
+class Lifecycle:
+    """The endings of one uploader in one process."""
+
+    def __init__(self, core: Core, encoder: Encoder, spooler: Spooler) -> None:
+        self._core = core
+        self._encoder = encoder
+        self._spooler = spooler
+        self._pid = os.getpid()
+        self._ended_by_s = 0.0
+
+    def close(self, deadline_s: float) -> None:
+        """Take no more, drain, spool or drop what is left, stop the threads: all in ``deadline_s``. Idempotent."""
+        core, spooler = self._core, self._spooler
+        end_s = time.monotonic() + deadline_s
+        with core.lock:
+            self._ended_by_s = max(self._ended_by_s, end_s + LEAST_GRACE_S)
+            core.closing = True
+            core.announce_room()
+            drain_s = deadline_s - share_s(deadline_s) if core.spool is not None else deadline_s
+            core.settled.wait_for(lambda: core.stopping or (core.account.in_flight == 0 and spooler.rests()), drain_s)
+        self._spool_rest(end_s)
+        self._stop(Reason.STOPPED, grace_s=min(max(end_s - time.monotonic(), LEAST_GRACE_S), MOST_GRACE_S))
+
+    def exit(self) -> None:
+        """At interpreter exit: begin no upload and no thread; spool what is left, let the wire finish for a moment."""
+        core = self._core
+        if self._pid == os.getpid() and not core.stopping:
+            with core.lock:
+                if core.closing:  # another thread is at it: on a signal, the main thread may end before it has
+                    core.settled.wait_for(lambda: core.stopping, self._ended_by_s - time.monotonic())
+                core.closing = True
+                core.announce_room()
+            begun_s = time.monotonic()
+            self._spool_rest(begun_s + EXIT_SPOOL_S)
+            grace_s = max(begun_s + EXIT_GRACE_S - time.monotonic(), LEAST_GRACE_S)
+            self._stop(Reason.EXIT, grace_s=grace_s)
+
+    # --- spooling the rest --------------------------------------------------------------------------------------------
+
+    def _spool_rest(self, end_s: float) -> None:
+        """Write what has no fate yet to disk, in this thread: others may not be there, or hang."""
+        core, spooler = self._core, self._spooler
+        if core.spool is None:
+            return
+        with core.lock:
+            if core.stopping or core.account.in_flight == 0:
+                return
+            core.scheduler.halted = True  # from here on no upload is begun
+        self._insure(end_s)
+        while time.monotonic() < end_s:
+            with core.lock:
+                batch = spooler.next_batch()
+                job = None if batch else self._next_queued(end_s)
+                if not batch and job is None and (not self._being_made() or not spooler.accepts()):
+                    return
+            if batch:
+                spooler.write(batch)
+            elif job is not None:
+                self._encode_now(job, end_s)
+            else:
+                time.sleep(LOOK_S)
+
+    def _next_queued(self, end_s: float) -> Job | None:
+        """A capture to encode in this thread: only when no other does it, since nothing can break an encoder off."""
+        core = self._core
+        if not core.table.queued or self._others_encode() or time.monotonic() >= end_s or not self._spooler.accepts():
+            return None
+        job = oldest(core.table.queued)
+        core.table.move(job, State.ENCODING)
+        return job
+
+    def _others_encode(self) -> bool:
+        """True when a thread of the pool encodes, or is about to look for what to encode."""
+        core = self._core
+        core.rouse()  # at interpreter exit it may start none
+        return core.pool.woken > 0 or core.table.count(State.ENCODING) > 0
+
+    def _being_made(self) -> bool:
+        """True while a thread encodes or writes something that will come to the spool."""
+        table = self._core.table
+        return bool(table.queued and self._others_encode()) or table.count(State.ENCODING, State.SPOOLING) > 0
+
+    def _encode_now(self, job: Job, end_s: float) -> None:
+        """Encode ``job`` in this thread, starting no other, and hand it on; past ``end_s`` it fails."""
+        core = self._core
+        try:
+            if self._encoder.encode(job, overlap=False):
+                core.count_degraded()
+            limited(job, end_s)
+        except BaseException as error:  # noqa: BLE001  # one classified fate, whatever the capture does
+            core.finish(job, Fate.FAILED, why(error))
+            job.release()
+            return
+        core.encoded(job)
+
+    def _insure(self, end_s: float) -> None:
+        """Copy bodies that are on the wire to disk: if S3 does not answer in time, they are not lost."""
+        core, spool = self._core, self._core.spool
+        assert spool is not None
+        with core.lock:
+            sending = [(job, job.body) for job in core.table.sending if job not in core.insured]
+        for job, body in sending:
+            if body is None:
+                continue
+            with core.lock:
+                if time.monotonic() >= end_s or not self._spooler.accepts(file_bytes(job)):
+                    return
+            try:
+                claim = spool.write(Header(job.ticket.key, job.info), [body])
+                spool.commit([claim], listed=False)
+            except OSError as error:
+                spool.failed("write", error)
+                return
+            with core.lock:
+                needed = job.state is State.SENDING  # else it waits for another attempt, and is spooled from there
+                if needed:
+                    core.insured[job] = claim
+            if not needed:
+                spool.withdraw(claim)
+
+    # --- stopping -----------------------------------------------------------------------------------------------------
+
+    def _stop(self, reason: Reason, *, grace_s: float) -> None:
+        core = self._core
+        with core.lock:
+            core.closing = core.stopping = True
+            rescued, self._spooler.rescued = list(self._spooler.rescued), type(self._spooler.rescued)()
+            left = [*core.table.of(State.QUEUED, State.READY), *rescued, *core.table.of(State.RETRY_WAIT)]
+            for job in left:
+                # Of one that was tried, what went wrong then says more, also whether it may be stored.
+                if job.trouble is None:
+                    core.settle(job, Fate.DROPPED, Why(reason))
+                else:
+                    core.settle(job, Fate.FAILED, why(job.trouble))
+                core.hold(job, 0)
+            core.announce_room()
+            core.pool.wake_all()
+            self._spooler.ready.notify_all()
+            core.settled.notify_all()
+            threads, core.threads = core.threads, []
+        for job in left:
+            core.publish(job)
+            job.release()
+        end_s = time.monotonic() + grace_s
+        for thread in threads:
+            if thread is not threading.current_thread():  # close() from a ticket's callback
+                thread.join(max(0.0, end_s - time.monotonic()))
+        stuck = self._abandon()
+        if left or stuck:
+            count = len(left) + stuck
+            was = "capture was" if count == 1 else "captures were"
+            logger.warning("%d %s not uploaded: %s", count, was, reason.words)
+        if core.spool is not None:
+            core.spool.close()
+        core.close_unused()
+
+    def _abandon(self) -> int:
+        """Give a fate to what threads still hold after the grace: they end by themselves and change it no more."""
+        core = self._core
+        lost = 0
+        with core.lock:
+            jobs = core.in_hand()
+            for job in jobs:
+                if core.insured.pop(job, None) is not None:
+                    core.settle(job, Fate.SPOOLED, Why(Reason.SPOOLED))
+                else:
+                    lost += 1
+                    if job.attempts > 0:
+                        core.settle(job, Fate.FAILED, Why(Reason.UNKNOWN_OUTCOME))
+                    else:
+                        core.settle(job, Fate.DROPPED, Why(Reason.STOPPED))
+                core.hold(job, 0)
+        for job in jobs:
+            core.publish(job)
+        return lost

@@ -1,0 +1,96 @@
+"""What a thread of the pool does: whatever is next. Whatever goes wrong with a capture is one classified fate."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from packhorse.errors import StoreError
+from packhorse.uploader.core import Core
+from packhorse.uploader.crash_guard import CrashGuard, tell
+from packhorse.uploader.encoder import Encoder
+from packhorse.uploader.job import Job, State
+from packhorse.uploader.reasons import NO_REASON, why
+from packhorse.uploader.sender import OWN_FAULT, drain, send
+from packhorse.uploader.spooler import Spooler
+from packhorse.uploader.ticket import Fate
+
+
+class Worker:
+    """The work of all threads of an uploader's pool."""
+
+    def __init__(self, core: Core, encoder: Encoder, spooler: Spooler) -> None:
+        self._core = core
+        self._encoder = encoder
+        self._spooler = spooler
+
+    def run(self) -> None:
+        """Work until all is to end. The thread is all captures': it outlives whatever one of them does to it."""
+        core = self._core
+        guard = CrashGuard(core)
+        while True:
+            try:
+                task = core.next_task()
+                if task is None:
+                    return
+                if not isinstance(task, Job):
+                    drain(core, task)
+                elif task.state is State.SENDING or self._encode(task):
+                    self._send(task)
+                core.relieve()
+                guard.worked()
+            except BaseException as error:  # noqa: BLE001  # the engine's own
+                if not guard.outlives(error):
+                    return
+
+    def _encode(self, job: Job) -> bool:
+        """Encode one capture and hand it on. True when this thread is to send it, too."""
+        core = self._core
+        try:
+            if self._encoder.encode(job):
+                core.count_degraded()
+            return core.encoded(job)
+        except BaseException as error:  # noqa: BLE001  # whatever a capture or a library does
+            self._fail(job, error)
+            _let_go(job)
+            return False
+
+    def _send(self, job: Job) -> None:
+        """Send one capture, and give it its fate, or to those who know what becomes of it."""
+        core = self._core
+        kept = False
+        try:
+            receipt = send(core, job)
+        except BaseException as error:  # noqa: BLE001  # as above
+            try:
+                kept = isinstance(error, StoreError) and (core.try_again(job, error) or self._rescued(job, error))
+            except BaseException as unforeseen:  # noqa: BLE001  # what would kill the thread for all the others
+                tell(core, unforeseen)
+                self._fail(job, unforeseen)
+            else:
+                if not kept:
+                    self._fail(job, error)
+        else:
+            try:
+                core.finish(job, Fate.UPLOADED, receipt=receipt)
+            except BaseException as unforeseen:  # noqa: BLE001  # it is stored all the same
+                tell(core, unforeseen)
+                core.finish_anyhow(job, Fate.UPLOADED, NO_REASON, receipt)
+        finally:
+            if not kept:
+                _let_go(job)
+
+    def _rescued(self, job: Job, error: StoreError) -> bool:
+        return error.kind not in OWN_FAULT and self._spooler.rescue(job, why(error))
+
+    def _fail(self, job: Job, error: BaseException) -> None:
+        core = self._core
+        try:
+            core.finish(job, Fate.FAILED, why(error))
+        except BaseException as unforeseen:  # noqa: BLE001  # the capture is not to blame, and gets its fate nevertheless
+            tell(core, unforeseen)
+            core.finish_anyhow(job, Fate.FAILED, why(error))
+
+
+def _let_go(job: Job) -> None:
+    with suppress(BaseException):  # an iterator that raises when it is closed
+        job.release()
