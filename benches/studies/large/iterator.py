@@ -8,13 +8,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import islice
 from typing import Any
 
 from benches.studies.streaming import begin_peak
 from packhorse.bench.race.memory import peak_rss_bytes
 from packhorse.bench.synth import sized
+from packhorse.checksum import written
 from packhorse.codec import Tally
 from packhorse.fetching import fetch
 from packhorse.model import har_stream, materialized
@@ -86,11 +86,11 @@ def _encoded(capture: Callable[[], Iterator[Any]], redactor: Redactor | None, ta
 def _encode(arm: str, spec: Spec, capture: Callable[[], Iterator[Any]], redact: bool) -> Timed:
     del spec
     redactor = _redactor(redact=redact)
-    return _timed(arm, lambda: deque(_encoded(capture, redactor, Tally(digest=sha256())), 0))
+    return _timed(arm, lambda: deque(_encoded(capture, redactor, Tally()), 0))
 
 
 def _send(arm: str, spec: Spec, capture: Callable[[], Iterator[Any]], redact: bool) -> Timed:
-    chunks = list(_encoded(capture, _redactor(redact=redact), Tally(digest=None)))
+    chunks = list(_encoded(capture, _redactor(redact=redact), Tally()))
     pipeline = load_profile().pipeline
     assert pipeline.store is not None
     store = pipeline.store.make(endpoint=spec.endpoint)
@@ -106,9 +106,9 @@ def _upload(arm: str, spec: Spec, capture: Callable[[], Iterator[Any]], redact: 
     url = f"s3://{spec.endpoint.bucket}/large"
     with Uploader(url, redact=redactor or False, options=UploaderOptions(endpoint=spec.endpoint)) as up:
         receipt = up.upload(islice(capture(), _CHECKED_ENTRIES))
-        tally = Tally(digest=sha256())
+        tally = Tally()
         deque(_encoded(lambda: islice(capture(), _CHECKED_ENTRIES), redactor, tally), 0)
-        if (receipt.plain_bytes, receipt.sha256) != (tally.plain_bytes, tally.hexdigest()):
+        if (receipt.plain_bytes, receipt.crc32) != (tally.plain_bytes, written(tally.crc32)):
             raise AssertionError(f"{receipt.url} was encoded otherwise than its parts encode it")
         if fetch(receipt.url, endpoint=spec.endpoint)["log"]["entries"] != _given(capture, redactor):
             raise AssertionError(f"{receipt.url} does not hold the entries it was given")
