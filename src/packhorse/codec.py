@@ -16,6 +16,7 @@ from packhorse.model import EntryStream
 from packhorse.overlap import ahead
 from packhorse.stages.base import Encoder, InOneCall, Transform
 from packhorse.stages.encode.runs import as_entries, scrubbed_runs
+from packhorse.stages.encode.texts import gathered
 from packhorse.units import MIB, format_bytes
 
 if TYPE_CHECKING:
@@ -82,9 +83,19 @@ class Codec:
         return self.compressed(self.encoder.encode(capture), tally=tally, overlap=overlap)
 
     def compressed(
-        self, plain: Iterator[bytes], *, tally: Tally | None = None, overlap: bool = True
+        self, plain: Iterator[bytes], *, tally: Tally | None = None, overlap: bool = True, gather_bytes: int = 1
     ) -> Iterator[bytes]:
-        """As :meth:`encode`, of a capture whose encoded form comes from elsewhere."""
+        """As :meth:`encode`, of a capture whose encoded form comes from elsewhere.
+
+        Args:
+            plain: The encoded capture.
+            tally: As :meth:`encode`.
+            overlap: As :meth:`encode`.
+            gather_bytes: Chunks are joined to so many bytes at least before they are handed on: each hand-over, to a
+                thread, a hash or a compressor, gives up the GIL and has to wait for it behind others.
+        """
+        if gather_bytes > 1:
+            plain = gathered(plain, gather_bytes)
         if overlap:
             plain = ahead(plain, after_bytes=OVERLAP_AFTER_BYTES, depth=OVERLAP_CHUNKS)
         watched = plain if tally is None else tally.watch(plain)

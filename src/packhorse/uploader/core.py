@@ -210,6 +210,10 @@ class Core:
         """True when a capture waits to be encoded, and a thread may do that."""
         return bool(self.table.queued) and self.table.count(State.ENCODING) < self.encode_threads
 
+    def encodes_alone(self) -> bool:
+        """True when no other capture is being encoded or waits for that: the cores are there for one. Needs no lock."""
+        return not self.table.queued and self.table.count(State.ENCODING) <= 1
+
     def rouse(self) -> None:
         """If there is something to do that nobody is about to look for, let one more thread look."""
         pool = self.pool

@@ -16,6 +16,7 @@ from typing import Any
 from packhorse.codec import Codec, Tally
 from packhorse.errors import PackhorseError
 from packhorse.profiles.loading import Profile
+from packhorse.units import KIB
 from packhorse.uploader.first_use import first_use
 from packhorse.uploader.job import Job, Stream
 from packhorse.uploader.options import UploaderOptions
@@ -23,6 +24,8 @@ from packhorse.uploader.prepare import META_DEGRADED, SAYS, SHORT_BYTES, degrade
 from packhorse.uploader.redaction import NO_REDACTION, Redaction
 from packhorse.wire import Headers
 
+#: Bytes of a large capture that are hashed and compressed at a time.
+GATHER_BYTES = 256 * KIB
 #: A capture that came out this many times larger than what the short way is for was not what it seemed: as many as this
 #: many captures after it are not trusted.
 SURPRISE_TIMES, WARY_CAPTURES = 3, 256
@@ -52,7 +55,8 @@ class Encoder:
 
         Args:
             job: What is to be encoded.
-            overlap: False never starts a thread for a large capture.
+            overlap: False never starts a thread for a large capture: one that encodes ahead brings nothing where other
+                captures wait for the same cores.
 
         Returns:
             True when it has been reduced for want of room.
@@ -82,7 +86,8 @@ class Encoder:
             if job.short and not self._is_wary():
                 job.body = self._in_one_go(codec, capture, job.tally)
             else:
-                chunks = codec.compressed(self._plain(codec, capture), tally=job.tally, overlap=overlap)
+                plain = self._plain(codec, capture)
+                chunks = codec.compressed(plain, tally=job.tally, overlap=overlap, gather_bytes=GATHER_BYTES)
                 head: list[bytes] = []
                 size_bytes = 0
                 for chunk in chunks:
