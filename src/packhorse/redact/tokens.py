@@ -95,7 +95,7 @@ def _quotes(work: Work, start: int, end: int) -> bytes:
     if level == 0 and _outside(work, start):
         return b'"'
     between = data[max(0, quote + 1) : start]
-    if _NUMBER_BEFORE.fullmatch(between) is None:
+    if _NUMBER_BEFORE.fullmatch(between) is None or (level == 0 and between[:1] != b"["):
         return b""
     # In a string that begins like a list of numbers, the quotes are of the next level.
     return b"\\" * (2 * slashes + 1 if between[:1] == b"[" else slashes) + b'"'
