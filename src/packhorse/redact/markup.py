@@ -15,7 +15,7 @@ _FIELD = re.compile(rb"[^<>]{0,4000}?\b(?:value|content)=(\\*)([\"'])", re.IGNOR
 _FIELD_BEFORE = re.compile(rb"\b(?:value|content)=(\\*)([\"'])", re.IGNORECASE)
 _NL = rb"(?:(?:\\+r)?\\+n|\r?\n)"
 #: A line of a part's head, and the empty one behind the last.
-_HEAD_LINE = re.compile(rb"(?:[^\\\r\n]|\\+(?![\\nr])){0,600}" + _NL)
+_HEAD_LINE = re.compile(rb"(?:[^\\\r\n]|\\+(?![\\nr])){0,300}" + _NL)
 _EMPTY_LINE = re.compile(_NL)
 _MOST_LINES = 8
 _PART_NAME = re.compile(rb";\s*name\*?=(?:(\\*)\"([^\"\\]*)|([^\s;\\\"]+))", re.IGNORECASE)

@@ -29,9 +29,13 @@ def decide_token(work: Work, end: int, number: int) -> None:
     elif rule.name == "private-key":
         _decide_private_key(work, end, rule.pattern)
     else:
-        match = rule.pattern.search(work.data, max(work.done, end - _BEFORE_BYTES), end + LONGEST_MATCH)
-        if match is not None and match.start() < end:
-            _replace(work, match.start(), match.end(), rule.name)
+        low = max(work.done, end - _BEFORE_BYTES)
+        for needle in rule.needles:
+            start = work.data.rfind(needle.encode(), low, end)
+            match = rule.pattern.match(work.data, start) if start >= 0 else None
+            if match is not None:
+                _replace(work, start, match.end(), rule.name)
+                return
 
 
 def _replace(work: Work, start: int, end: int, rule: str) -> None:
