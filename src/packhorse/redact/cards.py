@@ -56,7 +56,9 @@ def card_at(data: bytes, end: int) -> Card | None:
     start = end - 13
     if not data[start:end].isdigit():
         # Three groups of four, or four and six and four; 11 where a separator is an escape and two groups were found.
-        start = end - (14 if data[end - 10] in _SEPARATORS_OF_ONE else 16 if data[end - 12] in _SEPARATORS_OF_ONE else 11)
+        start = end - (
+            14 if data[end - 10] in _SEPARATORS_OF_ONE else 16 if data[end - 12] in _SEPARATORS_OF_ONE else 11
+        )
         if data[end - 5] not in _SEPARATORS_OF_ONE:
             start = end - (14 if data[end - 5 : end - 4] == b"0" and data[end - 10 : end - 8] == b"\\u" else 11)
     for pattern in (_CARD, _SHORTER):
