@@ -13,6 +13,7 @@ _BEHIND = rb"(?![0-9a-fA-F_])"
 _GROUPS = rb"S[0-9]{4}S[0-9]{4}S[0-9]{4}(?:S[0-9]{1,3})?|S[0-9]{6}S[0-9]{4,5}".replace(b"S", _SEPARATOR)
 _CARD = re.compile(_ALONE + rb"(?:[2-6][0-9]{12,18}|[2-6][0-9]{3}(?:" + _GROUPS + rb"))" + _BEHIND)
 _SHORTER = re.compile(_ALONE + b"[2-6][0-9]{3}" + (_SEPARATOR + b"[0-9]{4}") * 3)
+_SEPARATORS_OF_ONE = b" +-"
 _SEPARATORS = re.compile(_SEPARATOR)
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _SHORTEST, _LONGEST = 13, 19
@@ -52,11 +53,18 @@ def is_card(digits: str) -> bool:
 
 def card_at(data: bytes, end: int) -> Card | None:
     """The card number whose first groups, or first 13 digits, end at a place; None when there is none."""
-    for length in (13,) if data[end - 13 : end].isdigit() else (14, 16, 11):
-        for pattern in (_CARD, _SHORTER):
-            match = pattern.match(data, max(0, end - length))
-            if match is not None:
-                digits = _SEPARATORS.sub(b"", match[0]).decode()
-                if is_card(digits):
-                    return Card(match.start(), match.end(), digits)
+    start = end - 13
+    if not data[start:end].isdigit():
+        # Three groups of four, or four and six and four; 11 where a separator is an escape and two groups were found.
+        start = end - (
+            14 if data[end - 10] in _SEPARATORS_OF_ONE else 16 if data[end - 12] in _SEPARATORS_OF_ONE else 11
+        )
+        if data[end - 5] not in _SEPARATORS_OF_ONE:
+            start = end - (14 if data[end - 5 : end - 4] == b"0" and data[end - 10 : end - 8] == b"\\u" else 11)
+    for pattern in (_CARD, _SHORTER):
+        match = pattern.match(data, max(0, start))
+        if match is not None:
+            digits = _SEPARATORS.sub(b"", match[0]).decode()
+            if is_card(digits):
+                return Card(match.start(), match.end(), digits)
     return None

@@ -14,7 +14,10 @@ _ELEMENT_BYTES, _TAG_BYTES = 20_000, 16_384
 _FIELD = re.compile(rb"[^<>]{0,4000}?\b(?:value|content)=(\\*)([\"'])", re.IGNORECASE)
 _FIELD_BEFORE = re.compile(rb"\b(?:value|content)=(\\*)([\"'])", re.IGNORECASE)
 _NL = rb"(?:(?:\\+r)?\\+n|\r?\n)"
-_HEAD = re.compile(rb"(?:(?!" + _NL + _NL + rb")[\s\S]){0,2000}?" + _NL + _NL)
+#: A line of a part's head, and the empty one behind the last.
+_HEAD_LINE = re.compile(rb"(?:[^\\\r\n]|\\+(?![\\nr])){0,300}" + _NL)
+_EMPTY_LINE = re.compile(_NL)
+_MOST_LINES = 8
 _PART_NAME = re.compile(rb";\s*name\*?=(?:(\\*)\"([^\"\\]*)|([^\s;\\\"]+))", re.IGNORECASE)
 _PART_END = re.compile(_NL + rb"--")
 _BASE64 = re.compile(rb"content-transfer-encoding:[ \t]*base64", re.IGNORECASE)
@@ -74,21 +77,34 @@ def _hide_attribute(work: Work, found: re.Match[bytes]) -> None:
 def decide_part(work: Work, end: int, _number: int) -> None:
     """The head of a part of a multipart body, in which ``end`` lies."""
     data = work.data
-    head = _HEAD.match(data, end)
-    if head is None:
+    start = _head_end(data, end)
+    if start < 0:
         return
-    named = _PART_NAME.search(data, end, head.end())
+    named = _PART_NAME.search(data, end, start)
     name = (named[2] if named[2] is not None else named[3]) if named else b""
-    level = _level_of_break(data, head.end())
-    stop = string_end(data, head.end(), level)
-    last = _PART_END.search(data, head.end(), stop)
-    start, stop = head.end(), last.start() if last else stop
+    level = _level_of_break(data, start)
+    stop = string_end(data, start, level)
+    last = _PART_END.search(data, start, stop)
+    stop = last.start() if last else stop
     if work.secret(name, "form"):
         raw = data[start:stop]
         if raw.strip():
             work.replace(start, stop, plain(raw, level), "form")
-    elif _BASE64.search(data, max(0, end - _HEAD_BEFORE_BYTES), head.end()):
+    elif _BASE64.search(data, max(0, end - _HEAD_BEFORE_BYTES), start):
         hide_base64(work, start, stop)
+
+
+def _head_end(data: bytes, at: int) -> int:
+    """Behind the empty line that ends the head in which ``at`` lies; -1 when there is none."""
+    for _ in range(_MOST_LINES):
+        line = _HEAD_LINE.match(data, at)
+        if line is None:
+            return -1
+        at = line.end()
+        empty = _EMPTY_LINE.match(data, at)
+        if empty is not None:
+            return empty.end()
+    return -1
 
 
 def _level_of_break(data: bytes, end: int) -> int:

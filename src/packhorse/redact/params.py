@@ -32,7 +32,7 @@ _ENCODED_VALUES = tuple(
 )
 #: What precedes a parameter in a URL or a form.
 _URL_CHARS = bytes(set(range(33, 256)) - set(b"\"'`<>(){}"))
-_URL_BYTES = 2000
+_URL_BYTES = 256
 #: Signs of a script around a place, and what there is an expression rather than a value.
 _SCRIPT = re.compile(
     rb"[;,)}]\s*(?:let|const|if|function)\b|function\s*\(|=>|===|&&|\|\||\)\s*[{;,]|\breturn\b|\bvar |\);|\];"
@@ -43,6 +43,7 @@ _SCRIPT_BYTES = 160
 _QUOTES = (b'"', b"'", b"`")
 _LINE_BREAK = re.compile(rb"\\+[nr]|[\r\n\x00]")
 _CODE_END = re.compile(rb"[,;{(\[]\s*\Z|\(\)|=>|\bfunction\b|\A(?:this|window|self|await|new)\b|\A[\w$]+\(")
+_LINE_HEAD_BYTES = 300
 _BREAKS = b"nrt"
 
 
@@ -101,7 +102,8 @@ def _inner_name(name: bytes) -> bytes:
 def _hide_param(work: Work, start: int, end: int, before: int) -> None:
     data = work.data
     run = run_start(data, start, _URL_CHARS, _URL_BYTES)
-    around = data[run - 1 : run] if run else b'"'
+    # Of a long URL or form only the end is looked at.
+    around = data[run - 1 : run] if run and start - run < _URL_BYTES else b'"'
     front = data[run:start]
     # In a URL or a form every value is one; elsewhere it may be an expression.
     whole = ((before in b"?&#" or not front) and around in _QUOTES) or b"/" in front
@@ -157,17 +159,19 @@ def _hide_line(work: Work, start: int, end: int) -> None:
     first = end + (len(data[end : end + 16]) - len(data[end : end + 16].lstrip(b" \t")))
     if data[first : first + 1] in (b'"', b"'", b"\\", b""):
         return
-    head = _LINE_BREAK.search(data, first, first + _URL_BYTES)
-    if head is None:
-        stop = string_end(data, first, level)
-        head = _LINE_BREAK.search(data, first, stop)
-        last = head.start() if head else stop
-    else:
-        last = min(head.start(), string_end(data[: head.start()], first, level))
-    raw = data[first:last].rstrip()
-    if raw and not _CODE_END.search(raw[-_SCRIPT_BYTES:]):
+    # Whether it is code shows at its beginning, so that a line full of names is not read to its end for each of them.
+    if _CODE_END.search(data[first : _line_end(data, first, level, min(len(data), first + _LINE_HEAD_BYTES))]):
+        return
+    raw = data[first : _line_end(data, first, level, len(data))].rstrip()
+    if raw:
         text = unescaped(raw).decode("utf-8", "surrogateescape")
         work.replace(first, first + len(raw), text, "header")
+
+
+def _line_end(data: bytes, at: int, level: int, stop: int) -> int:
+    """Where a line ends, or the string in which it stands."""
+    found = _LINE_BREAK.search(data, at, min(stop, at + _LINE_HEAD_BYTES)) or _LINE_BREAK.search(data, at, stop)
+    return string_end(data, at, level, found.start() if found else stop)
 
 
 _LINE_START = re.compile(rb"(?:(?P<slashes>\\+)[nr]|[\r\n]|(?P<quote>\\*)[\"'`]|\A)[ \t]*\Z")

@@ -124,8 +124,9 @@ _FIXED = (
     ),
     Pattern(
         Kind.COOKIES,
-        rb"cookies" + _OPENING + rb"(?:[\[{]\s{0,64}[\[{\"\\]|\\*\"[^\"\\])",
+        rb"\"(?:request|response)?cookies" + _OPENING + rb"(?:[\[{]\s{0,64}[\[{\"\\]|\\*\"[^\"\\])",
         (b"cookies",),
+        before=10,
         after=128,
     ),
     Pattern(Kind.PART, rb"content-disposition:\s{0,8}form-data", (b"form-data",), before=40),

@@ -42,20 +42,21 @@ def level_of(slashes: int) -> int:
     return level
 
 
-def string_end(data: bytes, at: int, level: int) -> int:
+def string_end(data: bytes, at: int, level: int, stop: int | None = None) -> int:
     """Where the content of a string ends that begins at ``at``: before its closing quote and the backslashes of that.
 
-    A string that is cut short ends where the one around it does, or the text.
+    A string that is cut short ends where the one around it does, or the text, or at ``stop``.
     """
-    quote = data.find(b'"', at)
+    stop = len(data) if stop is None else stop
+    quote = data.find(b'"', at, stop)
     if quote >= 0 and data[quote - 1] != _BACKSLASH:
         return quote
     while quote >= 0:
         own = level_of(slashes_before(data, quote, at))
         if own <= level:
             return quote - ((1 << own) - 1)
-        quote = data.find(b'"', quote + 1)
-    return len(data)
+        quote = data.find(b'"', quote + 1, stop)
+    return stop
 
 
 def plain(raw: bytes, level: int) -> str:

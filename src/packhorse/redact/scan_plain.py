@@ -15,8 +15,8 @@ Hit = tuple[int, int]
 _SHAPE = bytes(48 if 48 <= byte < 58 else 45 if byte in b" +-" else 32 for byte in range(256))
 _SHAPES = (b"0" * 13, b"0000-0000-0000", b"0000-000000-0000")
 _ESCAPED_SEPARATOR = re.compile(rb"%20(?<=[0-9]{4}%20)|\\u0020(?<=[0-9]{4}\\u0020)")
+_ESCAPED_BEFORE = re.compile(rb"\\u[0-9a-fA-F]{4}(?=[2-6][0-9]{12})")
 _ZEROS = re.compile(b"0+")
-_CARD_BEFORE, _CARD_AFTER = 8, 64
 _SIGNS = (b"_", b"-", b".")
 
 
@@ -27,9 +27,7 @@ class Scanner:
     """Finds patterns. Thread-safe."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
-        self._cards = [
-            (number, re.compile(one.pattern)) for number, one in enumerate(patterns) if one.kind is Kind.CARD
-        ]
+        self._card = next((number for number, one in enumerate(patterns) if one.kind is Kind.CARD), None)
         self._gates = {one.gate: re.compile(one.gate) for one in patterns if one.gate}
         needles: dict[bool, dict[bytes, _Users]] = {True: {}, False: {}}
         for number, one in enumerate(patterns):
@@ -58,29 +56,30 @@ class Scanner:
             for hit in finder.finditer(text):
                 at = hit.start()
                 for number, pattern, one in users:
-                    if one.gate and gates[one.gate].match(text, hit.end()) is None:
+                    if one.gate:
+                        named = gates[one.gate].match(text, hit.end())
+                        if named is not None:
+                            yield named.end(), number
                         continue
                     for match in pattern.finditer(text, max(0, at - one.before), at + one.after):
                         yield match.end(), number
-        yield from self._card_hits(piece, lower)
-
-    def _card_hits(self, piece: bytes, lower: bytes) -> Iterator[Hit]:
-        for at in _card_places(piece):
-            for number, pattern in self._cards:
-                for match in pattern.finditer(lower, max(0, at - _CARD_BEFORE), at + _CARD_AFTER):
-                    yield match.end(), number
+        if self._card is not None:
+            for end in _card_ends(piece):
+                yield end, self._card
 
 
-def _card_places(piece: bytes) -> Iterator[int]:
+def _card_ends(piece: bytes) -> Iterator[int]:
+    """Behind the first 13 digits of a card, or its first groups."""
     shape = piece.translate(_SHAPE)
     for literal in _SHAPES:
         at = shape.find(literal)
         while at >= 0:
-            yield at
+            yield at + len(literal)
             run = _ZEROS.match(shape, at + len(literal))
             at = shape.find(literal, run.end() if run and literal == _SHAPES[0] else at + 1)
-    for match in _ESCAPED_SEPARATOR.finditer(piece):
-        yield max(0, match.start() - 20)
+    for escapes, digits in ((_ESCAPED_SEPARATOR, 4), (_ESCAPED_BEFORE, 13)):
+        for match in escapes.finditer(piece):
+            yield match.end() + digits
 
 
 def _fewest(needles: Iterable[bytes]) -> list[bytes]:

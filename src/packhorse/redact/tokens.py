@@ -29,9 +29,13 @@ def decide_token(work: Work, end: int, number: int) -> None:
     elif rule.name == "private-key":
         _decide_private_key(work, end, rule.pattern)
     else:
-        match = rule.pattern.search(work.data, max(work.done, end - _BEFORE_BYTES), end + LONGEST_MATCH)
-        if match is not None and match.start() < end:
-            _replace(work, match.start(), match.end(), rule.name)
+        low = max(work.done, end - _BEFORE_BYTES)
+        for needle in rule.needles:
+            start = work.data.rfind(needle.encode(), low, end)
+            match = rule.pattern.match(work.data, start) if start >= 0 else None
+            if match is not None:
+                _replace(work, start, match.end(), rule.name)
+                return
 
 
 def _replace(work: Work, start: int, end: int, rule: str) -> None:
@@ -95,7 +99,7 @@ def _quotes(work: Work, start: int, end: int) -> bytes:
     if level == 0 and _outside(work, start):
         return b'"'
     between = data[max(0, quote + 1) : start]
-    if _NUMBER_BEFORE.fullmatch(between) is None:
+    if _NUMBER_BEFORE.fullmatch(between) is None or (level == 0 and between[:1] != b"["):
         return b""
     # In a string that begins like a list of numbers, the quotes are of the next level.
     return b"\\" * (2 * slashes + 1 if between[:1] == b"[" else slashes) + b'"'

@@ -163,9 +163,13 @@ def text_of(data: bytes, sign: Sign, slashes: int) -> str:
 def hide_all(work: Work, at: int, slashes: int, rule: str) -> None:
     """Replace every string and number in an object or list, unless it is no JSON to its end, as in scripts."""
     edits: list[Edit] = []
-    depth = 0
+    depth, end = 0, at
     quote = b"\\" * slashes + b'"'
+    # What was no JSON before is none from a place within it on, either.
+    if at < work.seen.get(f"no JSON {slashes}", 0):
+        return
     for sign in signs(work.data, at, slashes):
+        end = sign.end
         if sign.kind in ("string", "word"):
             around = quote if sign.kind == "word" else b""
             edits.append((sign[1], sign[2], text_of(work.data, sign, slashes), rule, around))
@@ -174,9 +178,11 @@ def hide_all(work: Work, at: int, slashes: int, rule: str) -> None:
             if sign.kind == "cut" or depth == 0:
                 break
     else:
+        work.seen[f"no JSON {slashes}"] = end
         return
-    for start, end, secret, _, around in edits:
-        work.replace(start, end, secret or "", rule, around)
+    for start, stop, secret, _, around in edits:
+        work.replace(start, stop, secret or "", rule, around)
+    work.done = max(work.done, end)
 
 
 _TEXT = rb"[^\"\\]*(?:\\.[^\"\\]*)*"
