@@ -63,7 +63,7 @@ def child(inherited: list[Uploader], store: Store | None, endpoint: Endpoint) ->
 
 
 def goes_on(store: Store) -> bool:
-    """Whether the parent's store works in the child, by boto3; a bridge's cannot, whose loop is in a parent's thread."""
+    """Whether the parent's store works in the child, by boto3. A bridge cannot: its loop is in a parent's thread."""
     refused = said(StoreError, lambda: store.put("key", b"", ObjectInfo()))
     store.close()
     return (refused is not None) == isinstance(store, SyncBridge)
