@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import random
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,13 +15,30 @@ from typing import Any
 
 import pytest
 
-from packhorse import wire
+from packhorse import fetching, wire
 from packhorse.bench.lab.targets import Target, start_target
-from packhorse.errors import CorruptObjectError, ExpansionLimitError, InputError, StoreError, StoreErrorKind
-from packhorse.fetching import fetch, fetch_to_file, reading_store
+from packhorse.errors import (
+    CorruptObjectError,
+    ExpansionLimitError,
+    InputError,
+    PackhorseError,
+    StoreError,
+    StoreErrorKind,
+)
+from packhorse.fetching import (
+    DEFAULT_MAX_BYTES,
+    FetchLimits,
+    _Allowed,
+    _checked,
+    fetch,
+    fetch_to_file,
+    reading_store,
+)
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
+from packhorse.stages.compress.streams import SELF_CHECKING
 from packhorse.stores.base import ObjectInfo, Store
+from packhorse.units import MIB
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
 
@@ -85,6 +105,73 @@ def test_a_bomb_is_an_error_and_leaves_no_file(store: Store, target: Target, tmp
     with pytest.raises(ExpansionLimitError):
         fetch_to_file(url(target, "bomb"), tmp_path / "out.json", endpoint=target.endpoint, max_bytes=10_000_000)
     assert list(tmp_path.iterdir()) == []
+
+
+def bombs() -> dict[str, tuple[bytes, str]]:
+    return {
+        "ratio": (gzip.compress(b"[" + b" " * (300 << 20) + b"0]", 1), "times its stored size"),
+        "numbers": (gzip.compress(b"[" + b"0," * (200 << 20) + b"0]", 1), "of memory"),
+        "lists": (gzip.compress(b"[" * 50_000_000, 1), "of memory"),
+        "dicts": (gzip.compress(b"[" + b"{}," * (40 << 20) + b"0]", 1), "of memory"),
+    }
+
+
+def test_a_bomb_costs_little_memory_by_the_default_limits() -> None:
+    codec = wire.codec_for(("json", "gzip", "raw"))
+    for bomb, told in bombs().values():
+        tracemalloc.start()
+        with pytest.raises(ExpansionLimitError, match=told):
+            codec.encoder.decode(_checked(codec, (iter([bomb]), {}, "url"), _Allowed.checked(DEFAULT_MAX_BYTES, None)))
+        assert tracemalloc.get_traced_memory()[1] < 100 * MIB
+        tracemalloc.stop()
+
+
+def test_a_large_capture_is_undone_twice_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec = wire.codec_for(("json", "gzip", "raw"))
+    monkeypatch.setattr(fetching, "KEPT_PLAIN_BYTES", 1000)
+    stored = gzip.compress(json.dumps(CAPTURE).encode())
+    pieces = [stored[start : start + 100] for start in range(0, len(stored), 100)]
+    allowed = _Allowed.checked(DEFAULT_MAX_BYTES, None)
+    assert codec.encoder.decode(_checked(codec, (iter(pieces), {}, "url"), allowed)) == CAPTURE
+
+
+def test_limits_are_checked_and_can_be_raised() -> None:
+    with pytest.raises(InputError, match="max_ratio"):
+        FetchLimits(max_ratio=0)
+    codec = wire.codec_for(("json", "gzip", "raw"))
+    stored = gzip.compress(b"[" + b"{}," * 1000 + b"0]")
+    tight = _Allowed.checked(DEFAULT_MAX_BYTES, FetchLimits(max_memory_bytes=10_000))
+    with pytest.raises(ExpansionLimitError, match="fetch_to_file"):
+        codec.encoder.decode(_checked(codec, (iter([stored]), {}, "url"), tight))
+    enough = _Allowed.checked(DEFAULT_MAX_BYTES, FetchLimits(max_memory_bytes=1_000_000))
+    assert len(codec.encoder.decode(_checked(codec, (iter([stored]), {}, "url"), enough))) == 1001
+
+
+@pytest.mark.parametrize("text", [*PIPELINES, "orjson | snappy | raw", "orjson | lzma:1 | raw", "orjson | bz2:1 | raw"])
+@pytest.mark.parametrize("whole", [True, False], ids=["digest", "own-checksum"])
+def test_no_flipped_bit_and_no_cut_passes(text: str, whole: bool) -> None:
+    """What is read back is what was written, or an error; without a digest by codings with a checksum alone."""
+    pipeline = Pipeline.parse(text)
+    if not whole and pipeline.wire[1] not in SELF_CHECKING:
+        pytest.skip("needs a digest: the uploader does not stream it")
+    codec = wire.codec_for(pipeline.wire)
+    plain = b"".join(codec.encoder.encode(CAPTURE))
+    good = b"".join(codec.base64.forward(codec.compressor.forward([plain])))
+    more = {"plain_bytes": len(plain), "sha256": hashlib.sha256(plain).hexdigest()} if whole else {}
+    metadata = described(text, **more)
+    dice = random.Random(text)
+    for turn in range(250):
+        damaged = bytearray(good)
+        if turn % 5:
+            damaged[dice.randrange(len(good))] ^= 1 << dice.randrange(8)
+        else:
+            del damaged[dice.randrange(len(good)) :]
+        source = (iter([bytes(damaged)]), metadata, "url")
+        try:
+            back = codec.encoder.decode(_checked(codec, source, _Allowed.checked(DEFAULT_MAX_BYTES, None)))
+        except PackhorseError:
+            continue
+        assert back == CAPTURE
 
 
 def test_damage_is_found(store: Store, target: Target) -> None:

@@ -11,8 +11,9 @@ from benches.studies.fault_server import Fault, FaultScript, FaultyS3
 from benches.studies.fault_server.answers import Answer, error
 from packhorse.errors import InputError, StoreError, StoreErrorKind
 from packhorse.stages.base import Candidate
+from packhorse.stores.answers import is_entity_tag
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo
-from packhorse.stores.failure import THROTTLED_FLOOR_S, entity_tag
+from packhorse.stores.failure import THROTTLED_FLOOR_S
 from tests.stores.conftest import NETWORK_ROWS, ROWS, Opener, read
 from tests.stores.wire import Wire
 
@@ -21,7 +22,7 @@ BODY = b"x" * 10_000
 STREAM = (b"y" * DEFAULT_PART_BYTES, b"the rest")
 #: Stores whose ``Retry-After`` can be had.
 TELLING = {"boto3", "boto3-transfer", "aiobotocore"}
-CREATING = ("boto3", "obstore", "obstore-async")
+CREATING = ("boto3", "aiobotocore", "obstore", "obstore-async")
 CUT = {
     "status line": b"HTTP/1.1 200",
     "head": b"HTTP/1.1 200 OK\r\nContent-Ty",
@@ -46,13 +47,15 @@ def fails(opened: Opener, row: Candidate, endpoint: Endpoint) -> StoreError:
 
 
 @each_store
-@pytest.mark.parametrize("cut", CUT)
+@pytest.mark.parametrize("cut", ["status line", "head", "entity tag"])
 def test_only_a_whole_answer_is_success(row: Candidate, cut: str, wire: Wire, opened: Opener) -> None:
     wire.raw = CUT[cut]
+    wire.objects.answer = lambda *_: Answer(404)  # type: ignore[method-assign]  # and a look finds nothing
     failed = fails(opened, row, wire.endpoint())
     assert failed.retryable, failed
     # aiohttp sends a PUT once more by itself when no whole head came, and it cannot be told not to.
-    assert len(wire.requests) <= (2 if row.name == "aiobotocore" else 1), "the SDK retried"
+    puts = [request for request in wire.requests if request.method == "PUT"]
+    assert len(puts) <= (2 if row.name == "aiobotocore" else 1), "the SDK retried"
 
 
 @each_store
@@ -66,7 +69,9 @@ def test_a_stream_whose_beginning_is_answered_badly_fails(row: Candidate, cut: s
 
 @each_store
 @pytest.mark.parametrize("operation", ["part", "finish"])
-def test_a_stream_without_entity_tags_fails(row: Candidate, operation: str, wire: Wire, opened: Opener) -> None:
+def test_a_stream_without_entity_tags_that_is_not_stored_fails(
+    row: Candidate, operation: str, wire: Wire, opened: Opener
+) -> None:
     # In parts the tag is a header; of the finished object it stands in the body.
     body = b"<?xml version='1.0'?><CompleteMultipartUploadResult></CompleteMultipartUploadResult>"
     wire.refuse = lambda request: Answer(body=body) if request.operation == operation else None
@@ -79,22 +84,25 @@ def test_a_stream_without_entity_tags_fails(row: Candidate, operation: str, wire
 def test_a_truncated_answer_in_the_lab(row: Candidate, faulty: FaultyS3, opened: Opener) -> None:
     faulty.play(FaultScript((Fault("truncated-answer", times=1),)))
     store = opened(row, faulty.endpoint())
-    with pytest.raises(StoreError) as caught:
+    if row.name in {"boto3", "boto3-transfer"}:  # botocore takes a cut head for a whole one; a look finds the object
         store.put("a", BODY, INFO)
-    assert caught.value.retryable
-    assert store.put("a", BODY, INFO).bytes_sent == len(BODY)
-    assert faulty.ledger().objects["a"].times == 2
+    else:
+        with pytest.raises(StoreError) as caught:
+            store.put("a", BODY, INFO)
+        assert caught.value.retryable
+        assert store.put("a", BODY, INFO).bytes_sent == len(BODY)
+    assert faulty.ledger().objects["a"].times <= 2
+    assert read(store, "a") == BODY
 
 
 @pytest.mark.parametrize("text", [None, "", '"', '""', "abc", '"abc', 'abc"', '"a b"', '"a"b"', '"abc"\n', 'W/"abc"'])
 def test_what_is_no_entity_tag(text: str | None) -> None:
-    with pytest.raises(StoreError, match="entity tag"):
-        entity_tag(text, "put", "key", Endpoint("bucket"))
+    assert not is_entity_tag(str(text or ""))
 
 
 def test_entity_tags_of_both_kinds() -> None:
     for text in ('"d41d8cd98f00b204e9800998ecf8427e"', '"d41d8cd98f00b204e9800998ecf8427e-12"'):
-        assert entity_tag(text, "put", "key", Endpoint("bucket")) == text
+        assert is_entity_tag(text)
 
 
 @each_store
@@ -174,9 +182,10 @@ def test_create_only_keeps_what_exists(row: Candidate, faulty: FaultyS3, opened:
 def test_create_only_after_a_lost_answer(row: Candidate, faulty: FaultyS3, opened: Opener) -> None:
     faulty.play(FaultScript((Fault("lost-answer", times=1),)))
     store = opened(row, replace(faulty.endpoint(), create_only=True))
-    with pytest.raises(StoreError) as caught:
-        store.put("a", BODY, INFO)
-    assert caught.value.retryable
+    if row.name != "aiobotocore":  # whose aiohttp sends it again by itself
+        with pytest.raises(StoreError) as caught:
+            store.put("a", BODY, INFO)
+        assert caught.value.retryable
     assert store.put("a", BODY, INFO).bytes_sent == len(BODY), "a 412 for one's own write is success"
     assert faulty.ledger().objects["a"].times == 1
 
@@ -206,10 +215,6 @@ def test_create_only_that_cannot_be_checked_now_may_be_tried_again(row: Candidat
 @each_creating
 def test_create_only_streams(row: Candidate, wire: Wire, opened: Opener) -> None:
     store = opened(row, wire.endpoint(create_only=True))
-    if row.name != "boto3":
-        with pytest.raises(StoreError, match="use the store boto3"):
-            store.put_stream("a", iter(STREAM), INFO)
-        return
     store.put_stream("a", iter(STREAM), INFO)
     with pytest.raises(StoreError) as caught:
         store.put_stream("a", iter([STREAM[0], b"another rest"]), INFO)

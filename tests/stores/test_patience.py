@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from benches.studies.fault_server import Fault, FaultScript, FaultyS3, start_faults
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import DEFAULT_READ_TIMEOUT_S, Endpoint, ObjectInfo
-from packhorse.stores.obstore_config import open_client
-from packhorse.stores.obstore_patience import CLASSES, SLOWEST_BYTES_PER_S, Clients
+from packhorse.stores.obstore_client import CLASSES, SLOWEST_BYTES_PER_S, Clients
 from packhorse.stores.obstore_sync import make
 from packhorse.units import KIB, MIB
 
@@ -27,22 +27,22 @@ def s3() -> Iterator[FaultyS3]:
 
 def test_clients_by_size() -> None:
     endpoint = Endpoint("bucket", "http://127.0.0.1:1", "us-east-1", "key", "secret")
-    client, _, _ = open_client(endpoint, 4)
-    clients = Clients(client, endpoint)
-    assert clients.of(0) is clients.of(CLASSES[0]) is client
-    assert clients.of(CLASSES[0] + 1) is clients.of(MIB)
-    waits = [clients.of(size).client_options["read_timeout"] for size in (100 * KIB, 1 * MIB, 8 * MIB)]
+    clients: Any = Clients(endpoint)
+    assert clients.of(0, 4) is clients.of(CLASSES[0], 4)
+    assert clients.of(CLASSES[0] + 1, 4) is clients.of(MIB, 4)
+    waits = [clients.of(size, 4).client_options["read_timeout"] for size in (100 * KIB, 1 * MIB, 8 * MIB)]
     assert waits == [f"{DEFAULT_READ_TIMEOUT_S:.0f}s", "22s", "2m 14s"]
-    assert clients.of(64 * MIB) is not clients.of(8 * MIB)
-    assert clients.of(8 * MIB).retry_config["max_retries"] == 0
-    assert clients.parts().retry_config["max_retries"] == 4
+    assert clients.of(64 * MIB, 4) is not clients.of(8 * MIB, 4)
+    assert clients.of(8 * MIB, 4).retry_config["max_retries"] == 0
+    assert clients.of(0, 0) is not clients.of(0, 4)
+    assert clients.of(0, 0).client_options["pool_max_idle_per_host"] == "0"
 
 
 def test_large_bodies_share_clients() -> None:
     endpoint = Endpoint("bucket", "http://127.0.0.1:1", "us-east-1", "key", "secret")
-    clients = Clients(open_client(endpoint, 4)[0], endpoint)
-    assert clients.of(9 * MIB) is clients.of(16 * MIB)
-    assert clients.of(16 * MIB) is not clients.of(16 * MIB + 1)
+    clients = Clients(endpoint)
+    assert clients.of(9 * MIB, 4) is clients.of(16 * MIB, 4)
+    assert clients.of(16 * MIB, 4) is not clients.of(16 * MIB + 1, 4)
 
 
 def test_an_endpoint_from_the_environment_holds_for_larger_bodies(

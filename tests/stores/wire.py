@@ -52,7 +52,8 @@ class Wire(ThreadingHTTPServer):
                 for name, value in {**said.headers, "Content-Length": str(len(said.body))}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(said.body)
+                if self.command != "HEAD":
+                    self.wfile.write(said.body)
 
             do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - the names http.server looks for
 

@@ -13,11 +13,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from packhorse.errors import StoreError, StoreErrorKind, UnavailableError, UploaderClosed
+from packhorse.errors import StoreError, UnavailableError, UploaderClosed
 from packhorse.fetching import fetch
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import Endpoint, ObjectInfo, Store
+from packhorse.stores.bridge import SyncBridge
 from packhorse.uploader.aio import AsyncUploader
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
@@ -51,17 +52,21 @@ def child(inherited: list[Uploader], store: Store | None, endpoint: Endpoint) ->
     for up in inherited:
         if said(UploaderClosed, lambda: up.submit(CAPTURE)) is None:  # noqa: B023
             return 13
-    if store is not None:
-        broken = said(StoreError, lambda: store.put("key", b"", ObjectInfo()))
-        if broken is None or broken.kind is not StoreErrorKind.CONFIG:
-            return 14
-        store.close()
+    if store is not None and not goes_on(store):
+        return 14
     if fetch(f"{BUCKET}/parent", endpoint=endpoint) != CAPTURE:
         return 15
     with Uploader(BUCKET, **arguments("boto3", endpoint)) as up:
         if up.submit(CAPTURE, key="child").result(60).attempts != 1:
             return 16
     return 0
+
+
+def goes_on(store: Store) -> bool:
+    """Whether the parent's store works in the child, by boto3. A bridge cannot: its loop is in a parent's thread."""
+    refused = said(StoreError, lambda: store.put("key", b"", ObjectInfo()))
+    store.close()
+    return (refused is not None) == isinstance(store, SyncBridge)
 
 
 def child_of_idle(up: Uploader, name: str, endpoint: Endpoint) -> int:

@@ -128,7 +128,7 @@ def _end_early(uploader: Uploader, sending: Sending) -> None:
 @click.option("--endpoint-url", callback=_not_empty, help="S3 endpoint; default: the standard AWS chain.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: stdout.")
 @click.option(
-    "--max-bytes", default=str(DEFAULT_MAX_BYTES), help="The most the capture may expand to.  [default: 4GiB]"
+    "--max-bytes", default=str(DEFAULT_MAX_BYTES), help="The most the capture may expand to.  [default: 1GiB]"
 )
 def fetch(url: str, *, endpoint_url: str | None, output: Path | None, max_bytes: str) -> None:
     """Get a capture back as JSON text, whatever pipeline wrote it."""

@@ -69,8 +69,9 @@ class Endpoint:
             or the bucket's.
         create_only: Send ``If-None-Match: *``, for buckets that demand it: an object that exists is never replaced. The
             412 after one's own lost answer counts as success when what is stored is the same byte for byte, headers
-            included; finding out needs ``s3:GetObject``. For the stores ``boto3`` and ``obstore``; the latter then
-            takes no streams of 5 MiB and more.
+            included; finding out needs ``s3:GetObject``. For the stores ``boto3``, ``obstore`` and ``aiobotocore``.
+            Whether a custom endpoint heeds it is tried once for each store, by an empty object of its own beside the
+            first key, which is removed again; one that does not is refused.
 
     Raises:
         InputError: A value of another type than declared, a URL, region or path that can be none, a timeout that is not

@@ -28,13 +28,15 @@ from s3transfer.crt import BotocoreCRTCredentialsWrapper, BotocoreCRTRequestSeri
 from s3transfer.manager import TransferConfig
 
 from packhorse.errors import StoreError, StoreErrorKind
+from packhorse.stores.answers import run
+from packhorse.stores.aws import refuse_directory_bucket
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo, PutResult, Store, StoredObject
-from packhorse.stores.botocore_client import BotocoreClient, headers_of
+from packhorse.stores.botocore_client import BotocoreClient, PartSender, headers_of
 from packhorse.stores.botocore_errors import translating
-from packhorse.stores.botocore_parts import PartSender
 from packhorse.stores.crt_transfer import Feed, HookedClient, Transfer
 from packhorse.stores.failure import check_not_create_only, check_request
 from packhorse.stores.multipart import PARTS_IN_FLIGHT, gather, send_stream
+from packhorse.stores.network import would_be_proxied
 from packhorse.units import MIB
 
 #: S3 user guide, "Uploading objects": the largest body of one request.
@@ -70,6 +72,10 @@ class Boto3Crt:
             )
         self._endpoint = self._client.endpoint
         self._multipart = self._endpoint.url is None if multipart is None else multipart
+        refuse_directory_bucket(self._endpoint, "the AWS Common Runtime")
+        if self._endpoint.url is not None and would_be_proxied(self._endpoint.url):
+            text = "the AWS Common Runtime would go to this machine's own address through the proxy of the environment"
+            raise StoreError(f"{text}; set NO_PROXY=127.0.0.1,localhost", kind=StoreErrorKind.CONFIG)
         with translating("connecting for", "", endpoint):
             arguments = {
                 "region_name": self._endpoint.region,
@@ -77,8 +83,8 @@ class Boto3Crt:
                 "config": self._client.config,
             }
             self._serializer = BotocoreCRTRequestSerializer(self._client.session, arguments)
-        # Trailers with checksums are for AWS alone, as in botocore_config.
-        self._hooked = HookedClient(_crt_client(self._client, pool), trailers=self._endpoint.url is None)
+            # Trailers with checksums are for AWS alone, as in botocore_client.
+            self._hooked = HookedClient(_crt_client(self._client, pool), trailers=self._endpoint.url is None)
         self._config = TransferConfig(
             multipart_threshold=DEFAULT_PART_BYTES if self._multipart else MAX_PUT_BYTES,
             multipart_chunksize=DEFAULT_PART_BYTES,
@@ -93,7 +99,9 @@ class Boto3Crt:
         # Of a multipart upload this would be a checksum of another kind, which few stores know.
         parted = self._multipart and len(body) >= DEFAULT_PART_BYTES
         crc32 = None if parted else zlib.crc32(body)
-        return self._start(key, io.BytesIO(body), info, crc32).result()
+        answer, _ = self._start(key, io.BytesIO(body), info, crc32).result()
+        sent = (None if parted else body, len(body), info)
+        return PutResult(run(self._client.writer.confirmed(answer, "put", key, sent)), len(body))
 
     def put_stream(self, key: str, chunks: Iterator[bytes], info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.Store.put_stream`. ``chunks`` is read in the caller's thread."""
@@ -117,9 +125,12 @@ class Boto3Crt:
             transfer.settle()
             raise
         feed.end()
-        return transfer.result()
+        answer, sent_bytes = transfer.result()
+        tag = run(self._client.writer.confirmed(answer, "put", key, (None, sent_bytes, info)))
+        return PutResult(tag, sent_bytes)
 
     def _start(self, key: str, file: Any, info: ObjectInfo, crc32: int | None = None) -> Transfer:
+        run(self._client.writer.ready(key))
         headers = headers_of(info, self._endpoint)
         if crc32 is not None:
             headers["ChecksumCRC32"] = base64.b64encode(crc32.to_bytes(4, "big")).decode()

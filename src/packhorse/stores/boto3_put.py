@@ -14,9 +14,7 @@ import boto3
 import botocore
 
 from packhorse.stores.base import Endpoint, ObjectInfo, PutResult, Store, StoredObject
-from packhorse.stores.botocore_client import BotocoreClient
-from packhorse.stores.botocore_parts import PartSender
-from packhorse.stores.failure import check_request
+from packhorse.stores.botocore_client import BotocoreClient, PartSender
 from packhorse.stores.multipart import send_stream
 
 
@@ -50,9 +48,7 @@ class Boto3Put:
 
     def sender(self, key: str, info: ObjectInfo) -> PartSender:
         """As :meth:`packhorse.stores.multipart.PartStore.sender`."""
-        self._client.check_open()
-        check_request(key, info)
-        return PartSender(self._client, key, info, self._client.put)
+        return self._client.sender(key, info)
 
     def open(self, key: str) -> AbstractContextManager[StoredObject]:
         """As :meth:`packhorse.stores.base.Store.open`."""

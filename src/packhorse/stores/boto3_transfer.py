@@ -19,12 +19,12 @@ import boto3
 import s3transfer
 from s3transfer.manager import TransferConfig, TransferManager
 
-from packhorse.errors import StoreError
+from packhorse.errors import StoreError, StoreErrorKind
+from packhorse.stores.answers import Answer, is_entity_tag, run, upload_id_of
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo, PutResult, Store, StoredObject
-from packhorse.stores.botocore_client import BotocoreClient, headers_of
-from packhorse.stores.botocore_errors import SDK_ERRORS, translated
-from packhorse.stores.chunk_reader import ChunkReader
-from packhorse.stores.failure import check_not_create_only, check_request, closed, entity_tag, upload_id_of
+from packhorse.stores.botocore_client import BotocoreClient, answer_of, headers_of
+from packhorse.stores.botocore_errors import translated
+from packhorse.stores.failure import check_not_create_only, check_request, closed, failure
 from packhorse.stores.multipart import raise_unaborted
 
 #: Parts of streams that the manager holds at once, over all streams of the store: 32 MiB. Each stream has one part
@@ -64,36 +64,38 @@ class Boto3Transfer:
 
     def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.Store.put`, except for large bodies: see the module."""
-        return self._upload(key, io.BytesIO(body), info, len(body))
+        return self._upload(key, io.BytesIO(body), info, body)
 
     def put_stream(self, key: str, chunks: Iterator[bytes], info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.Store.put_stream`."""
-        reader = ChunkReader(chunks)
+        reader = _ChunkReader(chunks)
         try:
-            result = self._upload(key, reader, info, None)
+            return self._upload(key, reader, info, None)
         except StoreError:
             if reader.error is None:
                 raise
             raise reader.error from None
-        return PutResult(result.etag, reader.bytes_read)
 
-    def _upload(self, key: str, file: Any, info: ObjectInfo, size: int | None) -> PutResult:
+    def _upload(self, key: str, file: Any, info: ObjectInfo, body: bytes | None) -> PutResult:
         self._client.check_open()
         check_request(key, info)
         endpoint = self._client.endpoint
         headers = headers_of(info, endpoint)
         headers.pop("BucketKeyEnabled", None)  # s3transfer does not know it; the recording client adds it again
         slot = headers["Metadata"] = _Slot(info.metadata)
-        slot.reader = file if isinstance(file, ChunkReader) else None
+        slot.reader = file if isinstance(file, _ChunkReader) else None
+        run(self._client.writer.ready(key))
         error: Any
         try:
             self._manager.upload(file, endpoint.bucket, key, extra_args=headers).result()
-            return PutResult(entity_tag(slot.etag, "put", key, endpoint).strip('"'), size or 0)
+            sent_bytes = file.bytes_read if body is None else len(body)
+            sent = (None if sent_bytes >= DEFAULT_PART_BYTES else body, sent_bytes, info)
+            return PutResult(run(self._client.writer.confirmed(slot.answer, "put", key, sent)), sent_bytes)
         except CancelledError:
             error = closed(endpoint)
-        except StoreError as ours:  # of the recording client, or no entity tag
+        except StoreError as ours:  # of the recording client, or what was answered is not S3's
             error = ours
-        except SDK_ERRORS as sdk_error:
+        except Exception as sdk_error:  # noqa: BLE001 - whatever an SDK raises ends here
             if sdk_error is getattr(file, "error", None):
                 error = sdk_error  # the chunks' own exception may be of the same class as one of the SDK's
             else:
@@ -116,16 +118,16 @@ class Boto3Transfer:
 class _Slot(dict[str, str]):
     """The metadata of one upload, which s3transfer hands through unchanged; answers are noted on it."""
 
-    etag: str = ""
+    answer: Answer = Answer("")
     abort_error: Exception | None = None
-    reader: ChunkReader | None = None
+    reader: _ChunkReader | None = None
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Stop the stream when a request fails: s3transfer itself reads it to its end first."""
         try:
             yield
-        except (StoreError, *SDK_ERRORS):
+        except Exception:
             if self.reader is not None:
                 self.reader.abandon()
             raise
@@ -145,7 +147,7 @@ class _Recording:
 
     def put_object(self, **arguments: Any) -> Any:
         answer = self._sdk.put_object(**arguments, **self._more)
-        arguments["Metadata"].etag = str(answer.get("ETag", ""))
+        arguments["Metadata"].answer = answer_of(answer)
         return answer
 
     def create_multipart_upload(self, **arguments: Any) -> Any:
@@ -159,18 +161,74 @@ class _Recording:
         with self._slots[arguments["UploadId"]].watching():
             answer = self._sdk.upload_part(**arguments)
             action = f"part {arguments['PartNumber']} of"
-            entity_tag(answer.get("ETag"), action, arguments["Key"], self._endpoint)
+            if not is_entity_tag(answer_of(answer).etag):
+                why = "the answer has no entity tag; whether the part was stored is not known"
+                raise failure(action, arguments["Key"], self._endpoint, StoreErrorKind.SERVER, why, status=200)
             return answer
 
     def complete_multipart_upload(self, **arguments: Any) -> Any:
         answer = self._sdk.complete_multipart_upload(**arguments)
-        self._slots.pop(arguments["UploadId"]).etag = str(answer.get("ETag", ""))
+        self._slots.pop(arguments["UploadId"]).answer = answer_of(answer)
         return answer
 
     def abort_multipart_upload(self, **arguments: Any) -> Any:
         slot = self._slots.pop(arguments["UploadId"])
         try:
             return self._sdk.abort_multipart_upload(**arguments)
-        except SDK_ERRORS as error:
+        except Exception as error:
             slot.abort_error = error
             raise
+
+
+class _ChunkReader:
+    """Reads an iterator of chunks as a file that cannot seek, which is what a transfer manager wants.
+
+    Attributes:
+        bytes_read: Bytes handed out so far.
+        error: What the iterator raised, so that it can be told from the SDK's own exceptions.
+    """
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._held = memoryview(b"")
+        self.bytes_read = 0
+        self.error: BaseException | None = None
+        self._abandoned = False
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to ``size`` bytes, less only at the end: s3transfer takes a short read for the end. -1 reads the rest."""
+        taken: list[bytes | memoryview] = []
+        wanted = size
+        while wanted and not self._abandoned:
+            if not len(self._held) and not self._next():
+                break
+            piece = self._held if wanted < 0 else self._held[:wanted]
+            self._held = self._held[len(piece) :]
+            taken.append(piece)
+            wanted -= len(piece) if wanted > 0 else 0
+        data = b"".join(taken)
+        self.bytes_read += len(data)
+        return data
+
+    def abandon(self) -> None:
+        """Hand out nothing more: the upload has failed, and producing the rest would be for nothing."""
+        self._abandoned = True
+
+    def readable(self) -> bool:
+        """Always True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always False."""
+        return False
+
+    def _next(self) -> bool:
+        try:
+            for chunk in self._chunks:
+                if chunk:
+                    self._held = memoryview(chunk)
+                    return True
+        except BaseException as error:
+            self.error = error
+            raise
+        return False

@@ -15,7 +15,7 @@ from packhorse.stores.base import Credentials
 RENEW_BEFORE_S = 300.0
 #: Seconds between two tries to renew: a provider that fails or gives what S3 refuses is not asked for every request.
 RENEW_EVERY_S = 1.0
-#: Seconds for which a client may go on signing with credentials that have been renewed meanwhile (see obstore_config).
+#: Seconds for which a client may go on signing with credentials that have been renewed meanwhile (see obstore_client).
 STALE_S = 0.15
 
 

@@ -17,9 +17,11 @@ from awscrt.exceptions import AwsCrtError
 from awscrt.s3 import S3Client
 
 from packhorse.errors import StoreError, StoreErrorKind
-from packhorse.stores.base import Endpoint, PutResult
-from packhorse.stores.botocore_errors import SDK_ERRORS, translated
-from packhorse.stores.failure import entity_tag, failure, kind_of
+from packhorse.stores.answers import Answer, own_headers
+from packhorse.stores.base import Endpoint
+from packhorse.stores.botocore_errors import translated
+from packhorse.stores.failure import answered, failure, unanswered
+from packhorse.stores.network import tls_trouble
 
 #: Seconds between looks at an upload that may have stalled.
 LOOK_S = 0.05
@@ -41,19 +43,20 @@ class Watch:
     Attributes:
         touched_s: When bytes last moved, on the monotonic clock.
         sent_bytes: Body bytes that the server has.
-        etag: Entity tag as the server wrote it.
+        answer: What the server said.
         request: The CRT's request, or None while or because it could not be made.
     """
 
     def __init__(self) -> None:
         self.touched_s = time.monotonic()
         self.sent_bytes = 0
-        self.etag = ""
+        self.answer = Answer("")
         self.request: Any = None
 
     def on_headers(self, headers: list[tuple[str, str]], **_: Any) -> None:
         """Called in a CRT thread with the answer's headers."""
-        self.etag = next((value for name, value in headers if name.lower() == "etag"), "")
+        said = {name.lower(): value for name, value in headers}
+        self.answer = Answer(said.get("etag", ""), own_headers(said))
 
 
 class HookedClient:
@@ -158,14 +161,14 @@ class Transfer:
             return True
         settled = bool(wait([self._finished], SETTLE_S).done)
         if settled:
-            with contextlib.suppress(AwsCrtError, *SDK_ERRORS):
+            with contextlib.suppress(Exception):
                 self._future.result()  # s3transfer lets go of the request here
             self._manager.shutdown()
         self._request = None
         return settled
 
-    def result(self) -> PutResult:
-        """Wait for the end of the upload.
+    def result(self) -> tuple[Answer, int]:
+        """Wait for the end of the upload: the answer, and the bytes that were sent.
 
         Raises:
             StoreError: It failed, or nothing moved for ``read_timeout_s``.
@@ -176,11 +179,10 @@ class Transfer:
         error: StoreError
         try:
             self._future.result()
-            tag = entity_tag(self._watch.etag, "put", self._key, self._endpoint)
-            return PutResult(tag.strip('"'), self._watch.sent_bytes)
+            return self._watch.answer, self._watch.sent_bytes
         except AwsCrtError as crt_error:
             error = _translated(crt_error, self._key, self._endpoint)
-        except SDK_ERRORS as sdk_error:
+        except Exception as sdk_error:  # noqa: BLE001 - whatever an SDK raises ends here
             error = translated(sdk_error, "put", self._key, self._endpoint)
         finally:
             self._manager.shutdown()  # waits for the callbacks, so that no CRT thread is in Python at exit
@@ -192,6 +194,10 @@ class Transfer:
         why = "no answer within read_timeout_s"
         if not self.settle():
             why += ", and the upload does not end when cancelled"
+        url = self._endpoint.url or ""
+        if url.startswith("https:") and (trouble := tls_trouble(url, str(self._endpoint.ca_file or "") or None)):
+            # The CRT shakes hands again and again by itself, and tells nothing of it.
+            raise failure("put", self._key, self._endpoint, StoreErrorKind.CONNECTION, trouble)
         raise failure("put", self._key, self._endpoint, StoreErrorKind.TIMEOUT, why)
 
     @property
@@ -203,16 +209,16 @@ def _translated(error: AwsCrtError, key: str, endpoint: Endpoint) -> StoreError:
     name = str(error.name)
     status = getattr(error, "status_code", None)
     if status is not None:
-        return failure("put", key, endpoint, kind_of(status, None), name, status=status)
+        body = bytes(getattr(error, "body", None) or b"")[:4096].decode(errors="replace")
+        headers = {text.lower(): value for text, value in getattr(error, "headers", None) or ()}
+        region = headers.get("x-amz-bucket-region")
+        return answered("put", key, endpoint, status=status, body=body, why=name, region=region)
     if name in _BY_NAME:
         kind, status = _BY_NAME[name]
         return failure("put", key, endpoint, kind, name, status=status, code=_CODES.get(name))
     if "TIMEOUT" in name:
-        kind = StoreErrorKind.TIMEOUT
-    elif name.startswith("AWS_AUTH_"):
-        kind = StoreErrorKind.CONFIG
-    elif name.startswith(("AWS_IO_", "AWS_ERROR_HTTP_")):
-        kind = StoreErrorKind.CONNECTION
-    else:
-        kind = StoreErrorKind.INVALID
+        return failure("put", key, endpoint, StoreErrorKind.TIMEOUT, name)
+    if name.startswith(("AWS_IO_", "AWS_ERROR_HTTP_")):
+        return unanswered("put", key, endpoint, name, name)
+    kind = StoreErrorKind.CONFIG if name.startswith("AWS_AUTH_") else StoreErrorKind.INVALID
     return failure("put", key, endpoint, kind, name)

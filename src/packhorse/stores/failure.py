@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from packhorse.errors import InputError, StoreError, StoreErrorKind
 from packhorse.stores.base import Endpoint, ObjectInfo
+from packhorse.stores.network import CUT, cause_of, proxy_of, without_secrets
 from packhorse.stores.url import check_key, check_metadata
 
 NO_CREDENTIALS = (
@@ -56,7 +55,12 @@ _BY_CODE = {
     "NoSuchUpload": StoreErrorKind.NOT_FOUND,
     "PermanentRedirect": StoreErrorKind.CONFIG,
     "IllegalLocationConstraintException": StoreErrorKind.CONFIG,
+    "NotImplemented": StoreErrorKind.INVALID,
 }
+#: With them S3 names the region that the bucket is in.
+_WRONG_REGION = frozenset(
+    {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect"}
+)
 _BY_STATUS = {
     401: StoreErrorKind.DENIED,
     403: StoreErrorKind.DENIED,
@@ -65,17 +69,14 @@ _BY_STATUS = {
     409: StoreErrorKind.CONFLICT,
     412: StoreErrorKind.CONFLICT,
     429: StoreErrorKind.THROTTLED,
+    501: StoreErrorKind.INVALID,  # whoever does not know the request today will not know it in a minute
     503: StoreErrorKind.THROTTLED,
+    505: StoreErrorKind.INVALID,
 }
-#: RFC 9110, 8.8.3, of strong tags; S3's are never empty.
-_ENTITY_TAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]+"')
-NO_ENTITY_TAG = (
-    "the answer has no well-formed entity tag, as one that was cut short; whether the body was stored is not known"
-)
 _REMEDY = {
     StoreErrorKind.DENIED: "check the credentials and that they may do this to the bucket",
     StoreErrorKind.NOT_FOUND: "check the bucket's name, the key and the endpoint",
-    StoreErrorKind.CONNECTION: "no answer came; check the endpoint, the network and the TLS certificate",
+    StoreErrorKind.CONNECTION: "no answer came; check the endpoint and the network",
     StoreErrorKind.TIMEOUT: "whether it was stored is not known",
     StoreErrorKind.CONFIG: "nothing was stored; check the region and the endpoint",
 }
@@ -89,7 +90,16 @@ _REMEDY_BY_CODE["ExpiredTokenException"] = _REMEDY_BY_CODE["ExpiredToken"]
 _REMEDY_OF_REDIRECT = (
     "nothing was stored; requests for this bucket belong elsewhere: set the region{region} or the bucket's own endpoint"
 )
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+#: Regions as S3's kin call them, too: ``garage``, ``default``. Short and plain, since a server chooses the text.
+_REGION = re.compile(r"[a-z0-9]{1,12}(-[a-z0-9]{1,12}){0,4}")
+#: Members of S3's error body, where a client shows it as text. The endpoint is a host: bucket.s3.eu-west-1.amazonaws…
+_IN_BODY = {
+    "code": re.compile(r"<Code>([A-Za-z0-9._-]{1,64})</Code>"),
+    "server_time": re.compile(r"<ServerTime>([0-9TZ:.+-]{1,40})</ServerTime>"),
+    "region": re.compile(
+        r"<Region>([a-z0-9-]{1,40})</Region>|<Endpoint>[^<]{0,200}?\bs3[.-]([a-z0-9-]{1,40})\.amazonaws"
+    ),
+}
 #: Codes of refused session credentials that fresh ones cure.
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -125,6 +135,49 @@ def retry_after_s(headers: Mapping[str, str], *, now: datetime | None = None) ->
     return min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
 
 
+class BrokenOff(StoreError):
+    """The connection ended before an answer came: perhaps one that was kept from an answer before, and dead since."""
+
+
+def answered(
+    action: str, key: str, endpoint: Endpoint, *, status: int | None, body: str = "", **said: float | str | None
+) -> StoreError:
+    """The error for an answer that is one: its kind by status and code, a wrong region told as that.
+
+    Args:
+        action: As of :func:`failure`.
+        key: Likewise.
+        endpoint: Likewise.
+        status: HTTP status, as far as it is known.
+        body: S3's error body, of which only codes, times and regions are taken.
+        **said: What the client has told apart already, as :func:`failure` takes it.
+    """
+    head = body[:4096]
+    for name, pattern in _IN_BODY.items():
+        if not said.get(name) and (found := pattern.search(head)):
+            said[name] = next(filter(None, found.groups()))
+    code = str(said.get("code") or "")
+    kind = kind_of(status, code)
+    if said.get("region") and code in _WRONG_REGION:
+        kind = StoreErrorKind.CONFIG
+    return failure(action, key, endpoint, kind, str(said.pop("why", "") or ""), status=status, **said)
+
+
+def unanswered(action: str, key: str, endpoint: Endpoint, text: str, name: str = "") -> StoreError:
+    """The error for a request that got no answer: what kept it from one, told by what the client says of it.
+
+    Args:
+        action: As of :func:`failure`.
+        key: Likewise.
+        endpoint: Likewise.
+        text: What the client says; only looked at.
+        name: The class of its exception, shown where nothing is known of the cause.
+    """
+    cause = cause_of(text.replace(key, "") if key else text)
+    error = failure(action, key, endpoint, StoreErrorKind.CONNECTION, cause or name)
+    return BrokenOff(str(error), kind=error.kind) if cause == CUT else error
+
+
 def failure(
     action: str,
     key: str,
@@ -151,8 +204,10 @@ def failure(
         said = f"{said} {code}".strip()
     if wait_s is None and kind is StoreErrorKind.THROTTLED:
         wait_s = THROTTLED_FLOOR_S
-    parts = [part for part in (said, why, _skew(answer.get("server_time")), _remedy(kind, answer)) if part]
-    text = f"{action} {key!a} in bucket {endpoint.bucket!r} at {shown_url(endpoint)}: {kind}"
+    # What kept an answer from coming says by itself what to look into.
+    remedy = "" if why and kind is StoreErrorKind.CONNECTION else _remedy(kind, answer)
+    parts = [part for part in (said, why, _skew(answer.get("server_time")), remedy) if part]
+    text = f"{action} {key!a} in bucket {endpoint.bucket!r} at {shown_url(endpoint)}{_through(endpoint)}: {kind}"
     return StoreError(
         f"{text} ({'; '.join(parts)})" if parts else text,
         kind=kind,
@@ -164,7 +219,7 @@ def failure(
 
 def _remedy(kind: StoreErrorKind, answer: Mapping[str, float | str | None]) -> str:
     status, region = answer.get("status"), answer.get("region")
-    if status is not None and 300 <= int(status) < 400:
+    if status is not None and (300 <= int(status) < 400 or (region and answer.get("code") in _WRONG_REGION)):
         place = f" to {region}" if isinstance(region, str) and _REGION.fullmatch(region) else ""
         return _REMEDY_OF_REDIRECT.format(region=place)
     return _REMEDY_BY_CODE.get(str(answer.get("code")), _REMEDY.get(kind, ""))
@@ -180,51 +235,20 @@ def _skew(server_time: float | str | None) -> str:
     return f"this clock is {abs(ahead_s):.0f} s {'ahead of' if ahead_s > 0 else 'behind'} S3's" if ahead_s else ""
 
 
-def entity_tag(answered: object, action: str, key: str, endpoint: Endpoint) -> str:
-    """The quoted entity tag of an answer that says a body was stored.
-
-    S3 always sends one, and botocore takes an answer that was cut inside its head for a whole one.
-
-    Raises:
-        StoreError: kind ``server``: there is none, or it is not well-formed. Whether the body was stored is not known.
-    """
-    text = str(answered or "")
-    if not _ENTITY_TAG.fullmatch(text):
-        raise failure(action, key, endpoint, StoreErrorKind.SERVER, NO_ENTITY_TAG, status=200)
-    return text
-
-
-def upload_id_of(answered: object, key: str, endpoint: Endpoint) -> str:
-    """The id in the answer to a multipart upload's beginning.
-
-    Raises:
-        StoreError: kind ``server``: there is none.
-    """
-    if not isinstance(answered, str) or not answered:
-        why = "the answer has no upload id, as one that was cut short"
-        raise failure("starting the upload of", key, endpoint, StoreErrorKind.SERVER, why, status=200)
-    return answered
-
-
 def shown_url(endpoint: Endpoint) -> str:
     """The endpoint for people: scheme, host and port, without user, password, path or query."""
     if endpoint.url is None:
         return "the default S3 endpoint"
-    parts = urlsplit(endpoint.url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return without_secrets(endpoint.url)
 
 
-def filled_in(endpoint: Endpoint, url: str | None, region: str | None) -> Endpoint:
-    """``endpoint`` with the URL and region that the environment or a configuration file says.
-
-    Raises:
-        StoreError: kind ``config``: one of them can be none; obstore would panic on such a URL.
-    """
+def _through(endpoint: Endpoint) -> str:
+    """The proxy on the way, in words: what it answers looks like an answer of S3's."""
     try:
-        return replace(endpoint, url=url, region=region)
-    except InputError as error:
-        where = "from the environment or the AWS configuration"
-        raise StoreError(f"the endpoint's {error}, {where}", kind=StoreErrorKind.CONFIG) from None
+        proxy = proxy_of(endpoint.url or "https://s3.amazonaws.com")
+    except ValueError:
+        return " through the proxy that the environment names, whose URL cannot be read"
+    return f" through the proxy {without_secrets(proxy)}" if proxy else ""
 
 
 def check_request(key: str, info: ObjectInfo) -> None:
@@ -238,11 +262,6 @@ def check_request(key: str, info: ObjectInfo) -> None:
         check_metadata(info.metadata)
     except InputError as error:
         raise StoreError(str(error), kind=StoreErrorKind.INVALID) from None
-
-
-def created_before(error: StoreError, endpoint: Endpoint) -> bool:
-    """True when ``create_only`` was refused since the key exists: perhaps by our own put, whose answer was lost."""
-    return endpoint.create_only and error.status == 412
 
 
 def check_not_create_only(endpoint: Endpoint, what: str) -> None:

@@ -8,6 +8,9 @@ from typing import Protocol
 from packhorse.errors import CorruptObjectError
 from packhorse.stages.base import MAX_DECODED_CHUNK_BYTES
 
+#: Wire formats in which every flipped bit and every cut shows by the format's own checksum over the whole content. The
+#: others need a digest in the object's metadata: brotli and no compression have none, and snappy marks no end.
+SELF_CHECKING = frozenset({"gzip", "zlib", "zstd", "lz4", "bzip2", "xz"})
 #: Input is undone in slices of this size. When a member ends, the library copies what is left of the slice, so an
 #: object made of very many tiny members would otherwise cost the square of its size.
 INPUT_SLICE_BYTES = 64 * 1024
