@@ -11,15 +11,25 @@ import random
 import sys
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+import orjson
+
 from packhorse.redact.redactor import Redactor
 from tests.support.plant_secrets import NAMED_PLACES, SHAPED_PLACES, blank_entry, opaque, shaped
 
+#: How encoders write JSON text.
+STYLES: dict[str, Callable[[Any], bytes]] = {
+    "compact": orjson.dumps,
+    "ascii": lambda value: json.dumps(value, separators=(",", ":")).encode(),
+    "spaced": lambda value: json.dumps(value, ensure_ascii=False).encode(),
+    "indented": lambda value: orjson.dumps(value, option=orjson.OPT_INDENT_2),
+    "slashes": lambda value: json.dumps(value, separators=(",", ":")).replace("/", "\\/").encode(),
+}
 #: Encodings within encodings that the search undoes.
 _MAX_LAYERS = 8
 
@@ -88,18 +98,27 @@ def run(secrets: int, seed: int, redactor: Redactor | None = None) -> Outcome:
     redactor = Redactor() if redactor is None else redactor
     planted: Counter[str] = Counter()
     left: Counter[str] = Counter()
+    styles = list(STYLES.items())
     for place, secret, entry in planted_entries(secrets, seed):
         planted[place] += 1
         before = "\n".join(texts_in(entry))
         if secret not in before:
             raise AssertionError(f"{place}: the search does not find what was planted")
-        new = redactor.entry(entry)
-        if secret in "\n".join(texts_in(new)) or secret in json.dumps(new, ensure_ascii=False):
-            left[place] += 1
+        # As an object, and as the text that one of the encoders writes of it.
+        style, write = styles[planted.total() % len(styles)]
+        for how, new in (("", redactor.entry(entry)), (f" {style}", json.loads(redactor.encoded(write(entry))))):
+            if secret in "\n".join(texts_in(new)) or secret in json.dumps(new, ensure_ascii=False):
+                left[place + how] += 1
     report = dict(redactor.report())
     innocent = [blank_entry(number) for number in range(secrets)]
     changed = sum(redactor.entry(entry) is not entry for entry in innocent)
+    texts = [styles[number % len(styles)][1](entry) for number, entry in enumerate(innocent)]
+    changed += sum(redactor.encoded(text) is not text for text in texts)
     return Outcome(planted, left, changed, len(innocent), report)
+
+
+def _left_at(outcome: Outcome, place: str) -> int:
+    return sum(count for name, count in outcome.left.items() if name.partition(" ")[0] == place)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -111,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     outcome = run(options.secrets, options.seed, Redactor(scanner=options.scanner))
     lines = [f"{'place':<16}{'planted':>8}{'left':>6}"]
-    lines += [f"{place:<16}{count:>8}{outcome.left[place]:>6}" for place, count in sorted(outcome.planted.items())]
+    lines += [f"{place:<16}{count:>8}{_left_at(outcome, place):>6}" for place, count in sorted(outcome.planted.items())]
     lines.append(f"{'all':<16}{outcome.planted.total():>8}{outcome.left.total():>6}")
     lines.append(f"innocent entries changed: {outcome.changed_innocent} of {outcome.innocent}")
     lines.append("replaced by rule: " + ", ".join(f"{rule} {count}" for rule, count in outcome.report.items()))

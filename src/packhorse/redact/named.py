@@ -89,12 +89,21 @@ def decide_name(work: Work, end: int, _number: int) -> None:
         else:
             decide_escaped_sign(work, end - 1)
     else:
-        # An escape, as %3D or &quot;, which the pattern ends within.
-        entity = work.data.rfind(b"&", max(0, end - 8), end)
-        if entity >= 0:
-            decide_entity(work, entity)
-        else:
-            _decide_rest(work, work.data.rfind(b"%", max(0, end - 24), end))
+        # An escape, as %3D, &quot; or \u003d, which the pattern ends within.
+        _decide_sign(work, max(work.data.rfind(sign, max(0, end - 24), end) for sign in _ESCAPE_SIGNS))
+
+
+_ESCAPE_SIGNS = (b"%", b"&", b"\\")
+
+
+def _decide_sign(work: Work, at: int) -> None:
+    """A sign behind a name that is written as an escape, the last part of which begins at ``at``."""
+    if work.data[at] == 37:
+        _decide_rest(work, at)
+    elif work.data[at] == 38:
+        decide_entity(work, at)
+    else:
+        decide_escaped_sign(work, at - slashes_before(work.data, at))
 
 
 def _decide_quoted(work: Work, at: int) -> None:

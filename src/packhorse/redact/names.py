@@ -62,6 +62,7 @@ class NameBook:
         }
         self._secret = NameList((*rules.anywhere, *further[place]))
         self._keep = NameList(rules.keep)
+        self._followed_by = tuple(sorted(map(plain_name, rules.followed_by)))
         self._known: dict[bytes, bool] = {}
 
     def secret(self, name: bytes) -> bool:
@@ -69,9 +70,18 @@ class NameBook:
         known = self._known.get(name)
         return self._decide(name) if known is None else known
 
+    def _listed(self, plain: str) -> bool:
+        """Whether a name is listed, or ends like a listed one but for digits, an s, or words that leave it secret."""
+        return self._secret.has(plain) or self._ends(plain.rstrip("0123456789"))
+
+    def _ends(self, plain: str) -> bool:
+        if plain.endswith(self._followed_by):
+            return any(self._ends(plain.removesuffix(word)) for word in self._followed_by if plain.endswith(word))
+        return plain.removesuffix("s").endswith(self._secret.endings) or plain.endswith(self._secret.endings)
+
     def _decide(self, name: bytes) -> bool:
         plain = plain_name(fully_unquoted(unescaped(name).decode("utf-8", "replace")))
-        secret = self._secret.has(plain) and not self._keep.has(plain)
+        secret = self._listed(plain) and not self._keep.has(plain)
         if len(self._known) >= _MAX_REMEMBERED:
             self._known = {}
         self._known[name] = secret

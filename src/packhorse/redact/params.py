@@ -111,7 +111,7 @@ def _hide_param(work: Work, start: int, end: int, before: int) -> None:
     if match is None:
         return
     raw = match[0]
-    if not whole and _is_expression(work, start, raw):
+    if raw[0] in b"{(" or (not whole and (raw[0] in b"[" or _is_expression(work, start, raw))):
         return
     form = b"?" not in front and b"#" not in front and before not in b"?#"
     text = unescaped(raw).decode("utf-8", "surrogateescape")

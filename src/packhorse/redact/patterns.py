@@ -58,11 +58,11 @@ class Pattern:
 
 _SEPARATOR = rb"[-_. \[\]]{0,2}"
 #: What may follow the words of a name within it: ``password_confirmation``, ``user[password]``.
-_TAIL = rb"[a-z0-9_\-.\]]*"
+_TAIL = rb"[a-z0-9_\-.\[\]]*"
 #: What makes it a name: a quote, an assignment, a colon, a tag's end; each perhaps written as an escape.
 _SIGN = rb"(?:[\"'`=:>]| =|\\|%(?:25)*(?:3d|22|27|3a|5b|5d)|&(?:quot|apos|lt|gt|equals|#))"
 #: A parameter is followed by an equals sign only.
-_PARAM_SIGN = rb"(?:=|\\u003d|%(?:25)*(?:3d|5b|5d)|&(?:equals|#))"
+_PARAM_SIGN = rb"(?:=|\\+(?:u00|x)3d|%(?:25)*(?:3d|5b|5d)|&(?:equals|#))"
 _WS = rb"\s{0,8}"
 _OPENING = rb"\\*\"" + _WS + rb":" + _WS
 #: Letters, digits, - . _ written as \u00XX or %XX: nothing ordinary does that.
@@ -93,7 +93,7 @@ def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
     patterns = []
     by_tail: dict[bytes, set[tuple[bytes, ...]]] = {}
     for name in names:
-        by_tail.setdefault(_TAIL if name.startswith("*") else rb"[\])]{0,2}", set()).add(tuple(_words(name)))
+        by_tail.setdefault(_TAIL if name.startswith("*") else rb"[-_. \[\])]{0,2}", set()).add(tuple(_words(name)))
     branches = [
         b"(?:" + b"|".join(_SEPARATOR.join(one) for one in sorted(words)) + b")" + tail
         for tail, words in sorted(by_tail.items())
@@ -103,7 +103,7 @@ def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
         needles = _fewest_words(words)
         longest = max(sum(map(len, one)) + 2 * len(one) for one in words)
         pattern = b"(?:" + b"|".join(branches) + b")" + sign
-        gate = rb"[a-z0-9_\-. \[\])]{0,99}" + sign
+        gate = rb"(?:[a-z0-9_\-.\[\])]| (?=[a-z0-9])){0,99}" + sign
         patterns.append(Pattern(kind, pattern, needles, before=longest, after=longest + 64, gate=gate))
     return patterns
 

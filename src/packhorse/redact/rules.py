@@ -56,6 +56,7 @@ class Rules:
     Attributes:
         anywhere: Keys of any object, and names of headers, parameters, fields, parts and cookies.
         header, query, form, cookie: Further names in that one place. A cookie ``*`` means every cookie.
+        followed_by: Words that may follow a name of ``anywhere`` or ``header`` and leave it secret.
         keep: Names that are never secret by name (their values are still searched for tokens).
         json_path: Places in a JSON document: an element of the capture, or a JSON body.
         token: Built-in secrets known by their shape.
@@ -67,6 +68,7 @@ class Rules:
     query: tuple[str, ...] = ()
     form: tuple[str, ...] = ()
     cookie: tuple[str, ...] = ()
+    followed_by: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     json_path: tuple[JsonPath, ...] = ()
     token: tuple[TokenRule, ...] = ()
@@ -77,7 +79,7 @@ class Rules:
         return replace(self, **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
 
-_NAME_LISTS = ("anywhere", "header", "query", "form", "cookie", "keep")
+_NAME_LISTS = ("anywhere", "header", "query", "form", "cookie", "followed_by", "keep")
 _NAME = re.compile(r"\*|\*?[^*\s][^*]*")
 
 

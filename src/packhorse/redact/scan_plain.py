@@ -18,6 +18,8 @@ _ESCAPED_SEPARATOR = re.compile(rb"%20(?<=[0-9]{4}%20)|\\u0020(?<=[0-9]{4}\\u002
 _ESCAPED_BEFORE = re.compile(rb"\\u[0-9a-fA-F]{4}(?=[2-6][0-9]{12})")
 _ZEROS = re.compile(b"0+")
 _SIGNS = (b"_", b"-", b".")
+#: Signs behind a name that only a name's own decider looks at; behind another one more than that is looked at.
+_PLAIN_SIGNS = b"\"'`=:>"
 
 
 _Users = list[tuple[int, re.Pattern[bytes], Pattern]]
@@ -58,7 +60,13 @@ class Scanner:
                 for number, pattern, one in users:
                     if one.gate:
                         named = gates[one.gate].match(text, hit.end())
-                        if named is not None:
+                        if named is not None and (
+                            text[named.end() - 1] in _PLAIN_SIGNS
+                            or any(
+                                m.end() == named.end()
+                                for m in pattern.finditer(text, max(0, at - one.before), named.end())
+                            )
+                        ):
                             yield named.end(), number
                         continue
                     for match in pattern.finditer(text, max(0, at - one.before), at + one.after):

@@ -34,7 +34,7 @@ def decide_token(work: Work, end: int, number: int) -> None:
             start = work.data.rfind(needle.encode(), low, end)
             match = rule.pattern.match(work.data, start) if start >= 0 else None
             if match is not None:
-                _replace(work, start, match.end(), rule.name)
+                _replace(work, *match.span("secret" if match.re.groupindex else 0), rule.name)
                 return
 
 
