@@ -107,7 +107,11 @@ _TEXT = st.text(st.sampled_from("token\"secret\\=:'`<>&%3D{}[],@/ \n\u00e9 41111
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.recursive(_TEXT | st.integers(-(2**60), 2**60) | st.none(), lambda inner: st.lists(inner) | st.dictionaries(_TEXT, inner)))
+@given(
+    st.recursive(
+        _TEXT | st.integers(-(2**60), 2**60) | st.none(), lambda inner: st.lists(inner) | st.dictionaries(_TEXT, inner)
+    )
+)
 def test_json_stays_json_of_the_same_shape(value: Any) -> None:
     for scanner in ("auto", "plain"):
         for write in checking.STYLES.values():

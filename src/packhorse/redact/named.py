@@ -129,7 +129,7 @@ def quoted_name(work: Work, start: int, end: int, quote: bytes) -> None:
     if follows != b"," and (colon := COLON.match(data, behind)) is not None:
         at = colon.end()
         if work.secret(name, "anywhere") and not (data[at : at + 1] in _CONTAINERS and name.lower() in _JARS):
-            hide_value(work, at, quote, "key")
+            hide_value(work, at, quote, "key", name)
         return
     opening = start - len(quote)
     near = data[max(0, opening - _NEAR_BYTES) : opening]

@@ -72,7 +72,7 @@ class NameBook:
 
     def _listed(self, plain: str) -> bool:
         """Whether a name is listed, or ends like a listed one but for digits, an s, or words that leave it secret."""
-        return self._secret.has(plain) or self._ends(plain.rstrip("0123456789"))
+        return self._secret.has(plain) or self._ends(plain) or self._ends(plain.rstrip("0123456789"))
 
     def _ends(self, plain: str) -> bool:
         if plain.endswith(self._followed_by):

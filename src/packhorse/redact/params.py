@@ -14,6 +14,7 @@ from packhorse.redact.quoting import (
     string_end,
     unescaped,
 )
+from packhorse.redact.values import is_short_code
 from packhorse.redact.work import Work
 
 _BACKSLASH = 92
@@ -112,6 +113,8 @@ def _hide_param(work: Work, start: int, end: int, before: int) -> None:
         return
     raw = match[0]
     if raw[0] in b"{(" or (not whole and (raw[0] in b"[" or _is_expression(work, start, raw))):
+        return
+    if is_short_code(raw) and not work.secret(_inner_name(data[start : end - 1]), "anywhere"):
         return
     form = b"?" not in front and b"#" not in front and before not in b"?#"
     text = unescaped(raw).decode("utf-8", "surrogateescape")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from packhorse.redact.names import Place
+from packhorse.redact.names import Place, plain_name
 from packhorse.redact.quoting import SPACE, level_of, plain, string_end
 from packhorse.redact.work import Edit, Work
 
@@ -55,16 +55,19 @@ def scalar_at(data: bytes, at: int, quote: bytes = b'"') -> Scalar | None:
     return Scalar(at, match.end(), word.decode(), around, match.end())
 
 
-def hide_value(work: Work, at: int, quote: bytes, rule: str) -> None:
-    """Replace the value that begins at ``at``, under a name in quotes ``quote``: all of it is secret."""
+def hide_value(work: Work, at: int, quote: bytes, rule: str, name: bytes = b"") -> None:
+    """Replace the value that begins at ``at``, under a name in quotes ``quote``: all of it is secret.
+
+    With ``name`` it is a key's, which may stand for something else than a secret: a label, a count, a schema.
+    """
     if work.data[at : at + 1] in (b"{", b"["):
-        hide_all(work, at, len(quote) - 1, rule)
+        hide_all(work, at, len(quote) - 1, rule, name)
         return
     opened = _QUOTE.match(work.data, at)
     if opened is not None and (not work.opens(opened[0]) if quote[-1:] != b'"' else len(opened[0]) < len(quote)):
         return  # the end of the text in which the name stands
     found = scalar_at(work.data, at, quote if quote.endswith(b'"') else b"")
-    if found is not None:
+    if found is not None and not (name and is_ordinary(name, found.text, number=bool(found.around))):
         work.replace(found.start, found.end, found.text, rule, found.around)
 
 
@@ -114,6 +117,27 @@ def _value_before(data: bytes, start: int) -> int | None:
     return None
 
 
+#: What a JSON schema says of a property (JSON Schema 2020-12, 6.1.1).
+_SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+#: Names whose values are numbers, and short ones.
+_SHORT_NUMBERS = ("otp", "cvv", "cvc", "code", "pin", "password", "passcode", "pwd", "ssn")
+_MENTION = re.compile(
+    r"pass(?:word|code|phrase)?|token|secret|key|code|card|credential|session|security", re.IGNORECASE
+)
+_PROSE_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*[.,:;!?…*]*")
+_LONGEST_LABEL = 200
+
+
+def is_ordinary(name: bytes, text: str, *, number: bool) -> bool:
+    """Whether what stands under a secret key is none of its secrets: a count, a price, a label, a message about it."""
+    plain_key = plain_name(name.decode("utf-8", "replace"))
+    if number:
+        return "." in text or plain_key.endswith("s") or (len(text) < 4 and not plain_key.endswith(_SHORT_NUMBERS))
+    if len(text) > _LONGEST_LABEL or not _MENTION.search(text) or not all(map(_PROSE_WORD.fullmatch, text.split())):
+        return False
+    return " " in text.strip() or plain_name(text) == plain_key
+
+
 class Sign(NamedTuple):
     """A part of JSON: a bracket, a key, a string, or a word (a number, true, false, null)."""
 
@@ -160,10 +184,10 @@ def text_of(data: bytes, sign: Sign, slashes: int) -> str:
     return raw.decode() if sign.kind == "word" else plain(raw, level_of(slashes))
 
 
-def hide_all(work: Work, at: int, slashes: int, rule: str) -> None:
+def hide_all(work: Work, at: int, slashes: int, rule: str, name: bytes = b"") -> None:
     """Replace every string and number in an object or list, unless it is no JSON to its end, as in scripts."""
     edits: list[Edit] = []
-    depth, end = 0, at
+    depth, end, key = 0, at, b""
     quote = b"\\" * slashes + b'"'
     # What was no JSON before is none from a place within it on, either.
     if at < work.seen.get(f"no JSON {slashes}", 0):
@@ -172,8 +196,14 @@ def hide_all(work: Work, at: int, slashes: int, rule: str) -> None:
         end = sign.end
         if sign.kind in ("string", "word"):
             around = quote if sign.kind == "word" else b""
-            edits.append((sign[1], sign[2], text_of(work.data, sign, slashes), rule, around))
-        elif sign.kind != "key":
+            text = text_of(work.data, sign, slashes)
+            if depth == 1 and ((key == b"type" and text in _SCHEMA_TYPES) or key == b"$ref"):
+                return
+            if not (name and is_ordinary(name, text, number=sign.kind == "word")):
+                edits.append((sign[1], sign[2], text, rule, around))
+        elif sign.kind == "key":
+            key = work.data[sign.start : sign.end]
+        else:
             depth += 1 if sign.kind in "[{" else -1
             if sign.kind == "cut" or depth == 0:
                 break
@@ -198,7 +228,7 @@ def _plain_items(work: Work, at: int, place: Place) -> int:
     """The items at the beginning of a list that are as most recordings write them; where the others begin."""
     data, match = work.data, _ITEM.match(work.data, at)
     while match is not None:
-        if match[2] and work.secret(match[1], place):
+        if match[2] and work.secret(match[1], place) and (place == "cookie" or not is_short_code(match[2])):
             work.replace(match.start(2), match.end(2), plain(match[2], 0), place)
         at = match.end()
         match = _ITEM.match(data, at) if match[3] == b"," else None
@@ -236,6 +266,11 @@ def item_names(work: Work, at: int, slashes: int, place: Place) -> None:
             items.append(sign)
 
 
+def is_short_code(raw: bytes) -> bool:
+    """Up to three digits: a status or a page, and no secret under a name that is secret in some places only."""
+    return len(raw) < 4 and raw.isdigit()
+
+
 def _hide_item(work: Work, items: list[Sign], slashes: int, place: Place) -> None:
     data = work.data
     keys = {data[a.start : a.end].lower(): b for a, b in pairwise(items) if a.kind == "key"}
@@ -250,6 +285,9 @@ def _hide_item(work: Work, items: list[Sign], slashes: int, place: Place) -> Non
         if place == "cookie":
             pairs = [(item, item) for item in items]
     for a, b in pairs:
-        if work.secret(data[a.start : a.end], place):
+        named = data[a.start : a.end]
+        if work.secret(named, place) and not (
+            is_short_code(data[b.start : b.end]) and not work.secret(named, "anywhere")
+        ):
             around = b"\\" * slashes + b'"' if b.kind == "word" else b""
             work.replace(b.start, b.end, text_of(data, b, slashes), place, around)
