@@ -17,6 +17,7 @@ from packhorse.stores import multipart
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, PutResult
 from packhorse.stores.failure import failure, kind_of, retry_after_s
 from packhorse.stores.multipart import PARTS_IN_FLIGHT, gather, send_stream, send_stream_async
+from packhorse.stores.obstore_async import to_its_end
 
 PART = bytes(DEFAULT_PART_BYTES)
 
@@ -107,7 +108,7 @@ class Awaited:
 
     def __getattr__(self, name: str) -> Any:
         async def request(*arguments: Any) -> Any:
-            return await asyncio.to_thread(getattr(self._sender, name), *arguments)
+            return await to_its_end(getattr(self._sender, name), *arguments)
 
         return request
 
