@@ -9,12 +9,13 @@ import pytest
 
 from benches.studies.fault_server import Fault, FaultScript, FaultyS3
 from benches.studies.fault_server.answers import Answer, error
+from packhorse.bench.lab.targets import Target
 from packhorse.errors import InputError, StoreError, StoreErrorKind
 from packhorse.stages.base import Candidate
 from packhorse.stores.answers import is_entity_tag
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, ObjectInfo
 from packhorse.stores.failure import THROTTLED_FLOOR_S
-from tests.stores.conftest import NETWORK_ROWS, ROWS, Opener, read
+from tests.stores.conftest import NETWORK_ROWS, ROWS, Opener, client_of, read
 from tests.stores.wire import Wire
 
 INFO = ObjectInfo("application/json", "gzip", {"packhorse-wire": "json/gzip/raw"})
@@ -319,3 +320,41 @@ def test_encryption_that_is_none_is_refused(
 def test_endpoints_that_contradict_themselves(settings: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         Endpoint("bucket", **settings)
+
+
+@each_creating
+@pytest.mark.parametrize("streamed", [False, True], ids=["put", "put_stream"])
+def test_create_only_is_refused_at_servers_that_ignore_it(
+    row: Candidate, streamed: bool, rclone: Target, opened: Opener
+) -> None:
+    """``rclone serve s3`` would overwrite without a word."""
+    key = f"probed/{row.name}-{streamed}/key"
+    plain = opened(row, rclone.endpoint)
+    plain.put(key, b"what is there", INFO)
+    store = opened(row, replace(rclone.endpoint, create_only=True))
+    for _ in range(2):
+        with pytest.raises(StoreError, match="ignores If-None-Match") as caught:
+            store.put_stream(key, iter(STREAM), INFO) if streamed else store.put(key, BODY, INFO)
+        assert caught.value.kind is StoreErrorKind.CONFIG
+    assert read(plain, key) == b"what is there"
+    listed = client_of(rclone.endpoint).list_objects_v2(Bucket=rclone.endpoint.bucket, Prefix=key.rpartition("/")[0])
+    assert [entry["Key"] for entry in listed["Contents"]] == [key], "the probe is removed again"
+
+
+@each_creating
+def test_create_only_is_probed_once(row: Candidate, wire: Wire, opened: Opener) -> None:
+    store = opened(row, wire.endpoint(create_only=True))
+    for number in range(3):
+        store.put(f"folder/{number}", BODY, INFO)
+    puts = [request.key for request in wire.requests if request.method == "PUT"]
+    assert len(puts) == 2 + 3
+    assert {key.rpartition("-")[0] for key in puts[:2]} == {"folder/.packhorse-create-only"}
+    assert set(wire.objects.ledger().objects) == {f"folder/{number}" for number in range(3)}
+
+
+@each_creating
+def test_a_probe_that_may_not_be_removed_stays_empty(row: Candidate, wire: Wire, opened: Opener) -> None:
+    wire.refuse = lambda request: error(403, "AccessDenied") if request.method == "DELETE" else None
+    opened(row, wire.endpoint(create_only=True)).put("key", BODY, INFO)
+    probe, key = sorted(wire.objects.ledger().objects.values(), key=lambda stored: stored.size_bytes)
+    assert (probe.size_bytes, key.size_bytes) == (0, len(BODY))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from packhorse.errors import StoreError, StoreErrorKind
+from packhorse.stores import multipart
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, PutResult
 from packhorse.stores.failure import failure, kind_of, retry_after_s
-from packhorse.stores.multipart import PARTS_IN_FLIGHT, gather, send_stream
+from packhorse.stores.multipart import PARTS_IN_FLIGHT, gather, send_stream, send_stream_async
+from packhorse.stores.obstore_async import to_its_end
 
 PART = bytes(DEFAULT_PART_BYTES)
 
@@ -75,6 +79,120 @@ def test_parts_are_put_together_in_order() -> None:
     assert sender.most_in_flight <= PARTS_IN_FLIGHT
 
 
+class Gated(Sender):
+    """Parts wait at a gate; the second one fails at once when it is told to."""
+
+    def __init__(self, *, second_fails: bool = False) -> None:
+        super().__init__(fail_at=2 if second_fails else 0)
+        self.gate = threading.Event()
+        self.arrived = threading.Semaphore(0)
+
+    def part(self, upload_id: str, number: int, body: bytes) -> str:
+        if self.fail_at == number:
+            raise StoreError("part failed", kind=StoreErrorKind.THROTTLED)
+        with self.lock:
+            self.in_flight += 1
+            self.most_in_flight = max(self.in_flight, self.most_in_flight)
+        self.arrived.release()
+        assert self.gate.wait(60)
+        with self.lock:
+            self.in_flight -= 1
+        return f"{number}:{len(body)}"
+
+
+class Awaited:
+    """A sender's requests for asyncio, each in a thread."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def __getattr__(self, name: str) -> Any:
+        async def request(*arguments: Any) -> Any:
+            return await to_its_end(getattr(self._sender, name), *arguments)
+
+        return request
+
+
+async def later(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+def sent(sender: Sender, chunks: Iterator[bytes], face: str) -> PutResult:
+    if face == "sync":
+        return send_stream(sender, chunks)
+    return asyncio.run(send_stream_async(Awaited(sender), later(chunks)))
+
+
+each_face = pytest.mark.parametrize("face", ["sync", "async"])
+
+
+@each_face
+def test_an_abort_waits_for_the_parts_that_are_under_way(face: str) -> None:
+    """A part that lands after the abort would be stored, and paid for."""
+    sender = Gated(second_fails=True)
+    ended: list[BaseException] = []
+
+    def send() -> None:
+        try:
+            sent(sender, iter([PART] * 3), face)
+        except StoreError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    assert sender.arrived.acquire(timeout=60)
+    thread.join(0.3)
+    assert thread.is_alive(), "it ended although a part was still under way"
+    assert "abort" not in sender.calls
+    sender.gate.set()
+    thread.join(60)
+    assert len(ended) == 1
+    assert sender.calls == ["begin", "abort"]
+
+
+def test_a_cancelled_stream_is_aborted_after_its_parts() -> None:
+    sender = Gated()
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(send_stream_async(Awaited(sender), later(iter([PART] * 2))))
+        await asyncio.to_thread(sender.arrived.acquire, True, 60)
+        task.cancel()
+        sender.gate.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert sender.calls[-1] == "abort"
+
+
+@each_face
+def test_no_more_parts_are_under_way_than_memory_was_counted_for(face: str) -> None:
+    sender = Gated()
+    thread = threading.Thread(target=sent, args=(sender, iter([PART] * (PARTS_IN_FLIGHT + 2)), face))
+    thread.start()
+    for _ in range(PARTS_IN_FLIGHT):
+        assert sender.arrived.acquire(timeout=60)
+    assert not sender.arrived.acquire(timeout=0.3)
+    sender.gate.set()
+    thread.join(60)
+    assert sender.most_in_flight == PARTS_IN_FLIGHT
+    assert sender.calls == ["begin", "finish"]
+
+
+@each_face
+def test_an_object_has_as_many_parts_as_s3_takes_and_not_one_more(face: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multipart, "MAX_PARTS", 2)
+    sender = Sender()
+    assert sent(sender, iter([PART, b"rest"]), face).bytes_sent == DEFAULT_PART_BYTES + 4
+    assert sender.calls == ["begin", "finish"]
+    sender = Sender()
+    with pytest.raises(StoreError, match="2 parts") as caught:
+        sent(sender, iter([PART, PART, b"one too many"]), face)
+    assert caught.value.kind is StoreErrorKind.INVALID
+    assert sender.calls == ["begin", "abort"]
+
+
 def test_short_streams_are_one_request() -> None:
     sender = Sender()
     assert send_stream(sender, iter([b"a", b"b"])).bytes_sent == 2
@@ -124,6 +242,9 @@ def test_a_failed_abort_is_noted_on_a_foreign_error() -> None:
         (400, None, StoreErrorKind.INVALID),
         (404, None, StoreErrorKind.NOT_FOUND),
         (409, "OperationAborted", StoreErrorKind.SERVER),
+        (501, "NotImplemented", StoreErrorKind.INVALID),
+        (501, None, StoreErrorKind.INVALID),
+        (505, None, StoreErrorKind.INVALID),
         (502, None, StoreErrorKind.SERVER),
         (503, None, StoreErrorKind.THROTTLED),
         (None, None, StoreErrorKind.CONNECTION),

@@ -11,12 +11,13 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Protocol
 
 from packhorse.checks import KINDS, Kind, check_fields, is_path, shown
 from packhorse.errors import InputError
+from packhorse.stores.network import without_secrets
 from packhorse.stores.url import check_url
 from packhorse.units import MIB
 
@@ -95,6 +96,11 @@ class Endpoint:
     kms_key_id: str | None = None
     bucket_key: bool | None = None
     create_only: bool = False
+
+    def __repr__(self) -> str:
+        shown = [(each.name, getattr(self, each.name)) for each in fields(self) if each.repr]
+        url = {"url": None if self.url is None else without_secrets(self.url)}
+        return f"Endpoint({', '.join(f'{name}={url.get(name, value)!r}' for name, value in shown)})"
 
     def __post_init__(self) -> None:
         check_fields(self, _KINDS)

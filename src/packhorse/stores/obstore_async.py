@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import obstore
 
@@ -29,6 +29,7 @@ from packhorse.stores.multipart import LookingSender, PartStore, send_stream_asy
 from packhorse.stores.obstore_client import ObstoreRequests, boto3_in_place_of_obstore, client_version, translating
 from packhorse.stores.obstore_forks import lost
 
+T = TypeVar("T")
 #: Seconds to wait for Rust threads that are inside Python; they need microseconds once they get the GIL.
 QUIESCE_S = 2.0
 #: Looks in a row without a foreign thread in Python: one look can fall between two requests' announcements.
@@ -117,6 +118,16 @@ class InThreads:
         await asyncio.to_thread(self._store.close)
 
 
+async def to_its_end(work: Callable[..., T], *arguments: Any) -> T:
+    """Run ``work`` in a thread, and wait for it also when cancelled: a part that lands after an abort is paid for."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
+
+
 class _Sender:
     """boto3's requests of one multipart upload, in threads: a :class:`packhorse.stores.multipart.AsyncSender`."""
 
@@ -136,7 +147,7 @@ class _Sender:
 
     async def part(self, upload_id: str, number: int, body: bytes) -> str:
         assert self._parts is not None
-        return await asyncio.to_thread(self._parts.part, upload_id, number, body)
+        return await to_its_end(self._parts.part, upload_id, number, body)
 
     async def finish(self, upload_id: str, etags: list[str]) -> str:
         assert self._parts is not None

@@ -32,6 +32,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.store import S3Store
@@ -174,8 +175,9 @@ def _client_options(plan: Plan, pool: int, waits_s: tuple[float, float]) -> Any:
     if plan.proxy is not None:
         options["proxy_url"] = plan.proxy
     elif any_proxy():
-        # A proxy that is named here keeps obstore from looking into the environment, and no host goes through it.
-        options |= {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*"}
+        # A proxy that is named here keeps obstore from looking into the environment, and the only host is none of its.
+        host = urlsplit(endpoint.url or aws_url(endpoint, plan.settings)).hostname
+        options |= {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": host}
     if endpoint.ca_file is not None:
         options["root_certificate"] = Path(endpoint.ca_file).read_bytes()
     return options
