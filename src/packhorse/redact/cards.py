@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from packhorse.redact.patterns import CARD_BEFORE
+
 _SEPARATOR = rb"(?:[ +-]|%20|\\+u0020)"
-#: Not the decimals of a number, not part of a hexadecimal word, not in the middle of groups of digits.
-_ALONE = rb"(?:(?<![0-9a-fA-F_])(?<![0-9]\.)|(?<=\\[bf])|(?<=\\u[0-9a-fA-F]{4}))"
+_ALONE = rb"(?:\A|" + b"|".join(b"(?<=" + re.escape(before) + b")" for before in CARD_BEFORE) + b")"
 _BEHIND = rb"(?![0-9a-fA-F_])"
 #: In one group; or as printed: 16 to 19 digits by fours, American Express and Diners Club by 4-6-5 and 4-6-4.
 _GROUPS = rb"S[0-9]{4}S[0-9]{4}S[0-9]{4}(?:S[0-9]{1,3})?|S[0-9]{6}S[0-9]{4,5}".replace(b"S", _SEPARATOR)

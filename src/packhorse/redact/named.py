@@ -161,7 +161,9 @@ def decide_item(work: Work, end: int, _number: int) -> None:
     low = max(0, end - _LIST_BYTES)
     closing = data.rfind(b'"', max(0, end - 16), end)
     name = data.rfind(b'"', max(0, closing - LONGEST_NAME), closing)
-    if name < 0 or _ITEM_KEY.search(data[max(0, name - _NEAR_BYTES) : name + 1].rstrip(b'"\\')) is None:
+    if name < 0 or not work.secret(data[name + 1 : closing].rstrip(b"\\"), "param"):
+        return
+    if _ITEM_KEY.search(data[max(0, name - _NEAR_BYTES) : name + 1].rstrip(b'"\\')) is None:
         return
     at = name
     for _ in range(_MOST_BRACKETS):

@@ -81,7 +81,7 @@ def decide_encoded_equals(work: Work, at: int, end: int) -> None:
     if match is not None:
         text = unescaped(match[0]).decode("utf-8", "surrogateescape")
         for _ in range(layers + 1):
-            text = unquote(text)
+            text = unquote(text) if "%" in text else text
         work.replace(match.start(), match.end(), text, "query")
 
 

@@ -141,17 +141,20 @@ _FIXED = (
     Pattern(Kind.ESCAPED, rb"\\u00" + _PLAIN_HEX, (b"\\u00",), after=8),
     Pattern(Kind.ESCAPED, rb"%(?:25)*" + _PLAIN_HEX, (b"%",), after=16),
 )  # fmt: skip
+#: What may stand before a card. One literal for each is found several times as fast as a class of them.
+CARD_BEFORE = (
+    *(b'"', b"'", b"`", b"=", b":", b">", b" ", b",", b"(", b"[", b"{", b"/", b"-", b"+", b";", b"|", b"#", b"*", b"&"),
+    *(b"\n", b"\t", b"\\n", b"\\r", b"\\t", b"%20", b"%22", b"%3A", b"%3D"),
+)
+#: The first two digits of the networks (ISO/IEC 7812 ranges in use).
+_NETWORK = rb"(?:4[0-9]|5[0-9]|6[0-9]|3[04-9]|2[2-7])"
 #: Thirteen digits that begin like a card's, or three groups of digits.
 CARDS = tuple(
     Pattern(Kind.CARD, pattern, (), caseless=False)
     for pattern in (
-        rb"[^0-9a-fA-F_.](?:4[0-9]|5[0-9]|6[0-9]|3[04-9]|2[2-7])[0-9]{11}",
-        rb"[^0-9]\.[2-6][0-9]{12}",
-        rb"^[2-6][0-9]{12}",
-        rb"\\(?:[bf]|u[0-9a-fA-F]{4})[2-6][0-9]{12}",
-        rb"[0-9]{4} [0-9]{4}(?:[0-9]{2})? [0-9]{4}",
-        rb"[0-9]{4}-[0-9]{4}(?:[0-9]{2})?-[0-9]{4}",
-        rb"[0-9]{4}\+[0-9]{4}(?:[0-9]{2})?\+[0-9]{4}",
+        *(re.escape(before) + _NETWORK + rb"[0-9]{11}" for before in CARD_BEFORE),
+        b"^" + _NETWORK + rb"[0-9]{11}",
+        *(rb"[0-9]{4}S[0-9]{4}(?:[0-9]{2})?S[0-9]{4}".replace(b"S", mark) for mark in (b" ", b"-", rb"\+")),
         rb"[0-9]{4}(?:%20|\\u0020)[0-9]{4}",
     )
 )

@@ -15,7 +15,7 @@ Hit = tuple[int, int]
 _SHAPE = bytes(48 if 48 <= byte < 58 else 45 if byte in b" +-" else 32 for byte in range(256))
 _SHAPES = (b"0" * 13, b"0000-0000-0000", b"0000-000000-0000")
 _ESCAPED_SEPARATOR = re.compile(rb"%20(?<=[0-9]{4}%20)|\\u0020(?<=[0-9]{4}\\u0020)")
-_ESCAPED_BEFORE = re.compile(rb"\\u[0-9a-fA-F]{4}(?=[2-6][0-9]{12})")
+_ESCAPED_BEFORE = re.compile(rb"%(?:20|22|3A|3D)(?=[2-6][0-9]{12})")
 _ZEROS = re.compile(b"0+")
 _SIGNS = (b"_", b"-", b".")
 #: Signs behind a name that only a name's own decider looks at; behind another one more than that is looked at.
@@ -85,9 +85,10 @@ def _card_ends(piece: bytes) -> Iterator[int]:
             yield at + len(literal)
             run = _ZEROS.match(shape, at + len(literal))
             at = shape.find(literal, run.end() if run and literal == _SHAPES[0] else at + 1)
-    for escapes, digits in ((_ESCAPED_SEPARATOR, 4), (_ESCAPED_BEFORE, 13)):
-        for match in escapes.finditer(piece):
-            yield match.end() + digits
+    for match in _ESCAPED_SEPARATOR.finditer(piece):
+        yield match.end() + 4
+    for match in _ESCAPED_BEFORE.finditer(piece):
+        yield match.end() + 13
 
 
 def _fewest(needles: Iterable[bytes]) -> list[bytes]:

@@ -215,6 +215,8 @@ def hide_all(work: Work, at: int, slashes: int, rule: str, name: bytes = b"") ->
     work.done = max(work.done, end)
 
 
+#: A list longer than this is read every time.
+_LIST_BYTES = 16_384
 _TEXT = rb"[^\"\\]*(?:\\.[^\"\\]*)*"
 #: An item as most recordings write it. Reading it in one go takes a tenth of the time.
 _ITEM = re.compile(
@@ -225,13 +227,26 @@ _ITEM = re.compile(
 
 
 def _plain_items(work: Work, at: int, place: Place) -> int:
-    """The items at the beginning of a list that are as most recordings write them; where the others begin."""
-    data, match = work.data, _ITEM.match(work.data, at)
+    """The items at the beginning of a list that are as most recordings write them; where the others begin.
+
+    Requests of a page carry the same cookies: a list that was read before is not read again.
+    """
+    data = work.data
+    end = data.find(b"}]", at, at + _LIST_BYTES) + 2
+    key = (place, data[at:end])
+    known = work.marks.lists.get(key) if end > 1 else None
+    if known is not None:
+        work.edits += [(at + start, at + stop, *rest) for start, stop, *rest in known]
+        return end
+    before, first = len(work.edits), at
+    match = _ITEM.match(data, at)
     while match is not None:
         if match[2] and work.secret(match[1], place) and (place == "cookie" or not is_short_code(match[2])):
             work.replace(match.start(2), match.end(2), plain(match[2], 0), place)
         at = match.end()
         match = _ITEM.match(data, at) if match[3] == b"," else None
+    if at == end:
+        work.marks.lists[key] = [(start - first, stop - first, *rest) for start, stop, *rest in work.edits[before:]]
     return at
 
 

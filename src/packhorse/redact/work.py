@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import Any
 
 from packhorse.redact.marker import Marker, is_marker
 from packhorse.redact.names import NameBook, Place
@@ -32,6 +33,8 @@ class Marks:
         self._marker = marker
         self._known: dict[str, bytes] = {}
         self.counts: Counter[str] = Counter()
+        #: Lists of named values that were read, and the edits in them, told from their beginning.
+        self.lists: dict[tuple[str, bytes], list[Any]] = {}
 
     def mark(self, secret: str, rule: str) -> bytes:
         """The marker for a secret, counted."""
