@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from packhorse.errors import CaptureError
@@ -16,11 +17,13 @@ from packhorse.model import HAR_ENTRIES, EntryStream
 from packhorse.position import Path, within
 from packhorse.stages.encode.plain import classified
 from packhorse.stages.encode.texts import around
-from packhorse.stages.encode.weight import HEAVY_WEIGHT, entry_weight, weight
+from packhorse.stages.encode.weight import HEAVY_WEIGHT, run_weights, weight
 from packhorse.units import KIB
 
 #: About what one run has, and how many elements at the most.
 RUN_BYTES, RUN_ELEMENTS = 256 * KIB, 4096
+#: Elements of a list that are weighed together. Those of an iterator come one by one: they may be large.
+LOOK_ELEMENTS = 64
 _FIRST = re.compile(r"\$\[(\d+)\]")
 
 
@@ -77,7 +80,7 @@ def scrubbed_runs(
     yield head
     lead = b""
     start = 0
-    for run in _runs(_read(capture.entries, path)):
+    for run in _runs(_read(capture.entries, path), LOOK_ELEMENTS if isinstance(capture.entries, list) else 1):
         try:
             text = scrub(write(run))
         except CaptureError as error:
@@ -100,16 +103,16 @@ def _read(entries: Iterable[Any], path: Path) -> Iterator[Any]:
         raise classified(error, (*path, index)) from error
 
 
-def _runs(entries: Iterator[Any]) -> Iterator[list[Any]]:
+def _runs(entries: Iterator[Any], look: int) -> Iterator[list[Any]]:
     run: list[Any] = []
     weighed = 0
-    for entry in entries:
-        weighs = entry_weight(entry)
-        if run and (weighed + weighs > RUN_BYTES or len(run) == RUN_ELEMENTS):
-            yield run
-            run, weighed = [], 0
-        run.append(entry)
-        weighed += weighs
+    while some := list(islice(entries, look)):
+        for entry, weighs in zip(some, run_weights(some), strict=True):
+            if run and (weighed + weighs > RUN_BYTES or len(run) == RUN_ELEMENTS):
+                yield run
+                run, weighed = [], 0
+            run.append(entry)
+            weighed += weighs
     if run:
         yield run
 

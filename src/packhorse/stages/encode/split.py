@@ -18,7 +18,7 @@ from packhorse.position import Path
 from packhorse.stages.encode.plain import EndlessError, classified, endless, show
 from packhorse.stages.encode.sinks import Sink
 from packhorse.stages.encode.syntax import Syntax
-from packhorse.stages.encode.weight import HEAVY_WEIGHT, entry_weight, is_heavy, is_small_har, weight
+from packhorse.stages.encode.weight import HEAVY_WEIGHT, entry_weight, is_heavy, is_small_har, run_weights, weight
 
 #: Objects down to this depth are taken apart without being weighed: a HAR's long list is at depth 2.
 _SPINE_DEPTH = 3
@@ -28,7 +28,7 @@ _OUTLINE_WEIGHT = 2 * 1024
 _MAX_DEPTH = 32
 #: Elements are encoded in runs of about a chunk, at most this much and this many: the latter also bounds a run whose
 #: elements are not what they seem.
-_RUN_BYTES, _RUN_COUNT_MAX = 256 * 1024, 64
+_RUN_BYTES, _RUN_COUNT_MAX = 256 * 1024, 256
 #: An element of this weight is handed on alone: to copy it into a chunk with others costs more than one more chunk.
 _ALONE_WEIGHT = 64 * 1024
 #: A batch that came out this much larger than it weighed was not what it seemed: from then on all is weighed in full.
@@ -62,6 +62,7 @@ class Splitter:
         self._full = chunk
         self._run_bytes = min(chunk, _RUN_BYTES)
         self._weigh: Callable[[Any], int] = entry_weight
+        self._last_run = _RUN_COUNT_MAX // 8
 
     def run(self, capture: Any) -> Iterator[bytes]:
         """Encode a capture. Raises CaptureError."""
@@ -202,6 +203,7 @@ class Splitter:
         index, total = 0, len(elements)
         while index < total:
             count, weighed = self._light(elements, index, path)
+            self._last_run = count
             if count == 1 and weighed >= _ALONE_WEIGHT and full > _ALONE_WEIGHT:
                 if index:
                     sink.raw(row.separator)
@@ -223,12 +225,13 @@ class Splitter:
 
     def _light(self, elements: _List, start: int, path: Path) -> tuple[int, int]:
         """How many elements from ``start`` on make a run, and what they weigh; none when the first is heavy."""
-        weigh, total = self._weigh, 0
+        total = 0
         most, alone = self._run_bytes, min(self._run_bytes, _ALONE_WEIGHT)
-        run = elements[start : start + _RUN_COUNT_MAX]
+        # A few more than made the last run: what is weighed beyond this one's end is weighed again.
+        run = elements[start : start + min(_RUN_COUNT_MAX, self._last_run + self._last_run // 4 + 4)]
         if not run:
             raise CaptureError("it was changed while it was being encoded", position=show(path))
-        weights = list(map(weigh, run))
+        weights = run_weights(run) if self._weigh is entry_weight else list(map(self._weigh, run))
         if max(weights) < alone and (whole := sum(weights)) < most:
             return len(run), whole
         for count, weighed in enumerate(weights):
