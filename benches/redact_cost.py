@@ -1,15 +1,18 @@
-"""CPU time of redaction beside the pipeline it stands before, as a table: ``python -m benches.redact_cost``.
+"""CPU time of redaction beside the pipeline it stands in, as a table: ``python -m benches.redact_cost [FILE …]``.
 
-Every repetition takes a new redactor, so that no value is known from the repetition before; the scanners, which a
-process makes once, are made beforehand.
+What is redacted is the encoded JSON text, as in the uploader. Synthetic captures of 1 MB, or the HAR files given. The
+scanners, which a process makes once, are made beforehand.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from packhorse.bench.synth import KINDS, sized
@@ -23,43 +26,39 @@ _REPETITIONS = 9
 _KEY = b"cost"
 
 
-def table(seed: int = 1, pipeline: str = PIPELINE) -> str:
-    """A Markdown table: per kind of synthetic capture of 1 MB, milliseconds of CPU and ratios to the pipeline.
+def captures(seed: int = 1) -> dict[str, Any]:
+    """A synthetic capture of 1 MB of each kind."""
+    return {kind: sized(_SIZE_BYTES, seed, kind).materialize() for kind in KINDS}
+
+
+def table(some: Mapping[str, Any], pipeline: str = PIPELINE) -> str:
+    """A Markdown table: per capture, milliseconds of CPU per MB, and the pipeline's.
 
     Raises:
         UnavailableError: A library of the pipeline is not installed.
     """
-    scanners: list[ScannerName] = ["hyperscan", "plain"] if find_spec("hyperscan") else ["plain"]
+    scanners: list[ScannerName] = ["hyperscan", "plain"] if find_spec("pyperscan") else ["plain"]
+    redactors = [Redactor(key=_KEY, scanner=scanner) for scanner in scanners]
     codec = Pipeline.parse(pipeline).codec()
-    titles = ["capture", "entries", "pipeline, ms"]
-    titles += [title for scanner in scanners for title in (f"{scanner}, ms", f"{scanner} / pipeline")]
+    titles = ["capture", "MB", "pipeline, ms/MB", *(f"{scanner}, ms/MB" for scanner in scanners)]
     rows = [titles, ["---"] * len(titles)]
-    for kind in KINDS:
-        capture = sized(_SIZE_BYTES, seed, kind).materialize()
+    for name, capture in some.items():
+        text = json.dumps(capture, separators=(",", ":")).encode()
 
         def encode(capture: Any = capture) -> None:
             sum(map(len, codec.encode(capture)))
 
-        base_ms = _least_ms(lambda: encode)
-        row = [kind, str(len(capture["log"]["entries"])), f"{base_ms:.1f}"]
-        for scanner in scanners:
-            Redactor(key=_KEY, scanner=scanner).entry({"password": "warm"})
-            cost_ms = _least_ms(lambda scanner=scanner, capture=capture: _job(scanner, capture))  # type: ignore[misc]
-            row += [f"{cost_ms:.1f}", f"{cost_ms / base_ms:.1f}"]
-        rows.append(row)
+        jobs: list[Callable[[], Any]] = [encode, *(partial(redactor.encoded, text) for redactor in redactors)]
+        size_mb = len(text) / 1e6
+        rows.append([name, f"{size_mb:.2f}", *(f"{_least_ms(job) / size_mb:.2f}" for job in jobs)])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _job(scanner: ScannerName, capture: Any) -> Callable[[], Any]:
-    redactor = Redactor(key=_KEY, scanner=scanner)
-    return lambda: redactor.capture(capture)
-
-
-def _least_ms(prepare: Callable[[], Callable[[], Any]]) -> float:
-    """The least of several CPU times: what other processes do only ever adds to it."""
+def _least_ms(job: Callable[[], Any]) -> float:
+    """The least of several CPU times: what other processes do only ever adds to it. The first makes a scanner."""
+    job()
     times = []
     for _ in range(_REPETITIONS):
-        job = prepare()
         start = time.process_time()
         job()
         times.append(time.process_time() - start)
@@ -67,4 +66,5 @@ def _least_ms(prepare: Callable[[], Callable[[], Any]]) -> float:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(table() + "\n")
+    given = {Path(name).name[:40]: json.loads(Path(name).read_text("utf-8")) for name in sys.argv[1:]}
+    sys.stdout.write(table(given or captures()) + "\n")

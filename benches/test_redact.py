@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -28,6 +29,16 @@ def test_redact(benchmark: Any, capture: Any, scanner: ScannerName) -> None:
     assert redactor.report()
     assert redactor.capture(once) == once
     benchmark(redactor.capture, capture)
+
+
+@pytest.mark.parametrize("scanner", ["auto", "plain"])
+def test_redact_encoded(benchmark: Any, capture: Any, scanner: ScannerName) -> None:
+    redactor = Redactor(key=b"bench", scanner=scanner)
+    text = json.dumps(capture, separators=(",", ":")).encode()
+    once = redactor.encoded(text)
+    assert json.loads(once) == redactor.capture(capture)
+    assert redactor.encoded(once) == once
+    benchmark(redactor.encoded, text)
 
 
 def test_pipeline(benchmark: Any, capture: Any) -> None:

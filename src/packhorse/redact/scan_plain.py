@@ -14,7 +14,7 @@ Hit = tuple[int, int]
 #: Digits to 0 and what may stand between groups to -, so that each way of writing a card holds one of the literals.
 _SHAPE = bytes(48 if 48 <= byte < 58 else 45 if byte in b" +-" else 32 for byte in range(256))
 _SHAPES = (b"0" * 13, b"0000-0000-0000", b"0000-000000-0000")
-_ESCAPED_SEPARATOR = re.compile(rb"%20(?<=[0-9]{4}%20)|\\u0020(?<=[0-9]{4}\\u0020)")
+_ESCAPED_SEPARATORS = (re.compile(rb"%20(?<=[0-9]{4}%20)"), re.compile(rb"\\u0020(?<=[0-9]{4}\\u0020)"))
 _ESCAPED_BEFORE = re.compile(rb"%(?:20|22|3A|3D)(?=[2-6][0-9]{12})")
 _ZEROS = re.compile(b"0+")
 _SIGNS = (b"_", b"-", b".")
@@ -52,28 +52,33 @@ class Scanner:
                 return
 
     def _hits(self, piece: bytes) -> Iterator[Hit]:
-        lower, gates = piece.lower(), self._gates
+        lower = piece.lower()
         for caseless, finder, users in self._passes:
             text = lower if caseless else piece
             for hit in finder.finditer(text):
-                at = hit.start()
                 for number, pattern, one in users:
-                    if one.gate:
-                        named = gates[one.gate].match(text, hit.end())
-                        if named is not None and (
-                            text[named.end() - 1] in _PLAIN_SIGNS
-                            or any(
-                                m.end() == named.end()
-                                for m in pattern.finditer(text, max(0, at - one.before), named.end())
-                            )
-                        ):
-                            yield named.end(), number
-                        continue
-                    for match in pattern.finditer(text, max(0, at - one.before), at + one.after):
-                        yield match.end(), number
+                    for end in self._ends(text, hit, pattern, one):
+                        yield end, number
         if self._card is not None:
             for end in _card_ends(piece):
                 yield end, self._card
+
+    def _ends(self, text: bytes, hit: re.Match[bytes], pattern: re.Pattern[bytes], one: Pattern) -> Iterable[int]:
+        """Where matches of a pattern end, one of whose needles was found."""
+        at = hit.start()
+        if one.gate:
+            named = self._gates[one.gate].match(text, hit.end())
+            if named is None:
+                return ()
+            stop = named.end()
+            if text[stop - 1] not in _PLAIN_SIGNS:
+                ends = {match.end() for match in pattern.finditer(text, max(0, at - one.before), stop)}
+                return {stop} & ends
+            return (stop,)
+        if not one.before:
+            match = pattern.match(text, at)
+            return () if match is None else (match.end(),)
+        return [match.end() for match in pattern.finditer(text, max(0, at - one.before), at + one.after)]
 
 
 def _card_ends(piece: bytes) -> Iterator[int]:
@@ -85,8 +90,9 @@ def _card_ends(piece: bytes) -> Iterator[int]:
             yield at + len(literal)
             run = _ZEROS.match(shape, at + len(literal))
             at = shape.find(literal, run.end() if run and literal == _SHAPES[0] else at + 1)
-    for match in _ESCAPED_SEPARATOR.finditer(piece):
-        yield match.end() + 4
+    for separator in _ESCAPED_SEPARATORS:
+        for match in separator.finditer(piece):
+            yield match.end() + 4
     for match in _ESCAPED_BEFORE.finditer(piece):
         yield match.end() + 13
 
@@ -97,18 +103,42 @@ def _fewest(needles: Iterable[bytes]) -> list[bytes]:
 
 
 def _passes(needles: dict[bytes, _Users]) -> Iterator[tuple[re.Pattern[bytes], _Users]]:
-    """What finds each needle. Those that end in the same rare sign are found by that: one pass for all of them."""
+    """What finds each needle. Those that end in the same rare sign, or begin with the same capital, take one pass."""
     by_sign: dict[bytes, list[bytes]] = {}
+    by_capital: dict[bytes, list[bytes]] = {}
     for needle, users in sorted(needles.items()):
         if needle[-1:] in _SIGNS and len(needle) > 1:
             by_sign.setdefault(needle[-1:], []).append(needle)
+        elif needle[:1].isupper():
+            by_capital.setdefault(needle[:1], []).append(needle)
         else:
             yield re.compile(re.escape(needle)), users
+    for capital, group in by_capital.items():
+        rest = b"|".join(re.escape(needle[1:]) for needle in group)
+        yield re.compile(capital + b"(?:" + rest + b")"), [user for needle in group for user in needles[needle]]
     for sign, group in by_sign.items():
-        behind = b"|".join(b"(?<=" + re.escape(needle) + b")" for needle in group)
+        behind = _behind(group, 1)
         longest = max(map(len, group))
         users = [
             (number, pattern, replace(one, before=one.before + longest))
             for number, (pattern, one) in {n: (p, o) for needle in group for n, p, o in needles[needle]}.items()
         ]
-        yield re.compile(re.escape(sign) + b"(?:" + behind + b")"), users
+        yield re.compile(re.escape(sign) + behind), users
+
+
+def _behind(needles: list[bytes], letters: int) -> bytes:
+    """One of the needles, seen from behind its end. They are told apart letter by letter, so that few are tried."""
+    by_end: dict[bytes, list[bytes]] = {}
+    for needle in needles:
+        by_end.setdefault(needle[-letters - 1 :], []).append(needle)
+    if letters == 1:
+        last = b"".join(sorted({re.escape(end[:1]) for end in by_end}))
+        guard = b"(?<=[" + last + b"]" + re.escape(needles[0][-1:]) + b")"
+    else:
+        guard = b""
+    branches = []
+    for end, group in sorted(by_end.items()):
+        whole = len(group) == 1 or min(map(len, group)) <= letters + 1
+        inner = b"|".join(b"(?<=" + re.escape(one) + b")" for one in group)
+        branches.append(inner if whole else b"(?<=" + re.escape(end) + b")" + _behind(group, letters + 1))
+    return guard + b"(?:" + b"|".join(branches) + b")"
