@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
-from typing import Any
 
 import obstore
 import pytest
@@ -13,8 +13,9 @@ from benches.studies.fault_server.answers import Answer, error, xml
 from benches.studies.fault_server.objects import Request
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stages.base import Candidate
-from packhorse.stores.answers import MAX_ANSWER_BYTES, Kept, is_md5, own_headers
+from packhorse.stores.answers import MAX_ANSWER_BYTES, is_md5, own_headers
 from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo
+from packhorse.stores.obstore_client import Keeping
 from packhorse.units import MIB
 from tests.stores.conftest import NETWORK_ROWS, ROWS, Opener, read
 from tests.stores.wire import Wire
@@ -176,33 +177,26 @@ def test_an_object_may_take_longer_than_an_answer(wire: Wire, opened: Opener) ->
         assert b"".join(found.chunks) == BODY
 
 
-@each_store
-def test_a_kept_connection_that_died_costs_one_more_request(row: Candidate, wire: Wire, opened: Opener) -> None:
-    """The server resets each connection after its answer, as some balancers do."""
+@pytest.mark.parametrize("row", [row for row in ROWS if row.name.startswith("obstore")], ids=lambda row: row.name)
+def test_connections_are_not_kept_where_they_die_after_their_answer(row: Candidate, wire: Wire, opened: Opener) -> None:
+    """As some balancers reset each once it has answered: a failure or two, not every other put."""
     store = opened(row, wire.endpoint())
     wire.reset_after_s = 0.01
-    failed: list[Any] = []
-    for number in range(12):
-        try:
-            store.put(f"key-{number}", BODY, INFO)
-        except StoreError as lost:
-            failed.append(lost)
-    stored = wire.objects.ledger().objects
-    if row.name in {"obstore", "obstore-async", "boto3", "aiobotocore"}:
-        assert failed == []
-        assert len(stored) == 12
-    assert len(wire.requests) <= 24
+    stored = 0
+    for number in range(40):
+        with contextlib.suppress(StoreError):
+            stored += bool(store.put(f"key-{number}", BODY, INFO).etag)
+    assert stored >= 38
+    assert len(wire.requests) <= 40, "a request that failed is told, and not repeated out of sight"
 
 
-def test_broken_connections_are_bounded_by_answers() -> None:
-    kept = Kept()
-    assert not kept.spend(), "nothing was answered yet: an outage, not a kept connection"
-    kept.add()
-    assert kept.spend()
-    assert not kept.spend()
-    for _ in range(1000):
-        kept.add()
-    assert sum(kept.spend() for _ in range(1000)) == Kept.MOST
+def test_keeping_connections() -> None:
+    keeping = Keeping()
+    keeping.broke_off()
+    assert keeping.pool(8) == 8, "nothing was answered: an outage, not a kept connection"
+    keeping.answered()
+    keeping.broke_off()
+    assert keeping.pool(8) == 0
 
 
 def test_what_is_evidence() -> None:

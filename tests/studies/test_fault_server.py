@@ -53,6 +53,8 @@ SAID: dict[str, StoreErrorKind | None] = {
     "no-bucket": StoreErrorKind.NOT_FOUND,
     "409": StoreErrorKind.SERVER,
     "412": StoreErrorKind.CONFLICT,
+    "501": StoreErrorKind.INVALID,
+    "portal": StoreErrorKind.SERVER,
 }
 #: Kinds that the two clients see differently: tested by what is stored alone.
 DISPUTED = {"truncated-answer", "200-error"}

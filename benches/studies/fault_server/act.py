@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from benches.studies.fault_server.answers import REFUSALS, Answer, refusal
+from benches.studies.fault_server.answers import REFUSALS, Answer, portal, refusal
 from benches.studies.fault_server.director import Director
 from benches.studies.fault_server.objects import Objects, Request
 from benches.studies.fault_server.script import Fault
@@ -42,6 +42,8 @@ class Play:
         body = await _body(base, fault)
         if fault is not None and fault.kind in REFUSALS:
             answer = refusal(fault.kind, retry_after_s=fault.retry_after_s, location=_address(base))
+        elif fault is not None and fault.kind == "portal":
+            answer = portal()
         else:
             answer = await self._worked(base, request, body, fault)
         if self.director.in_hole(time.monotonic()):

@@ -23,7 +23,10 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
     "no-bucket": (404, "NoSuchBucket"),
     "409": (409, "OperationAborted"),
     "412": (412, "PreconditionFailed"),
+    "501": (501, "NotImplemented"),
 }
+#: A portal's page: what it shows says nothing of S3, but for a tag that looks like one.
+PORTAL_TAG = '"5d41402abc4b2a76b9719d911017c592"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ def error(status: int, code: str, *, members: Mapping[str, str] | None = None, *
     about = "injected by the lab or found by its store"
     body = xml("Error", Code=code, Message=about, **(members or {}), RequestId="LAB")
     return Answer(status, {"Content-Type": "application/xml", **headers}, body)
+
+
+def portal() -> Answer:
+    """A captive portal's answer to whatever it is asked."""
+    return Answer(200, {"Content-Type": "text/html", "ETag": PORTAL_TAG}, b"<html>Please log in</html>")
 
 
 def refusal(kind: str, *, retry_after_s: float | None, location: str) -> Answer:

@@ -61,6 +61,8 @@ KINDS: Mapping[str, Kind] = {
     "no-bucket": _kind(Layer.ANSWER, "404 NoSuchBucket"),
     "409": _kind(Layer.ANSWER, "409 OperationAborted"),
     "412": _kind(Layer.ANSWER, "412 PreconditionFailed"),
+    "501": _kind(Layer.ANSWER, "501 NotImplemented"),
+    "portal": _kind(Layer.ANSWER, "a captive portal answers 200 with an entity tag; nothing is stored"),
 }
 #: Requests by what they are for; a fault hits all that write unless it names some.
 OPERATIONS = ("put", "begin", "part", "finish", "abort", "get", "list")

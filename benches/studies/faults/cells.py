@@ -77,7 +77,7 @@ _TUNING: dict[str, dict[str, float]] = {
     "slow-answer": {"delay_s": READ_TIMEOUT_S / 5},
 }
 #: S3's answers after which asking again gives the same answer.
-PERMANENT = ("307", "expired-token", "clock-skew", "denied", "no-bucket", "412")
+PERMANENT = ("307", "expired-token", "clock-skew", "denied", "no-bucket", "412", "501")
 #: A weather of these cannot come per request: while they last, they hit everything.
 _WINDOWED = ("refuse", "dns")
 #: Requests of each multipart upload and operation that may be hit: fewer than obstore makes at the most.

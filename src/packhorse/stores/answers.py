@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Mapping
@@ -23,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import Endpoint, ObjectInfo, PutResult
-from packhorse.stores.failure import BrokenOff, check_request, failure
+from packhorse.stores.failure import check_request, failure
 from packhorse.stores.network import proxy_of, tls_trouble
 from packhorse.units import KIB
 
@@ -67,8 +66,8 @@ class Requests(Protocol):
 
     endpoint: Endpoint
 
-    def put(self, key: str, body: bytes, info: ObjectInfo, *, fresh: bool = False) -> Steps[Answer]:
-        """Write an object, with ``create_only`` only when there is none; ``fresh``: rather over a new connection."""
+    def put(self, key: str, body: bytes, info: ObjectInfo) -> Steps[Answer]:
+        """Write an object, with ``create_only`` only when there is none."""
         ...
 
     def look(self, key: str) -> Steps[Looked | None]:
@@ -137,7 +136,6 @@ class Writer:
         self._seen_s3 = False
         self._looked_at_tls = url is None or not self._authenticated or proxy_of(url) is not None
         self._keeps_what_exists = url is None or not self.endpoint.create_only
-        self._kept = Kept()
         self._tags = Tags()
 
     def put(self, key: str, body: bytes, info: ObjectInfo) -> Steps[PutResult]:
@@ -149,7 +147,7 @@ class Writer:
         check_request(key, info)
         yield from self.ready(key)
         try:
-            answer = yield from self._put(key, body, info)
+            answer = yield from self._requests.put(key, body, info)
         except StoreError as refused:
             self._tags.doubt()
             if not (self.endpoint.create_only and refused.status == 412):
@@ -164,17 +162,6 @@ class Writer:
             yield from self._look_at_tls(key)
         if not self._keeps_what_exists:
             yield from self._probe_create_only(key)
-
-    def _put(self, key: str, body: bytes, info: ObjectInfo) -> Steps[Answer]:
-        """One request, and one more at once when a connection that was kept from before turned out to be dead."""
-        try:
-            answer: Answer = yield from self._requests.put(key, body, info)
-        except BrokenOff:
-            if not self._kept.spend():
-                raise
-            answer = yield from self._requests.put(key, body, info, fresh=True)
-        self._kept.add()
-        return answer
 
     def confirmed(
         self, answer: Answer, action: str, key: str, sent: tuple[bytes | None, int, ObjectInfo]
@@ -238,8 +225,8 @@ class Writer:
         probe = f"{folder}/{name}" if folder else name
         heeded = False
         try:
-            yield from self._put(probe, b"", ObjectInfo())
-            yield from self._put(probe, b"", ObjectInfo())
+            yield from self._requests.put(probe, b"", ObjectInfo())
+            yield from self._requests.put(probe, b"", ObjectInfo())
         except StoreError as refused:  # already the first, where its answer was lost and it was sent again
             if refused.status != 412:
                 raise
@@ -250,33 +237,6 @@ class Writer:
             why = "this server ignores If-None-Match and would replace what exists: create_only cannot be kept"
             raise failure("put", key, self.endpoint, StoreErrorKind.CONFIG, why)
         self._keeps_what_exists = True
-
-
-class Kept:
-    """How many connections may be kept from answers before. Each may be dead, and costs one more try, no more.
-
-    In an outage nothing adds to it, so that no server gets twice the requests.
-    """
-
-    MOST = 64
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._count = 0
-
-    def add(self) -> None:
-        """An answer came."""
-        with self._lock:
-            self._count = min(self.MOST, self._count + 1)
-
-    def spend(self) -> bool:
-        """Whether what broke off may have been such a connection; counts it as gone."""
-        with self._lock:
-            self._count -= 1
-            if self._count < 0:
-                self._count = 0
-                return False
-            return True
 
 
 class Tags:

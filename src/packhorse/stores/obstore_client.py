@@ -26,6 +26,7 @@ import logging
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -42,7 +43,15 @@ from packhorse.stores.answers import MAX_ANSWER_BYTES, Answer, Looked, Steps
 from packhorse.stores.aws import Plan, aws_url, encryption_kind, refuse_directory_bucket, resolve
 from packhorse.stores.base import Endpoint, ObjectInfo
 from packhorse.stores.credentials import Source
-from packhorse.stores.failure import NO_CREDENTIALS, NOT_RENEWED, answered, closed, failure, unanswered
+from packhorse.stores.failure import (
+    NO_CREDENTIALS,
+    NOT_RENEWED,
+    BrokenOff,
+    answered,
+    closed,
+    failure,
+    unanswered,
+)
 from packhorse.stores.network import any_proxy, region_of_bucket
 from packhorse.stores.obstore_forks import check_alive, enter, hold, lost
 from packhorse.units import KIB, MIB
@@ -233,6 +242,7 @@ class ObstoreRequests:
         self._lock = threading.Lock()
         self._boto3: Boto3Put | None = None
         self._huge = False
+        self._keeping = Keeping()
 
     def way_out(self) -> Boto3Put | None:
         """The boto3 store that whole objects go through as well: in a forked child, and after an answer without end."""
@@ -264,9 +274,9 @@ class ObstoreRequests:
         if made is not None:
             made.close()
 
-    def put(self, key: str, body: bytes, info: ObjectInfo, *, fresh: bool = False) -> Steps[Answer]:
-        """As ``Requests.put``. A fresh connection is one of a client that keeps none."""
-        client = self.clients().of(len(body), 0 if fresh else self._pool)
+    def put(self, key: str, body: bytes, info: ObjectInfo) -> Steps[Answer]:
+        """As ``Requests.put``."""
+        client = self.clients().of(len(body), self._keeping.pool(self._pool))
         mode = "create" if self.endpoint.create_only else "overwrite"
         try:
             answer = yield partial(
@@ -287,8 +297,12 @@ class ObstoreRequests:
                 self.endpoint.url,
             )
             raise
+        except BrokenOff:
+            self._keeping.broke_off()
+            raise
         except _NoTag:
             return Answer("")
+        self._keeping.answered()
         return Answer(str(answer["e_tag"] or ""), answer.get("version") is not None)
 
     def look(self, key: str) -> Steps[Looked | None]:
@@ -313,6 +327,34 @@ class ObstoreRequests:
     def delete(self, key: str) -> Steps[None]:
         """As ``Requests.delete``."""
         yield partial(self._call, "removing", key, "delete", self.clients().of(0, self._pool))
+
+
+class Keeping:
+    """Whether connections are kept: not for a while after one broke off that may have been kept.
+
+    Some balancers reset each connection once it has answered. boto3 looks whether a connection is still there before it
+    takes it; obstore finds out by a request that fails, and with many at once every other one would.
+    """
+
+    WITHOUT_S = 30.0
+
+    def __init__(self) -> None:
+        self._answered = False
+        self._without_until_s = float("-inf")
+
+    def pool(self, pool: int) -> int:
+        """The idle connections to keep now, of ``pool`` that are wanted."""
+        return 0 if time.monotonic() < self._without_until_s else pool
+
+    def answered(self) -> None:
+        """An answer came, so that its connection may be kept."""
+        self._answered = True
+
+    def broke_off(self) -> None:
+        """A connection ended before an answer came."""
+        if self._answered:
+            self._answered = False
+            self._without_until_s = time.monotonic() + self.WITHOUT_S
 
 
 class _Huge(StoreError):
