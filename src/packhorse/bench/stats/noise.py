@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from packhorse.bench.stats.arrays import FloatArray, block_matrix
+from packhorse.bench.stats.arrays import FloatArray, sample_matrix
 from packhorse.errors import InputError
 
 
@@ -74,7 +74,7 @@ class RecordedNoise:
         Raises:
             InputError: Not a matrix, or fewer than 2 complete blocks.
         """
-        matrix = block_matrix(log_times, name="log_times")
+        matrix = sample_matrix(log_times, name="log_times")
         complete = matrix[~np.isnan(matrix).any(axis=1)]
         if complete.shape[0] < 2:
             raise InputError(f"log_times: {complete.shape[0]} complete blocks; at least 2 are needed")
