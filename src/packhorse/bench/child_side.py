@@ -1,6 +1,7 @@
 """What a child process does to talk with the process that started it, and to end with it. Standard library alone.
 
-The gate runs this file with the Python of a side, which may hold an older packhorse or none: it imports nothing of ours.
+The gate runs this file with the Python of a side, which may hold an older packhorse or none: nothing of ours is
+imported.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def end_with_parent() -> None:
     pipe = int(os.environ.pop(LIFELINE, "-1"))
     if pipe < 0:
         return
-    os.set_inheritable(pipe, False)
+    os.set_inheritable(pipe, False)  # noqa: FBT003 - the function's own way
 
     def watch() -> None:
         os.read(pipe, 1)

@@ -88,8 +88,8 @@ def take_rounds(
         order: :func:`orders`.
         another: Asked after each round, with the number of rounds so far, whether there is time for one more.
     """
-    undisturbed, index, most = 0, 0, rounds + int(SPARE * rounds)
-    while arms and undisturbed < rounds and index < most:
+    undisturbed, index = 0, 0
+    while arms and undisturbed < rounds and index < most_rounds(rounds, index, undisturbed):
         turns = [arm for arm in next(order) if arm in arms]
         watch.start()
         samples = [take(arm, index) for arm in turns]
@@ -99,6 +99,12 @@ def take_rounds(
         yield Round(index - 1, tuple(turns), share, samples)
         if not another(index):
             break
+
+
+def most_rounds(wanted: int, taken: int, undisturbed: int) -> int:
+    """Rounds that may be taken in all. Where most are disturbed the machine is busy: taking them again helps nobody."""
+    always_busy = taken >= wanted and undisturbed < ENOUGH * wanted
+    return wanted if always_busy else wanted + int(SPARE * wanted)
 
 
 def count_rounds(shares: Sequence[float], wanted: int) -> list[bool]:

@@ -50,7 +50,9 @@ EXIT_INTERRUPTED = 130
     help="Take what this needs to the end too, so that the record can be judged and published for it (repeat).",
 )
 @click.option("--quick", is_flag=True, help="An answer within a minute, instead of about five.")
-@click.option("--redact/--no-redact", default=True, help="Redact in the finals, as the uploader does.  [default: redact]")
+@click.option(
+    "--redact/--no-redact", default=True, help="Redact in the finals, as the uploader does.  [default: redact]"
+)
 @click.option("--time", "time_budget_s", type=float, metavar="SECONDS", help="Plan for this long instead.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of orders, captures and resampling.")
 @click.option("--pipeline", "pipelines", multiple=True, help="Race exactly these (repeat); presets: original, common.")

@@ -43,7 +43,7 @@ class Findings:
         eligible: Arms that may be chosen; ``for_text``: only where text is required; ``for_goals``: never leave early.
         peaks: Arm → peak and working memory in bytes.
         bundle: Captures in a sample of the finals.
-        process_s: Seconds that each process of the finals took.
+        process_s, ready_s: Seconds that each process of the finals took, and until it was ready.
         seconds: Phase → wall seconds.
         steered: The objective by which arms left early.
         link: What was asked of the link, and what it did; None without one.
@@ -66,6 +66,7 @@ class Findings:
     peaks: dict[str, tuple[int, int]] = field(default_factory=dict)
     bundle: int = 0
     process_s: list[float] = field(default_factory=list)
+    ready_s: list[float] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     steered: Objective = Objective.THROUGHPUT
     target: dict[str, Any] = field(default_factory=dict)
@@ -169,6 +170,7 @@ class Bench:
                 self.found.warmups.append(msgspec.convert(message["sample"], Sample))
             elif kind == "ready" and not task.apart:
                 self.found.bundle = message["bundle"]
+                self.found.ready_s.append(message["seconds"])
 
         try:
             return self.run(phase, task, heard)

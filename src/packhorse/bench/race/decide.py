@@ -53,8 +53,8 @@ class Member:
 def choose(members: Mapping[str, Member]) -> tuple[str, str]:
     """Choose within a set: the lower median, then lower peak memory, then fewer distributions; never the alphabet.
 
-    Medians within :data:`EQUAL_RATIO` of the lowest count as equal, and so does memory within :data:`EQUAL_MEMORY`. What
-    is still equal then is parted by the median again, to the last digit.
+    Medians within :data:`EQUAL_RATIO` of the lowest count as equal, and so does memory within :data:`EQUAL_MEMORY`.
+    What is still equal then is parted by the median again, to the last digit.
 
     Returns:
         The chosen arm, and ``measurement`` or ``tie: …`` naming the rule that decided.
@@ -148,9 +148,7 @@ def decide(found: Costs, question: Question) -> Decision | None:
     return Decision(standing, verdicts, members, choice, decided_by, processes)
 
 
-def _verdict(
-    name: str, against: Against, best: str, at: tuple[int, str], process_s: float | None
-) -> RowVerdict:
+def _verdict(name: str, against: Against, best: str, at: tuple[int, str], process_s: float | None) -> RowVerdict:
     processes, choice = at
     more_s = None
     if not against.in_set:

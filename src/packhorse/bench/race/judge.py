@@ -129,6 +129,7 @@ def findings_of(record: RaceRecord) -> Findings:
         steered=steered(record),
         interrupted=record.interrupted,
         stages=record.stages,
+        seconds=record.seconds,
     )
     for row in record.results:
         found.arms[row.arm] = Arm(row.arm, row.pipeline, row.in_flight, row.way, row.role)
@@ -179,4 +180,3 @@ def _left_too_early(judged: RaceRecord, found: Findings, asked: Asked) -> list[s
 
     least = typical(winner)
     return [row.arm for row in judged.results if row.arm in left and typical(row.arm) < least * 1.05]
-

@@ -26,6 +26,7 @@ class Effort:
         half_width: The finals end early once no interval in the set is wider to either side.
         screening_s: CPU seconds that one stage's candidate may take on a capture before it is left out as too slow.
         passes: Times that a candidate is screened.
+        sample_s: Least seconds of a sample of the finals.
     """
 
     time_s: float
@@ -38,11 +39,12 @@ class Effort:
     half_width: float
     screening_s: float
     passes: int
+    sample_s: float
 
 
 #: Answers within 60 s of the command on two cores.
 QUICK = Effort(
-    time_s=50,
+    time_s=47,
     screening=0.20,
     publishing=0.20,
     pipelines=3,
@@ -52,6 +54,7 @@ QUICK = Effort(
     half_width=0.05,
     screening_s=0.5,
     passes=3,
+    sample_s=0.12,
 )
 #: About five minutes.
 FULL = Effort(
@@ -65,6 +68,7 @@ FULL = Effort(
     half_width=0.02,
     screening_s=2.0,
     passes=5,
+    sample_s=0.15,
 )
 #: The most processes of the finals: beyond them an interval hardly shrinks.
 MOST_PROCESSES = 60

@@ -32,10 +32,22 @@ from packhorse.stores.base import Endpoint
 
 #: A sample that would take longer is given fewer captures, though never fewer than there are cores.
 LONG_SAMPLE_S = 0.4
+#: The same for a preset's one sample.
+LONG_PRESET_S = 0.8
+#: Tries to find the number of captures in a sample, and the part of the least time that is near enough.
+CALIBRATIONS, CLOSE_ENOUGH = 2, 0.9
+#: Bytes of compact JSON that are parsed for each second of a publication's sample at the most.
+COPIED_BYTES_PER_S = 80_000_000
+#: Seconds above which a publication's sample has only as many captures as there are cores.
+LONG_COPIES_S = 4.0
 #: The most copies of a capture in one sample of a publication, as a user's own measurement takes.
 MOST_COPIES = 300
 #: Bytes of compact JSON that are parsed for one sample at the most; as objects they take several times that.
 MOST_BYTES = 48_000_000
+#: Opens a connection at next to no cost.
+TINY = b'{"log":{"version":"1.2","creator":{"name":"packhorse","version":"0"},"entries":[]}}'
+#: Captures that a warm-up goes through at the most.
+MOST_WARM = 8
 
 
 class NotEligible(PackhorseError):
@@ -156,11 +168,9 @@ class Racers:
         if not self._lanes:
             return
         racing = [name for name in self._lanes if not self._arms[name].preset]
-        if not self._bundle and not self._task.apart:
-            fastest = min((self._once_s[name] for name in racing), default=0.01)
-            most = max((self._arms[name].in_flight for name in racing), default=1)
-            self._bundle = captures_in_sample(fastest, most, self._task.sample_s, self._cores)
-        self._tell({"event": "ready", "seconds": time.monotonic() - begun, "bundle": self._bundle})
+        if racing and not self._bundle and not self._task.apart:
+            self._calibrate(racing)
+        self._tell({"event": "ready", "bundle": self._bundle, "seconds": time.monotonic() - begun})
         self._rounds(racing, begun)
         for arm in self._task.arms:
             if arm.name in self._lanes:
@@ -187,19 +197,42 @@ class Racers:
         self._lanes[arm.name] = make_lane(arm, self._endpoint, prefix)
 
     def _warm_up(self, arm: Arm) -> None:
-        """Open every connection with the smallest capture, and find out how long a capture takes."""
+        """Open every connection with a tiny capture, go through a real one, and find out how long captures take."""
         if arm.name not in self._lanes:
             return
-        smallest = min(range(len(self._texts)), key=lambda index: len(self._texts[index]))
-        count = min(arm.in_flight, self._cores) if arm.preset else arm.in_flight
-        first = self._sample(arm, -1, [smallest] * count)
-        if not self._task.bundle or arm.preset or self._task.apart:
-            picked = [index % len(self._texts) for index in range(max(len(self._texts), self._cores))]
-            picked = picked[: max(self._cores, 8)] if not arm.preset else [smallest]
-            second = self._sample(arm, -1, picked)
-            mean_bytes = sum(map(len, self._texts)) / len(self._texts)
-            self._once_s[arm.name] = second.wall_s / second.raw_bytes * mean_bytes
-        self._tell({"event": "warmup", "sample": first})
+        lane, begun = self._lanes[arm.name], connections(self._port)
+        if "/" in self._task.key_prefix:
+            # Alone: servers that keep objects as files answer 500 when many first puts make one folder at once.
+            lane.upload([parsed(TINY)])
+        lane.upload([parsed(TINY) for _ in range(arm.in_flight)])
+        opened = len(connections(self._port) - begun)
+        order = sorted(range(len(self._texts)), key=lambda index: len(self._texts[index]))
+        mean_bytes = sum(map(len, self._texts)) / len(self._texts)
+        if self._task.apart:
+            picked = [order[len(order) // 2]] * self._affordable(arm, order)
+        else:
+            picked = order[: 1 if arm.preset or self._task.bundle else MOST_WARM]
+        sample = self._sample(arm, -1, picked)
+        # A preset's threads share one interpreter lock: many at once take what they take in CPU time.
+        spent_s = sample.cpu_s if arm.preset and not self._task.apart else sample.wall_s
+        self._once_s[arm.name] = spent_s / sample.raw_bytes * mean_bytes
+        self._tell({"event": "warmup", "sample": msgspec.structs.replace(sample, connections=opened)})
+
+    def _affordable(self, arm: Arm, order: Sequence[int]) -> int:
+        """Copies of the middle capture for a warm-up: as many as are in flight, of large ones as few as cores."""
+        large = len(self._texts[order[len(order) // 2]]) * arm.in_flight > MOST_BYTES
+        return self._cores if large else arm.in_flight
+
+    def _calibrate(self, racing: Sequence[str]) -> None:
+        """Find out how many captures make a sample: with as many in flight as there will be."""
+        fastest = min(racing, key=lambda name: self._once_s[name])
+        most = max(self._arms[name].in_flight for name in racing)
+        self._bundle = captures_in_sample(self._once_s[fastest], most, self._task.sample_s, self._cores)
+        for _ in range(CALIBRATIONS):
+            sample = self._sample(self._arms[fastest], -1, next(self._bundles()))
+            if sample.wall_s >= CLOSE_ENOUGH * self._task.sample_s:
+                break
+            self._bundle = math.ceil(self._bundle * self._task.sample_s / sample.wall_s)
 
     def _rounds(self, racing: list[str], begun: float) -> None:
         """The rounds, and the presets' one sample: before them in every second process, after them in the others."""
@@ -247,16 +280,20 @@ class Racers:
             return None
         which = index % len(self._texts)
         mean_bytes = sum(map(len, self._texts)) / len(self._texts)
-        once_s = self._once_s.get(name, 0.01) * len(self._texts[which]) / mean_bytes
+        once_s = self._once_s[name] * len(self._texts[which]) / mean_bytes
         in_flight = self._arms[name].in_flight
         count = max(in_flight, min(MOST_COPIES, int(self._task.sample_s / max(once_s, 1e-6))))
-        return [which] * max(1, min(count, max(in_flight, MOST_BYTES // max(1, len(self._texts[which])))))
+        # Parsing the copies takes time, too, beside the clock.
+        count = max(in_flight, min(count, int(COPIED_BYTES_PER_S * self._task.sample_s) // len(self._texts[which])))
+        if count * once_s > LONG_COPIES_S or count * len(self._texts[which]) > MOST_BYTES:
+            count = self._cores
+        return [which] * count
 
     def _presets(self, presets: Sequence[Arm], bundle: list[int]) -> None:
         for arm in presets:
             if arm.name not in self._lanes:
                 continue
-            affordable = max(self._cores, int(LONG_SAMPLE_S / max(self._once_s.get(arm.name, 1.0), 1e-6)))
+            affordable = max(self._cores, int(LONG_PRESET_S / max(self._once_s[arm.name], 1e-6)))
             try:
                 sample = self._sample(arm, 0, bundle[:affordable])
             except Exception as error:  # noqa: BLE001 - as above

@@ -133,5 +133,3 @@ def _stage_row(row: Old) -> StageRow:
 def _reference(old: Old) -> Old:
     keys = ("pipeline", "in_flight", "captures_per_s", "raw_bytes_per_s", "wall_s", "cpu_s", "bytes_out")
     return {key: old["reference"].get(key) for key in keys}
-
-

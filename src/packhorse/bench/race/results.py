@@ -113,7 +113,7 @@ def decision_of(found: Findings, asked: Asked) -> Decision | None:
         for name in names
     }
     alpha = last if last is not None else looks.level(looks.FIRST_LOOK, last=True)
-    question = Question(alpha, leavers, members, median(found.process_s) if found.process_s else None)
+    question = Question(alpha, leavers, members, _process_s(found))
     decision = _decided(found, asked, names, question)
     if decision is not None and asked.objective is Objective.SIZE and len(decision.members) > 1:
         # Equal bytes: among those the faster ones, by the same rule.
@@ -122,6 +122,12 @@ def decision_of(found: Findings, asked: Asked) -> Decision | None:
         if again is not None:
             return replace(decision, members=again.members, choice=again.choice, decided_by=again.decided_by)
     return decision
+
+
+def _process_s(found: Findings) -> float | None:
+    """Seconds of one process of the finals: what another one would take."""
+    processes = len({sample.process for sample in found.samples.get("finals", ())})
+    return found.seconds["finals"] / processes if processes and "finals" in found.seconds else None
 
 
 def _decided(found: Findings, asked: Asked, names: Iterable[str], question: Question) -> Decision | None:
@@ -338,11 +344,7 @@ def winner_of(
 def _held_out(published: Published | None, chosen: Row) -> HeldOutFigures | None:
     if published is None:
         return None
-    row = next(
-        one
-        for one in published.results
-        if one.way is Way.UPLOADER and one.arm.startswith(f"{chosen.arm} (")
-    )
+    row = next(one for one in published.results if one.way is Way.UPLOADER and one.arm.startswith(f"{chosen.arm} ("))
     return HeldOutFigures(
         captures_per_s=row.captures_per_s,
         raw_bytes_per_s=row.raw_bytes_per_s,
@@ -354,5 +356,3 @@ def _held_out(published: Published | None, chosen: Row) -> HeldOutFigures | None
         speedup_over_common=published.over_common.value if published.over_common else None,
         on=published.note,
     )
-
-

@@ -119,9 +119,7 @@ class Screener:
             lanes.close()
 
     def _error(self, one: Candidate, error: Exception) -> None:
-        self._tell(
-            {"event": "error", "arm": f"{one.stage}/{one.text}", "error": f"{type(error).__name__}: {error}"}
-        )
+        self._tell({"event": "error", "arm": f"{one.stage}/{one.text}", "error": f"{type(error).__name__}: {error}"})
 
     def _checked(self, one: Candidate) -> bool:
         self._tell({"event": "start", "arm": f"{one.stage}/{one.text}"})

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
+from packhorse.bench.lab.link.model import parse_link
 from packhorse.bench.race import lineup
 from packhorse.bench.race.bench import Bench
 from packhorse.bench.race.goals import Goal, Require, meets
-from packhorse.bench.race.objective import Objective
 from packhorse.bench.race.options import DEFAULT_LINK, RaceOptions
 from packhorse.bench.race.record import StageRow
 from packhorse.bench.race.score import Alone, LinkPrice, Predictor
@@ -20,7 +20,6 @@ from packhorse.bench.race.screener import Candidate, Screened, ScreenTask
 from packhorse.bench.race.spec import Arm
 from packhorse.errors import InputError
 from packhorse.pipeline import Pipeline
-from packhorse.bench.lab.link.model import parse_link
 
 #: Compact JSON of one pass, at the most: enough to differ on, little enough for the slowest.
 BYTES_A_PASS = 2_000_000
@@ -77,7 +76,9 @@ class Screening:
             stage.sort(key=lambda row: (row.cpu_s is None, row.cpu_s or 0.0))
         return self._finalists(wholes, effort.pipelines, effort.clients)
 
-    def _measure(self, candidates: Sequence[Candidate]) -> tuple[dict[Candidate, StageRow], dict[Candidate, list[Screened]]]:
+    def _measure(
+        self, candidates: Sequence[Candidate]
+    ) -> tuple[dict[Candidate, StageRow], dict[Candidate, list[Screened]]]:
         options, bench = self._options, self._bench
         effort = options.effort
         rows = {one: StageRow(one.text, None, None, None, None, 0) for one in candidates}
@@ -134,7 +135,7 @@ class Screening:
                 yield one.text, alone
 
     def _wholes(self, predictor: Predictor, *, base64: bool = False) -> list[Whole]:
-        """Every pipeline of the stages' candidates, the cheapest first. base64 is more work and more bytes: on demand."""
+        """Every pipeline of the stages' candidates, the cheapest first. base64 only on demand: it is more work."""
         carriers = list(self._of("base64")) if base64 else [("raw", Alone(0.0, 0.0))]
         found = []
         for encoder, encoded in self._of("encode"):
@@ -153,7 +154,9 @@ class Screening:
         client = wholes[0].text.rsplit(" | ", 1)[1]
         cpu = wholes[0].text.rsplit(" | ", 1)[0]
         texts = [whole.text for whole in wholes if whole.text.endswith(f" | {client}")][:pipelines]
-        texts += [whole.text for whole in wholes if whole.text.startswith(f"{cpu} | ") and whole.text not in texts][:clients]
+        texts += [whole.text for whole in wholes if whole.text.startswith(f"{cpu} | ") and whole.text not in texts][
+            :clients
+        ]
         way, levels = lineup.hot_way(options), options.levels
         level = lineup.reference_level(options)
         arms = {arm.name: arm for arm in (lineup.final_arm(text, level, way) for text in texts)}
@@ -170,13 +173,10 @@ class Screening:
         return list(arms.values())
 
     def _for_goal(self, goal: Goal, client: str) -> list[str]:
-        """The best pipelines by a goal's objective that meet its condition; behind the best client, where that may be."""
+        """The best pipelines by a goal's objective that meet its condition, behind the best client that may be."""
         predictor = Predictor(goal.objective, self._predictor.price, self._predictor.cores, self._options.tariff)
         wholes = self._wholes(predictor, base64=goal.require is Require.TEXT)
         fit = [whole.text for whole in wholes if meets(Pipeline.parse(whole.text), goal.require)]
         if goal.require is not Require.THREADS:
             fit = [text for text in fit if text.endswith(f" | {client}")]
         return fit[: 1 if goal.require is Require.TEXT else PER_GOAL]
-
-
-

@@ -138,11 +138,14 @@ def _published(record: Record) -> list[str]:
         if row["captures_per_s"] is not None
     ]
     header = ("", "pipeline", "in flight", "captures/s", "raw bytes", "CPU", "stored", "samples")
+    about = (
+        f"The uploader itself with its default settings, on {plain(found['note'])}; every capture new to its process. "
+        "From the bare parts to the uploader each step adds what makes it safe."
+    )
     lines = [
         "## As imported",
         "",
-        f"The uploader itself with its default settings, on {plain(found['note'])}; every capture new to its process. "
-        "From the bare parts to the uploader each step adds what makes it safe.",
+        about,
         "",
         *table(header, body),
         "",

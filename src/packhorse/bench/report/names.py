@@ -46,7 +46,9 @@ def differing(record: Record) -> dict[str, str]:
             found[row["arm"]] = PRESETS[row["role"]]
             continue
         mine = words[row["arm"]]
-        parts = [mine[at] for at in varied if at < len(mine) and (row is own[0] or mine[at : at + 1] != first[at : at + 1])]
+        parts = [
+            mine[at] for at in varied if at < len(mine) and (row is own[0] or mine[at : at + 1] != first[at : at + 1])
+        ]
         level = len(levels) > 1 and (row is own[0] or row["in_flight"] != own[0]["in_flight"])
         found[row["arm"]] = " ".join([*parts, *([f"@{row['in_flight']}"] if level else [])]) or mine[-1]
     return found

@@ -53,7 +53,8 @@ def show(record: Record, console: Console) -> None:
             grid.add_row(*cells, Text("failed" if row["error"] else "–"))
             continue
         cells += [Text(figure(row, objective)), Text(times(row["speedup_over_common"]).removesuffix("×"))]
-        grid.add_row(*cells, _cell(row.get("verdict")), *([_cell(row.get("cpu_verdict"))] if objective != "cpu" else []))
+        by_cpu = [] if objective == "cpu" else [_cell(row.get("cpu_verdict"), timed=False)]
+        grid.add_row(*cells, _cell(row.get("verdict"), timed=record["winner"]["conclusive"]), *by_cpu)
     console.print(grid)
     for line in _notes(record):
         console.print(Text(line))
@@ -64,20 +65,20 @@ def show(record: Record, console: Console) -> None:
         console.print(Text(f"{len(record['errors'])} failed; see the report."))
 
 
-def _cell(verdict: dict[str, Any] | None) -> Text:
+def _cell(verdict: dict[str, Any] | None, *, timed: bool) -> Text:
     from rich.text import Text
 
     if verdict is None:
         return Text("")
-    return Text(short(verdict), style=_COLOURS[verdict["word"]])
+    return Text(short(verdict, timed=timed), style=_COLOURS[verdict["word"]])
 
 
-def short(verdict: dict[str, Any]) -> str:
-    """A verdict in at most 20 characters: ``undecided (+31 s)``."""
+def short(verdict: dict[str, Any], *, timed: bool = True) -> str:
+    """A verdict in at most 20 characters: ``undecided (+31 s)``, or without the time that would decide it."""
     if verdict["word"] != "undecided":
         return str(verdict["text"])
     more = str(verdict["text"]).partition("; ")[2].removesuffix(" more would tell")
-    return f"undecided (+{more})" if more else "undecided"
+    return f"undecided (+{more})" if more and timed else "undecided"
 
 
 def figure(row: Row, objective: str) -> str:
@@ -112,7 +113,7 @@ def _notes(record: Record) -> list[str]:
 
 
 def price_of_safety(record: Record) -> str:
-    """The waterfall in one line: from bare parts to the uploader, captures a second; empty where it was not measured."""
+    """The waterfall in one line: from bare parts to the uploader; empty where it was not measured."""
     if not record["published"]:
         return ""
     rows = [row for row in record["published"]["results"] if row["captures_per_s"] is not None]

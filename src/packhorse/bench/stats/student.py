@@ -46,9 +46,7 @@ def _beta(a: float, b: float, x: float) -> float:
     """The regularized incomplete beta function, by its continued fraction (Numerical Recipes, section 6.4)."""
     if x <= 0 or x >= 1:
         return min(1.0, max(0.0, x))
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
     if x < (a + 1) / (a + b + 2):
         return front * _fraction(a, b, x) / a
     return 1 - front * _fraction(b, a, 1 - x) / b

@@ -49,7 +49,7 @@ def fit(table: Table) -> Fit:
     Raises:
         InputError: No arm, or arms that share no process with the others: nothing says how they compare.
     """
-    arms = tuple(table)
+    arms = tuple(sorted(table))  # equal data give equal figures to the last digit, in whatever order they come
     if not arms:
         raise InputError("there is nothing to decide on: no arm was measured")
     processes = sorted({process for by_process in table.values() for process in by_process})

@@ -93,7 +93,9 @@ def _cards(record: Record) -> Iterator[Card]:
         against = facts.times_over(record, name)
         preset = facts.of_role(record["results"], role)
         if against and preset:
-            yield Card(title, times(against.value), f"{_interval(against)}; {preset['pipeline']} @{preset['in_flight']}")
+            yield Card(
+                title, times(against.value), f"{_interval(against)}; {preset['pipeline']} @{preset['in_flight']}"
+            )
     what = "the uploader as it is imported" if published else "in the race"
     speed = f"{what}: {bytes_(figures['raw_bytes_per_s'])}/s of raw capture, {winner['in_flight']} in flight"
     yield Card("captures/s", rate(figures["captures_per_s"]), speed)
