@@ -20,7 +20,7 @@ from packhorse.cli.terminal import shown
 from packhorse.errors import InputError, PackhorseError, RecordError
 
 if TYPE_CHECKING:
-    from packhorse.bench.race.record import RaceRecord
+    from packhorse.bench.race.record_types import RaceRecord
 
 DEFAULT_OUT = Path("packhorse-race")
 EXIT_NEGATIVE = 1

@@ -13,7 +13,8 @@ from packhorse.bench.race.bench import Findings
 from packhorse.bench.race.inputs import CaptureFile
 from packhorse.bench.race.lineup import TWIN
 from packhorse.bench.race.options import RaceOptions
-from packhorse.bench.race.record import RaceRecord, RoundRow, StageRow, plain
+from packhorse.bench.race.record import plain
+from packhorse.bench.race.record_types import RaceRecord, RoundRow, StageRow
 from packhorse.bench.race.results import build_record
 from packhorse.bench.race.spec import Arm, Role, Sample, Way
 

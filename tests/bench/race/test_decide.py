@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import random
 
-import pytest
-
 from packhorse.bench.race.decide import (
     Member,
     Question,
@@ -18,7 +16,7 @@ from packhorse.bench.race.decide import (
     percent,
     slower,
 )
-from packhorse.bench.race.record import Leaver
+from packhorse.bench.race.record_types import Leaver
 from packhorse.bench.race.spec import Sample
 
 

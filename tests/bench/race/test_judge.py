@@ -17,7 +17,8 @@ from packhorse.bench.race.judge import judge, judge_folder, write_judged
 from packhorse.bench.race.lineup import compressor_texts
 from packhorse.bench.race.objective import Objective
 from packhorse.bench.race.options import RaceOptions
-from packhorse.bench.race.record import Leaver, Look, RaceRecord, plain, read_record, write_record
+from packhorse.bench.race.record import plain, read_record, write_record
+from packhorse.bench.race.record_types import Leaver, Look, RaceRecord
 from packhorse.bench.race.results import Asked
 from packhorse.bench.race.run import run_race
 from packhorse.bench.race.score import cost_of

@@ -10,7 +10,8 @@ import pytest
 
 from packhorse.bench.race.objective import Objective
 from packhorse.bench.race.options import RaceOptions
-from packhorse.bench.race.record import RaceRecord, plain
+from packhorse.bench.race.record import plain
+from packhorse.bench.race.record_types import RaceRecord
 from packhorse.bench.race.run import run_race
 from packhorse.bench.report import markdown
 from packhorse.cli import run

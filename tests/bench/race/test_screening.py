@@ -77,7 +77,7 @@ class Scripted(Screening):
     figures: dict[tuple[str, str], tuple[float, int]]
 
     def _measure(self, candidates: Any) -> Any:
-        from packhorse.bench.race.record import StageRow
+        from packhorse.bench.race.record_types import StageRow
         from packhorse.bench.race.screener import Screened
 
         rows = {Candidate(*one): StageRow(one[1], None, None, None, None, 0) for one in self.figures}

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from packhorse.bench.report.html.waterfall_figure import stage_seconds
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from packhorse.bench.report.export import csv_text
@@ -23,7 +24,6 @@ from packhorse.bench.report.html import render
 from packhorse.bench.report.html.answer import answer
 from packhorse.bench.report.html.page import race_sections
 from packhorse.bench.report.html.studies import sections
-from packhorse.bench.report.html.waterfall_figure import stage_seconds
 from packhorse.bench.report.text import seconds
 from tests.bench.report.records import HOSTILE, few, hostile, hostile_studies, published, studies, with_verdicts
 

@@ -5,12 +5,12 @@ import io
 import math
 
 import pytest
+from packhorse.bench.report.sparkline import interval_sparkline
 from pyarrow import parquet  # type: ignore[import-untyped]
 
 from packhorse.bench.report.export import csv_text
 from packhorse.bench.report.export_parquet import parquet_bytes
 from packhorse.bench.report.samples import COLUMNS, rows
-from packhorse.bench.report.sparkline import interval_sparkline
 from tests.bench.report.records import hostile, published
 
 

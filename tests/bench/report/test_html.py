@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from packhorse.bench.race.findings import Findings
+from packhorse.bench.report.html.waterfall_figure import STEPS, stage_seconds, stages
+
 from packhorse.bench.race.options import RaceOptions
 from packhorse.bench.race.record import write_record
 from packhorse.bench.race.results import build_record
@@ -24,7 +25,6 @@ from packhorse.bench.report.html.escape import script_json, visible
 from packhorse.bench.report.html.facts import ratio
 from packhorse.bench.report.html.order import median_interval
 from packhorse.bench.report.html.race_figures import trade
-from packhorse.bench.report.html.waterfall_figure import STEPS, stage_seconds, stages
 from packhorse.bench.report.plots.pareto import front, pareto
 from packhorse.cli import run
 from packhorse.errors import RecordError, UnavailableError

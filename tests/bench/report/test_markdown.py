@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packhorse.bench.race.findings import Findings
 from rich.console import Console
 
-from packhorse.bench.race.findings import Findings
 from packhorse.bench.race.options import RaceOptions
 from packhorse.bench.race.record import read_record, validate, write_record
 from packhorse.bench.race.results import build_record

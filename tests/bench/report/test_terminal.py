@@ -9,10 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from packhorse.bench.report.interval_column import drawn
 from rich.console import Console
 
 from packhorse.bench.report import ranking, terminal
-from packhorse.bench.report.interval_column import drawn
 from tests.bench.report.records import published, with_verdicts
 
 _SPARK = re.compile(r"[·━●○│┿◀▶]{9,}")

@@ -10,18 +10,17 @@ from types import MappingProxyType
 from typing import Any
 
 from packhorse.bench.lab.targets import LOCAL_TARGETS
-from packhorse.bench.stats.gate import GateRule
-from packhorse.bench.stats.significance import least_blocks
 from packhorse.errors import InputError
 from packhorse.pipeline import Pipeline
 
 TABLE = "tool.packhorse.gate"
 #: Where a setting stands, for errors: what is given on the command line is not blamed on the file.
 PLACE = f"pyproject.toml: {TABLE}"
-#: Blocks of a measurement. With the noise that METHOD measured, 20 find +3 % in nine of ten runs (docs/methodology.md).
-DEFAULT_BLOCKS = 20
-#: Below this no row could pass or fail at the usual level.
-FEWEST_BLOCKS = 8
+#: Blocks of a measurement, rounds in each, and seconds of a sample: what finds +3 % of a CPU stage and +5 % end to end
+#: in nine of ten gates (reports/gate-self-test.md).
+DEFAULT_BLOCKS, DEFAULT_REPEATS, DEFAULT_SAMPLE_S = 8, 10, 0.05
+#: With fewer, blocks cannot show how much they scatter.
+FEWEST_BLOCKS = 4
 _KINDS = ("call", "pipeline", "profile")
 
 
@@ -63,7 +62,7 @@ class GateConfig:
     Attributes:
         rows: What is timed.
         blocks: Blocks of a measurement; a second one is made of what the first did not settle.
-        repeats: Samples of each process and row in a block; their median counts.
+        repeats: Rounds of each row in a block: samples of every process, in turns.
         sample_s: The least seconds of a sample.
         alpha: Level of every decision.
         install: What ``pip install`` is given in each checkout.
@@ -74,8 +73,8 @@ class GateConfig:
 
     rows: tuple[GateRow, ...] = ()
     blocks: int = DEFAULT_BLOCKS
-    repeats: int = 3
-    sample_s: float = 0.05
+    repeats: int = DEFAULT_REPEATS
+    sample_s: float = DEFAULT_SAMPLE_S
     alpha: float = 0.05
     install: tuple[str, ...] = (".",)
     captures: tuple[str, ...] = ()
@@ -158,7 +157,7 @@ def parse_config(values: dict[str, Any]) -> GateConfig:
 
 
 def checked(config: GateConfig, *, options: Mapping[str, str] = MappingProxyType({})) -> GateConfig:
-    """``config`` if a gate can be run by it; whether its blocks are enough, :func:`check_blocks` says.
+    """``config`` if a gate can be run by it.
 
     Args:
         config: Any.
@@ -188,33 +187,6 @@ def checked(config: GateConfig, *, options: Mapping[str, str] = MappingProxyType
             "since another one would decide the outcome; race --target measures an endpoint of yours"
         )
     return config
-
-
-def check_blocks(config: GateConfig, rows: int, *, options: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Refuse fewer blocks than a gate of so many rows needs to decide anything.
-
-    Args:
-        config: Its ``blocks`` and ``alpha``.
-        rows: How many are compared.
-        options: See :func:`checked`.
-
-    Raises:
-        InputError: Even blocks that all say the same could not reach the level; says how many could.
-    """
-    needed = fewest_blocks(rows, config.alpha)
-    if config.blocks < needed:
-        counted = "1 row needs" if rows == 1 else f"{rows} rows need"
-        raise InputError(
-            f"{_named('blocks', options)} is {config.blocks}, but {counted} at least {needed} at alpha "
-            f"{config.alpha:g}: with fewer, no result could be significant; measure more blocks (--blocks) or fewer "
-            "rows (--row)"
-        )
-
-
-def fewest_blocks(rows: int, alpha: float) -> int:
-    """Blocks below which a gate of so many rows can fail none, or cannot see that its base differs from itself."""
-    noise = least_blocks(rows, GateRule().alpha_environment, sides=2)
-    return max(FEWEST_BLOCKS, least_blocks(rows, alpha, sides=1), noise)
 
 
 def _named(name: str, options: Mapping[str, str]) -> str:

@@ -15,7 +15,12 @@ from packhorse.bench.race.inputs import CaptureFile
 from packhorse.bench.race.machine import scrub
 from packhorse.bench.race.objective import Objective
 from packhorse.bench.race.progress import Observer
-from packhorse.bench.race.record import ErrorRow, Look, RoundRow, StageRow
+from packhorse.bench.race.record_types import (
+    ErrorRow,
+    Look,
+    RoundRow,
+    StageRow,
+)
 from packhorse.bench.race.spec import Arm, Sample, Task
 from packhorse.bench.sampler import count_rounds
 

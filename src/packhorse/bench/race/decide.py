@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from packhorse.bench.race.record import Leaver, RowVerdict
+from packhorse.bench.race.record_types import Leaver, RowVerdict
 from packhorse.bench.race.score import Cost
 from packhorse.bench.race.spec import Sample
 from packhorse.bench.stats.against_best import ALPHA, Against, Standing, processes_to_decide, stand

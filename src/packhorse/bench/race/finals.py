@@ -10,7 +10,7 @@ from packhorse.bench.race import lineup
 from packhorse.bench.race.bench import Bench
 from packhorse.bench.race.decide import costs, leavers
 from packhorse.bench.race.options import MOST_PROCESSES, Effort, RaceOptions
-from packhorse.bench.race.record import Look
+from packhorse.bench.race.record_types import Look
 from packhorse.bench.race.score import cost_of
 from packhorse.bench.race.spec import Arm
 from packhorse.bench.stats import looks

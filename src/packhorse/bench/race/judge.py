@@ -13,7 +13,8 @@ from packhorse.bench.race.bench import Findings
 from packhorse.bench.race.cost import Tariff, packaged_tariff
 from packhorse.bench.race.goals import Require
 from packhorse.bench.race.objective import Objective
-from packhorse.bench.race.record import Judged, RaceRecord, read_record, write_record
+from packhorse.bench.race.record import read_record, write_record
+from packhorse.bench.race.record_types import Judged, RaceRecord
 from packhorse.bench.race.results import Asked, capture_bytes, decision_of, result_rows, twin_of, winner_of
 from packhorse.bench.race.score import cost_of
 from packhorse.bench.race.spec import Arm, Way

@@ -20,7 +20,13 @@ from packhorse.bench.race.bench import Bench, Findings
 from packhorse.bench.race.decide import Decision
 from packhorse.bench.race.inputs import CaptureFile
 from packhorse.bench.race.options import RaceOptions
-from packhorse.bench.race.record import Latency, PerCapture, Published, PublishedRow, Ratio
+from packhorse.bench.race.record_types import (
+    Latency,
+    PerCapture,
+    Published,
+    PublishedRow,
+    Ratio,
+)
 from packhorse.bench.race.spec import Arm, Role, Sample, Way
 from packhorse.bench.stats.student import t_quantile
 

@@ -15,7 +15,8 @@ from packhorse.bench.race.bench import Findings
 from packhorse.bench.race.goals import Require
 from packhorse.bench.race.inputs import CaptureFile
 from packhorse.bench.race.objective import Objective
-from packhorse.bench.race.record import ErrorRow, StageRow
+from packhorse.bench.race.record_types import ErrorRow, StageRow
+from packhorse.bench.race.results import Asked, decision_of, result_rows, twin_of, winner_of
 from packhorse.bench.race.spec import Arm, Role, Sample, Way
 
 Old = dict[str, Any]
@@ -27,14 +28,11 @@ def upgraded(old: Old) -> Old:
     Raises:
         KeyError, TypeError, ValueError: It lacks what every record of its version had.
     """
-    from packhorse.bench.race.results import Asked, result_rows, twin_of, winner_of
-    from packhorse.bench.race.results import decision_of as decided
-
     found = _findings(old)
     objective = Objective(old["objective"])
     require = Require(old["require"]) if old.get("require") else None
     asked = Asked(objective, require, None, as_raced=False)
-    decision = decided(found, asked)
+    decision = decision_of(found, asked)
     rows = result_rows(found, asked, decision)
     for row in rows:
         before: Old = next((one for one in old["results"] if one["arm"] == row.arm), {})

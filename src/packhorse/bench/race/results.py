@@ -17,7 +17,7 @@ from packhorse.bench.race.hot_path import with_pool
 from packhorse.bench.race.objective import Objective
 from packhorse.bench.race.options import RaceOptions
 from packhorse.bench.race.publishing import published_of
-from packhorse.bench.race.record import (
+from packhorse.bench.race.record_types import (
     HeldOutFigures,
     Latency,
     Published,

@@ -20,7 +20,8 @@ from packhorse.bench.race.objective import Objective
 from packhorse.bench.race.options import RaceOptions
 from packhorse.bench.race.progress import Observer, Silent
 from packhorse.bench.race.publishing import publish
-from packhorse.bench.race.record import RaceRecord, write_record
+from packhorse.bench.race.record import write_record
+from packhorse.bench.race.record_types import RaceRecord
 from packhorse.bench.race.results import Asked, build_record, decision_of
 from packhorse.bench.race.screening import Screening
 from packhorse.bench.race.spec import KEY_PREFIX, Arm

@@ -14,7 +14,7 @@ from packhorse.bench.race import lineup
 from packhorse.bench.race.bench import Bench
 from packhorse.bench.race.goals import Goal, Require, meets
 from packhorse.bench.race.options import DEFAULT_LINK, RaceOptions
-from packhorse.bench.race.record import StageRow
+from packhorse.bench.race.record_types import StageRow
 from packhorse.bench.race.score import Alone, LinkPrice, Predictor
 from packhorse.bench.race.screener import Candidate, Screened, ScreenTask
 from packhorse.bench.race.spec import Arm

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 
 from packhorse.bench.race.decide import percent
 from packhorse.bench.race.objective import Objective
-from packhorse.bench.race.record import Published, Ratio, Row, Winner
+from packhorse.bench.race.record_types import (
+    Published,
+    Ratio,
+    Row,
+    Winner,
+)
 
 #: What "best" is called, by objective.
 BEST = {

@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from packhorse.bench.stats.arrays import FloatArray, check_fraction, finite_vector
-from packhorse.bench.stats.equivalence import log_margin, tost_p
-from packhorse.bench.stats.interval import RESAMPLES, Interval, bca_interval
-from packhorse.bench.stats.significance import holm, signed_rank_p
+from packhorse.bench.stats.student import t_quantile, t_sf
 from packhorse.errors import InputError
 
 EXIT_PASSED = 0
@@ -53,8 +51,6 @@ class GateRule:
             measurements are judged together.
         alpha_environment: Level at which base against itself counts as different, Holm over rows.
         measure_unresolved_again: Also measure again what the first measurement left open.
-        seed: Seeds the intervals.
-        resamples: Bootstrap resamples of the intervals, which are shown and decide nothing.
     """
 
     margin_ratio: float = 0.01
@@ -62,12 +58,12 @@ class GateRule:
     alpha: float = 0.05
     alpha_environment: float = 0.01
     measure_unresolved_again: bool = True
-    seed: int = 0
-    resamples: int = RESAMPLES
 
     def log_margin(self, row: str) -> float:
         """The row's margin in log units."""
-        return log_margin(self.margins.get(row, self.margin_ratio))
+        ratio = self.margins.get(row, self.margin_ratio)
+        check_fraction(ratio, name="margin")
+        return math.log1p(ratio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +85,18 @@ class RowResult:
 
     Attributes:
         outcome: The decision so far.
-        interval: Median log ratio of change over base in the data that decided, with its interval.
-        p_slower: Signed-rank test that the slowdown exceeds the margin, after Holm.
-        p_within: Signed-rank test that it is below the margin.
+        interval: Mean log ratio of change over base in the data that decided, with the ends of its interval.
+        level: That interval's confidence.
+        p_slower: Student's t test that the slowdown exceeds the margin, after Holm.
+        p_within: Student's t test that it is below the margin.
         log_ratios: The data that decided.
         measurements: How many measurements the row has had.
         judged_measurements: Which of them outcome, interval and ``log_ratios`` are of: one of them, or both together.
     """
 
     outcome: RowOutcome
-    interval: Interval
+    interval: tuple[float, float, float]
+    level: float
     p_slower: float
     p_within: float
     log_ratios: FloatArray
@@ -160,7 +158,7 @@ def second_pass(state: GateState, measurement: Mapping[str, RowData], rule: Gate
 
     A row that failed is judged by the second measurement alone, since the first one was selected for looking bad. A row
     that was open is judged by both together, at half of α; it fails only if the second measurement alone is also above
-    the margin in the median.
+    the margin.
 
     Raises:
         InputError: The state is decided already, or ``measurement`` is not of exactly the rows asked for.
@@ -180,7 +178,7 @@ def second_pass(state: GateState, measurement: Mapping[str, RowData], rule: Gate
     }
     judged = _judge(failing, rule, rule.alpha) | _judge(pooled, rule, rule.alpha / 2)
     for name in pooled:
-        if judged[name].outcome is RowOutcome.REGRESSED and not _median_above(measurement[name], name, rule):
+        if judged[name].outcome is RowOutcome.REGRESSED and not _above(measurement[name], name, rule):
             judged[name] = replace(judged[name], outcome=RowOutcome.UNRESOLVED)
     again = {
         name: replace(row, measurements=2, judged_measurements=(2,) if name in failing else (1, 2))
@@ -224,43 +222,82 @@ def _judge(measurement: Mapping[str, RowData], rule: GateRule, alpha: float) -> 
     if not measurement:
         return {}
     data = {name: _change(row, name) for name, row in measurement.items()}
-    slower = holm(
-        [signed_rank_p(values, shift=rule.log_margin(name), alternative="greater") for name, values in data.items()]
-    )
+    slower = holm([t_p(values, rule.log_margin(name), above=True) for name, values in data.items()])
     results = {}
     for (name, values), p_slower in zip(data.items(), slower, strict=True):
         margin = rule.log_margin(name)
-        p_within = signed_rank_p(values, shift=margin, alternative="less")
-        centre = float(np.median(values))
+        p_within = t_p(values, margin, above=False)
         outcome = RowOutcome.UNRESOLVED
-        if p_slower <= alpha and centre > margin:
+        if p_slower <= alpha:
             outcome = RowOutcome.REGRESSED
-        elif p_within <= alpha and centre < margin:
+        elif p_within <= alpha:
             outcome = RowOutcome.PASSED
-        interval = bca_interval(values, 1 - alpha, seed=rule.seed, resamples=rule.resamples)
-        results[name] = RowResult(outcome, interval, float(p_slower), p_within, values, measurements=1)
+        level = 1 - alpha
+        results[name] = RowResult(
+            outcome, mean_interval(values, level), level, p_slower, p_within, values, measurements=1
+        )
     return results
+
+
+def t_p(values: FloatArray, bound: float, *, above: bool) -> float:
+    """Student's t test of blocks' log ratios: the chance of such data were their mean not above (or below) ``bound``.
+
+    A block is a pair of processes, its figure a trimmed mean of many rounds: blocks scatter about normally, single
+    samples do not. Fewer than two blocks show nothing.
+    """
+    if values.size < 2:
+        return 1.0
+    distance = float(values.mean()) - bound
+    error = float(values.std(ddof=1)) / math.sqrt(values.size)
+    signed = distance if above else -distance
+    if error == 0:
+        return 0.0 if signed > 0 else 1.0
+    return t_sf(signed / error, values.size - 1)
+
+
+def mean_interval(values: FloatArray, level: float) -> tuple[float, float, float]:
+    """Mean of log ratios with the ends of its interval by Student's t; infinite ends with fewer than two."""
+    middle = float(values.mean())
+    if values.size < 2:
+        return middle, -math.inf, math.inf
+    half = t_quantile((1 + level) / 2, values.size - 1) * float(values.std(ddof=1)) / math.sqrt(values.size)
+    return middle, middle - half, middle + half
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values so that the chance of any false rejection stays at the level (Holm, 1979), in the given order."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
 
 
 def _environment_differs(measurement: Mapping[str, RowData], rule: GateRule) -> bool:
     """True when base against itself differs in some row, by more than is certainly inside that row's margin."""
     arms = {name: finite_vector(row.base_over_base, name=f"{name}, A/A") for name, row in measurement.items()}
-    arms = {name: values for name, values in arms.items() if values.size}
+    arms = {name: values for name, values in arms.items() if values.size > 1}
     if not arms:
         return False
-    adjusted = holm([signed_rank_p(values) for values in arms.values()])
+    two_sided = [min(1.0, 2 * min(t_p(v, 0.0, above=True), t_p(v, 0.0, above=False))) for v in arms.values()]
     return any(
-        p_value <= rule.alpha_environment and tost_p(values, math.expm1(rule.log_margin(name))) > rule.alpha
-        for (name, values), p_value in zip(arms.items(), adjusted, strict=True)
+        p_value <= rule.alpha_environment and not _inside(values, rule.log_margin(name), rule.alpha)
+        for (name, values), p_value in zip(arms.items(), holm(two_sided), strict=True)
     )
+
+
+def _inside(values: FloatArray, margin: float, alpha: float) -> bool:
+    """Whether two one-sided tests put the mean inside ± the margin."""
+    return max(t_p(values, margin, above=False), t_p(values, -margin, above=True)) <= alpha
 
 
 def _inconclusive(rows: Mapping[str, RowResult]) -> GateState:
     return GateState(Stage.DECIDED, {name: replace(row, outcome=RowOutcome.ENVIRONMENT) for name, row in rows.items()})
 
 
-def _median_above(row: RowData, name: str, rule: GateRule) -> bool:
-    return float(np.median(_change(row, name))) > rule.log_margin(name)
+def _above(row: RowData, name: str, rule: GateRule) -> bool:
+    return float(_change(row, name).mean()) > rule.log_margin(name)
 
 
 def _change(row: RowData, name: str) -> FloatArray:
