@@ -14,7 +14,7 @@ from packhorse.bench.race.inputs import CaptureFile
 from packhorse.bench.race.lineup import TWIN
 from packhorse.bench.race.options import RaceOptions
 from packhorse.bench.race.record import plain
-from packhorse.bench.race.record_types import RaceRecord, RoundRow, StageRow
+from packhorse.bench.race.record_types import Look, RaceRecord, RoundRow, StageRow
 from packhorse.bench.race.results import build_record
 from packhorse.bench.race.spec import Arm, Role, Sample, Way
 
@@ -36,6 +36,18 @@ ARMS = {
     REFERENCE: (0.100, 0.090, 220_000, 50_000_000),
 }
 ROLES = {COMMON: Role.COMMON, REFERENCE: Role.REFERENCE}
+#: Candidates of the screening: client CPU seconds and bytes out, or why there are none.
+STAGES: dict[str, list[tuple[str, float | None, float | None, str | None]]] = {
+    "encode": [("json", 0.002, 1e6, None), ("simplejson", 0.009, 1e6, None), ("json-stream", None, None, "slow")],
+    "compress": [
+        ("none", 0.0001, 1e6, None),
+        ("zlib:1", 0.005, 2e5, None),
+        ("gzip:1", 0.006, 2.05e5, None),
+        ("bz2:9", 0.02, 1e5, None),
+    ],
+    "base64": [("base64-stdlib", 0.0005, 2.7e5, None)],
+    "store": [("obstore", 0.0004, 2e5, None), ("boto3", 0.002, 2e5, None), ("aiobotocore", 0.0021, 2e5, None)],
+}
 PROCESSES, ROUNDS = 4, 6
 SHA = "0" * 64
 
@@ -85,15 +97,22 @@ def findings(arms: Mapping[str, tuple[float, float, int, int]] = ARMS, **more: A
             found.arms[twin.name] = twin
             finals += samples(twin.name, figures)
     found.rounds = [RoundRow("finals", p, r, 0.02, counted=True) for p in range(PROCESSES) for r in range(ROUNDS)]
+    found.rounds.append(RoundRow("finals", 0, ROUNDS, 0.4, counted=False))
     found.eligible = frozenset(a.name for a in found.arms.values() if a.role is Role.CANDIDATE and a.pipeline != TEXT)
     found.for_text = frozenset(a.name for a in found.arms.values() if a.pipeline == TEXT)
     found.seconds = {"finals": 5.0 * PROCESSES}
-    found.stages = {"encode": [StageRow("json", 0.002, 0.002, 1e6, 5e8, 3, 0.01)]}
+    found.stages = {stage: [_stage_row(*row) for row in rows] for stage, rows in STAGES.items()}
+    found.looks = [Look(3, 0.01, 0.012, [], last=False), Look(PROCESSES, 0.04, 0.009, [], last=True)]
     found.target = {"name": "rclone", "version": "1"}
     found.published_arms, found.samples["published"] = _published(first)
     for name, value in more.items():
         setattr(found, name, value)
     return found
+
+
+def _stage_row(name: str, cpu_s: float | None, bytes_out: float | None, slow: str | None) -> StageRow:
+    speed = None if cpu_s is None else 1e6 / cpu_s
+    return StageRow(name, cpu_s, cpu_s, bytes_out, speed, 3 if cpu_s else 0, None, None, slow)
 
 
 def _published(pipeline: str) -> tuple[dict[str, Arm], list[Sample]]:

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from packhorse.bench.stats.rounds import by_process, process_means, trimmed_mean
@@ -41,10 +42,10 @@ def test_a_disturbed_sample_of_one_arm_moves_nobody_else() -> None:
     assert means - means[0] == pytest.approx([0.0, 0.3, 1.0])
 
 
-@pytest.mark.parametrize("wrong", [[], [[1.0, math.nan]], [1.0], [[math.inf, 1.0]]])
-def test_a_process_without_a_whole_round_is_refused(wrong: list[object]) -> None:
+@pytest.mark.parametrize("wrong", [np.empty((0, 2)), [[1.0, math.nan]], [1.0], [[math.inf, 1.0]]])
+def test_a_process_without_a_whole_round_is_refused(wrong: ArrayLike) -> None:
     with pytest.raises(InputError):
-        process_means(np.array(wrong).reshape(0, 2) if wrong == [] else wrong)
+        process_means(wrong)
 
 
 def test_arms_count_in_the_processes_in_which_they_have_all_rounds() -> None:

@@ -48,7 +48,7 @@ class CaptureFile(msgspec.Struct, frozen=True):
     entries: int | None
     shape: dict[str, Any]
     origin: str
-    notes: tuple[str, ...] = ()
+    notes: list[str] = msgspec.field(default_factory=list)
 
 
 def new_key_prefix() -> str:
@@ -76,7 +76,7 @@ def write(folder: Path, name: str, capture: Any, origin: str, notes: tuple[str, 
         raise CaptureError(f"cannot be raced on: {error}", source=name) from error
     (folder / name).write_bytes(data)
     figures = asdict(shape(capture))
-    return CaptureFile(name, sha256(data).hexdigest(), len(data), figures["entries"], figures, origin, notes)
+    return CaptureFile(name, sha256(data).hexdigest(), len(data), figures["entries"], figures, origin, list(notes))
 
 
 def given(folder: Path, paths: Sequence[Path]) -> list[CaptureFile]:
