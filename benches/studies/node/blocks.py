@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from packhorse.bench.race.driver import encoders, make_driver, with_pool
+
 from packhorse.bench.lab.link.start import ask
 from packhorse.bench.node import NodeWorker
-from packhorse.bench.race.driver import encoders, make_driver, with_pool
 from packhorse.bench.race.inputs import Inputs
 from packhorse.codec import Codec
 from packhorse.errors import PackhorseError

@@ -23,18 +23,26 @@ from packhorse.bench.stats.two_way import fit
 Figures = dict[str, Any]
 
 
-def recorded(file: Path) -> dict[str, Residuals]:
+#: The self-test's arms without planted work: what a gate's two sides are like.
+EQUAL_ARMS = frozenset({"base", "base-again", "head"})
+
+
+def recorded(file: Path, arms: frozenset[str] = frozenset()) -> dict[str, Residuals]:
     """Residuals of a gate's self-test, by row: many arms of one tree, and copies that are slower by a constant factor.
 
     Each block is a process of as many rounds as samples were taken. Taking off each arm's mean takes off what was
     planted.
+
+    Args:
+        file: The record.
+        arms: Only these; none for all.
     """
     record = json.loads(file.read_text(encoding="utf-8"))
     found = {}
     for row in sorted({timing["row"] for timing in record["timings"]}):
         costs: dict[str, dict[int, list[float]]] = {}
         for timing in record["timings"]:
-            if timing["row"] == row and timing["measurement"] == 1:
+            if timing["row"] == row and timing["measurement"] == 1 and (not arms or timing["arm"] in arms):
                 costs.setdefault(timing["arm"], {})[timing["block"]] = timing["wall_s"]
         found[row] = Residuals.of(costs)
     return found
@@ -92,7 +100,7 @@ def false_slower(residuals: Residuals, *, runs: int, arms: int, processes: int, 
     }
 
 
-def power(
+def power(  # noqa: PLR0913 - a study's settings, by name
     residuals: Residuals, *, runs: int, arms: int, processes: int, rounds: int, slower: Sequence[float], seed: int
 ) -> Figures:
     """One arm of several is slower: how often it is called so, and the difference that is found in 80 of 100 races."""
@@ -143,7 +151,7 @@ def best_lost(
 
 
 def dunnett_instead(residuals: Residuals, *, runs: int, arms: int, processes: int, rounds: int, seed: int) -> Figures:
-    """Equal arms, decided by Dunnett's one-sided intervals over the best found: how often one would be called slower."""
+    """Equal arms, decided by Dunnett's one-sided intervals over the best found: how often one is called slower."""
     rng = np.random.default_rng(seed)
     told = 0
     for _ in range(runs):

@@ -28,8 +28,9 @@ QUICK, FULL = (4, 6), (16, 12)
 SLOWER = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10, 0.13)
 
 
-def run_studies(rows: dict[str, Residuals], *, scale: int, seed: int) -> dict[str, Any]:
+def run_studies(record: Path, *, scale: int, seed: int) -> dict[str, Any]:
     """All studies; the number of runs grows with ``scale``, the shape is the same."""
+    rows = studies.recorded(record)
     upload = rows[UPLOAD]
     sizes = {"quick": QUICK, "full": FULL}
     return {
@@ -65,7 +66,7 @@ def run_studies(rows: dict[str, Residuals], *, scale: int, seed: int) -> dict[st
             }
             for name, (p, r) in sizes.items()
         ],
-        "gate": _gates(rows, 40 * scale, seed),
+        "gate": _gates(studies.recorded(record, studies.EQUAL_ARMS), 40 * scale, seed),
     }
 
 
@@ -119,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
             "sha256": hashlib.sha256(options.record.read_bytes()).hexdigest(),
         },
         "versions": {"numpy": version("numpy")},
-        "studies": run_studies(studies.recorded(options.record), scale=2 if options.quick else 20, seed=options.seed),
+        "studies": run_studies(options.record, scale=2 if options.quick else 20, seed=options.seed),
     }
     options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0

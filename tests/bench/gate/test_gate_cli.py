@@ -163,7 +163,7 @@ def test_messages_hold_no_credential_and_no_folder(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--blocks", "3"], "--blocks is 3; it must be from 4 to 1000"),
+        (["--blocks", "3"], "--blocks is 3; it must be from 6 to 1000"),
         (["--quick"], "--quick belongs to --self-test"),
         (["--row", "gone"], "there is no such row; there are encode"),
     ],
@@ -176,6 +176,14 @@ def test_wrong_use_is_told_before_anything_is_made(
     assert said in err
     assert "pyproject.toml" not in err
     assert "making" not in err
+
+
+def test_blocks_that_cannot_decide_so_many_rows_are_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "pyproject.toml").write_text("".join(ROWS.replace("encode", f"row {n}") for n in range(6)))
+    assert gate(project, "--blocks", "6") == 2
+    assert "--blocks is 6, but 6 rows need at least 7 at alpha 0.05" in capsys.readouterr().err
+    assert gate(project, "--blocks", "6", "--row", "row 1") == 2
+    assert "not a git repository" in capsys.readouterr().err  # past that check: this is no repository
 
 
 def test_the_exit_statuses_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,7 @@ def test_all_figures_of_a_row_are_of_the_data_that_decided(
     used = [t for t in bench.timings if t.measurement in of]
     for arm, found in ((HEAD, row.head_s), (BASE, row.base_s)):
         middle = statistics.median(t.wall_s[0] / t.passes for t in used if t.arm == arm)
-        assert found == pytest.approx(middle, rel=0.01)  # less what the arms of a round have in common
+        assert found == pytest.approx(middle, rel=0.05)  # less what the arms of a round have in common
     again = [t for t in used if t.arm == BASE_AGAIN]
     assert len(again) == ALARM_BLOCKS * len(of)
     assert row.noise_floor_ratio is not None

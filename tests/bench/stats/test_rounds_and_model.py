@@ -119,7 +119,7 @@ def test_quantiles_of_students_t(chance: float) -> None:
 
 
 def test_statistics_need_numpy_alone() -> None:
-    names = ("against_best", "critical", "gate", "looks", "residuals", "rounds", "student", "two_way")
+    names = ("against_best", "critical", "gate", "looks", "residuals", "rounds", "signed_rank", "student", "two_way")
     imports = "; ".join(f"import packhorse.bench.stats.{name}" for name in names)
     code = f"import sys; {imports}; print([m for m in ('scipy', 'arch', 'statsmodels', 'pandas') if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout

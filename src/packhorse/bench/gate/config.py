@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from packhorse.bench.lab.targets import LOCAL_TARGETS
+from packhorse.bench.stats.signed_rank import least_blocks
 from packhorse.errors import InputError
 from packhorse.pipeline import Pipeline
 
@@ -19,8 +20,8 @@ PLACE = f"pyproject.toml: {TABLE}"
 #: Blocks of a measurement, rounds in each, and seconds of a sample: what finds +3 % of a CPU stage and +5 % end to end
 #: in nine of ten gates (reports/gate-self-test.md).
 DEFAULT_BLOCKS, DEFAULT_REPEATS, DEFAULT_SAMPLE_S = 8, 10, 0.05
-#: With fewer, blocks cannot show how much they scatter.
-FEWEST_BLOCKS = 4
+#: Below this no row could pass or fail at the usual level.
+FEWEST_BLOCKS = 6
 _KINDS = ("call", "pipeline", "profile")
 
 
@@ -157,7 +158,7 @@ def parse_config(values: dict[str, Any]) -> GateConfig:
 
 
 def checked(config: GateConfig, *, options: Mapping[str, str] = MappingProxyType({})) -> GateConfig:
-    """``config`` if a gate can be run by it.
+    """``config`` if a gate can be run by it; whether its blocks are enough, :func:`check_blocks` says.
 
     Args:
         config: Any.
@@ -187,6 +188,27 @@ def checked(config: GateConfig, *, options: Mapping[str, str] = MappingProxyType
             "since another one would decide the outcome; race --target measures an endpoint of yours"
         )
     return config
+
+
+def check_blocks(config: GateConfig, rows: int, *, options: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Refuse fewer blocks than a gate of so many rows needs to decide anything.
+
+    Args:
+        config: Its ``blocks`` and ``alpha``.
+        rows: How many are compared.
+        options: See :func:`checked`.
+
+    Raises:
+        InputError: Even blocks that all say the same could not reach the level; says how many could.
+    """
+    needed = max(FEWEST_BLOCKS, least_blocks(rows, config.alpha))
+    if config.blocks < needed:
+        counted = "1 row needs" if rows == 1 else f"{rows} rows need"
+        raise InputError(
+            f"{_named('blocks', options)} is {config.blocks}, but {counted} at least {needed} at alpha "
+            f"{config.alpha:g}: with fewer, no result could be significant; measure more blocks (--blocks) or fewer "
+            "rows (--row)"
+        )
 
 
 def _named(name: str, options: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from packhorse.bench.gate.config import GateConfig
+from packhorse.bench.gate.config import GateConfig, check_blocks
 from packhorse.bench.gate.measure import ARMS, BASE, HEAD
 from packhorse.bench.gate.sides import Side, here, project_sides
 from packhorse.bench.gate.subjects import Subject, SubjectKind, resolve
@@ -106,9 +106,10 @@ def make_plan(request: GateRequest, base: Subject, head: Subject) -> Plan:
     """The rows: the declared ones for revisions, ``cpu`` and ``upload`` for profiles.
 
     Raises:
-        InputError: None are declared.
+        InputError: None are declared, or too few blocks to decide them.
     """
     if base.kind is not SubjectKind.REVISION:
+        check_blocks(request.config, len(PROFILE_MARGINS), options={"blocks": "blocks (--blocks)"})
         return _profile_plan({BASE: base, HEAD: head})
     rows = request.config.rows
     if not rows:
@@ -116,6 +117,7 @@ def make_plan(request: GateRequest, base: Subject, head: Subject) -> Plan:
             "gate: no rows are declared; add some to pyproject.toml, for example\n"
             '[[tool.packhorse.gate.rows]]\nname = "encode"\ncall = "myservice.captures:encode"\nmargin = 0.01'
         )
+    check_blocks(request.config, len(rows), options=request.options)
     uploads = any(row.uploads for row in rows)
     return Plan({arm: [row.what() for row in rows] for arm in ARMS}, request.config.margins(), uploads)
 

@@ -74,7 +74,7 @@ def _folded(record: Record, calm: Sequence[Row]) -> list[str]:
         *lines,
         f"{_short(record['head'])} against {_short(record['base'])}: {_short(environment(record))}.",
         f"Times are of one pass over {len(record['captures'])} captures; seed {settings['seed']}. A row fails when a",
-        "t-test over blocks puts its slowdown above the margin, after Holm, and it is above it when measured again.",
+        "signed-rank test puts its slowdown above the margin, after Holm, and it is above it when measured again.",
         "",
         "</details>",
     ]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from packhorse.bench.stats.arrays import FloatArray, check_fraction, finite_vector
+from packhorse.bench.stats.signed_rank import centre_interval, holm, signed_rank_p
 from packhorse.bench.stats.student import t_quantile, t_sf
 from packhorse.errors import InputError
 
@@ -85,10 +86,10 @@ class RowResult:
 
     Attributes:
         outcome: The decision so far.
-        interval: Mean log ratio of change over base in the data that decided, with the ends of its interval.
+        interval: Centre of the log ratios of change over base in the data that decided, with its interval's ends.
         level: That interval's confidence.
-        p_slower: Student's t test that the slowdown exceeds the margin, after Holm.
-        p_within: Student's t test that it is below the margin.
+        p_slower: Signed-rank test that the slowdown exceeds the margin, after Holm.
+        p_within: Signed-rank test that it is below the margin.
         log_ratios: The data that decided.
         measurements: How many measurements the row has had.
         judged_measurements: Which of them outcome, interval and ``log_ratios`` are of: one of them, or both together.
@@ -222,11 +223,13 @@ def _judge(measurement: Mapping[str, RowData], rule: GateRule, alpha: float) -> 
     if not measurement:
         return {}
     data = {name: _change(row, name) for name, row in measurement.items()}
-    slower = holm([t_p(values, rule.log_margin(name), above=True) for name, values in data.items()])
+    slower = holm(
+        [signed_rank_p(values, shift=rule.log_margin(name), alternative="greater") for name, values in data.items()]
+    )
     results = {}
     for (name, values), p_slower in zip(data.items(), slower, strict=True):
         margin = rule.log_margin(name)
-        p_within = t_p(values, margin, above=False)
+        p_within = signed_rank_p(values, shift=margin, alternative="less")
         outcome = RowOutcome.UNRESOLVED
         if p_slower <= alpha:
             outcome = RowOutcome.REGRESSED
@@ -234,7 +237,7 @@ def _judge(measurement: Mapping[str, RowData], rule: GateRule, alpha: float) -> 
             outcome = RowOutcome.PASSED
         level = 1 - alpha
         results[name] = RowResult(
-            outcome, mean_interval(values, level), level, p_slower, p_within, values, measurements=1
+            outcome, centre_interval(values, level), level, p_slower, p_within, values, measurements=1
         )
     return results
 
@@ -242,8 +245,7 @@ def _judge(measurement: Mapping[str, RowData], rule: GateRule, alpha: float) -> 
 def t_p(values: FloatArray, bound: float, *, above: bool) -> float:
     """Student's t test of blocks' log ratios: the chance of such data were their mean not above (or below) ``bound``.
 
-    A block is a pair of processes, its figure a trimmed mean of many rounds: blocks scatter about normally, single
-    samples do not. Fewer than two blocks show nothing.
+    For the base over itself, whose few blocks ranks cannot judge. Fewer than two show nothing.
     """
     if values.size < 2:
         return 1.0
@@ -262,16 +264,6 @@ def mean_interval(values: FloatArray, level: float) -> tuple[float, float, float
         return middle, -math.inf, math.inf
     half = t_quantile((1 + level) / 2, values.size - 1) * float(values.std(ddof=1)) / math.sqrt(values.size)
     return middle, middle - half, middle + half
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values so that the chance of any false rejection stays at the level (Holm, 1979), in the given order."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted
 
 
 def _environment_differs(measurement: Mapping[str, RowData], rule: GateRule) -> bool:
@@ -297,7 +289,7 @@ def _inconclusive(rows: Mapping[str, RowResult]) -> GateState:
 
 
 def _above(row: RowData, name: str, rule: GateRule) -> bool:
-    return float(_change(row, name).mean()) > rule.log_margin(name)
+    return centre_interval(_change(row, name), 0.5)[0] > rule.log_margin(name)
 
 
 def _change(row: RowData, name: str) -> FloatArray:

@@ -45,7 +45,7 @@ def markdown(record: dict[str, Any]) -> str:
         "<details><summary>How this was measured</summary>",
         "",
         f"{plain(environment(record))}. Each time is that of one pass over {len(record['captures'])} captures.",
-        "A row fails only if Student's t over blocks puts its slowdown above the margin, after Holm, and a second",
+        "A row fails only if a signed-rank test puts its slowdown above the margin, after Holm, and a second",
         "measurement is above it too; it passes only if the test puts it below. A row's figures are of what decided.",
         "The noise floor is the base measured against itself, in the first blocks.",
         "",
