@@ -70,7 +70,7 @@ def test_a_gate_that_finds_nothing_misses_its_goals_and_few_blocks_are_said_to_b
     assert "limits of the drawing from 12 blocks" in text
     assert "outside the interval that was measured" in text
     assert f"{power.CPU} +10.0 % (" in text
-    assert "None: a gate and its second measurement take 16 blocks, and 12 were measured" in text
+    assert "None: a gate and its second measurement take 20 blocks, and 12 were measured" in text
 
 
 def _verdict(*, alarms: int = 0, found: int = 400, loaded_alarms: int = 0, gates: int = 400) -> bool:

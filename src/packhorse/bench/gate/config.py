@@ -19,7 +19,7 @@ TABLE = "tool.packhorse.gate"
 PLACE = f"pyproject.toml: {TABLE}"
 #: Blocks of a measurement, rounds in each, and seconds of a sample: what finds +3 % of a CPU stage and +5 % end to end
 #: in nine of ten gates (reports/gate-self-test.md).
-DEFAULT_BLOCKS, DEFAULT_REPEATS, DEFAULT_SAMPLE_S = 8, 10, 0.05
+DEFAULT_BLOCKS, DEFAULT_REPEATS, DEFAULT_SAMPLE_S = 10, 6, 0.05
 #: Below this no row could pass or fail at the usual level.
 FEWEST_BLOCKS = 6
 _KINDS = ("call", "pipeline", "profile")
