@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from playwright.sync_api import Browser, sync_playwright
 
 from packhorse.bench.gate.record import read_gate
-from packhorse.bench.race.record import read_record
+from packhorse.bench.race.record import read_plain
 from packhorse.bench.report import html
 from packhorse.bench.report.gate.markdown import markdown
 from packhorse.bench.report.study_records import read_studies
@@ -63,7 +63,7 @@ class Picture:
 
 def pictures() -> Iterator[Picture]:
     """All pictures of docs/img."""
-    race = html.render(read_record(REPORTS / "race-default"), read_studies([REPORTS / "study-pools.json"]))
+    race = html.render(read_plain(REPORTS / "race-default"), read_studies([REPORTS / "study-pools.json"]))
     yield Picture("report", race, 1160, 780)
     yield Picture("trade", race, 760, element="#figure-trade")
     yield Picture("pools", race, 1160, element="figure:has-text('through same-region, bodies of 20 kB')")

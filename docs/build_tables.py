@@ -20,7 +20,6 @@ from packhorse.errors import InputError
 from packhorse.files import write_text
 
 _BLOCK = re.compile(r"(<!-- table: (\S+) from (\S+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
-_NOISES = {"method": "as measured", "one-sided": "one-sided", "gaussian": "Gaussian"}
 
 Figures = dict[str, Any]
 
@@ -50,94 +49,84 @@ def render(text: str, folder: Path) -> str:
     return _BLOCK.sub(written, text)
 
 
-def _coverage(record: Figures) -> list[str]:
-    rows = [row for row in record["studies"]["interval_coverage"] if row["centre"] == "median"]
-    plain = {(row["noise"], row["blocks"]): row for row in rows if row["level"] == "plain"}
+def _residuals(record: Figures) -> list[str]:
     body = [
         (
-            _NOISES[row["noise"]],
-            str(row["blocks"]),
-            percent(plain[row["noise"], row["blocks"]]["coverage"]),
-            f"**{percent(row['coverage'])}**",
-            f"{row['median_width']:.4f}",
-            str(row["runs"]),
+            name,
+            percent(row["sd"]),
+            f"± {percent(row['half_within'])}",
+            f"{row['kurtosis']:.0f}",
+            percent(row["process_sd"]),
+            str(row["samples"]),
         )
-        for row in rows
-        if row["level"] == "widened"
+        for name, row in record["studies"]["residuals"].items()
     ]
-    return table(("noise", "blocks", "plain BCa holds it", "widened, as used", "median width (log)", "runs"), body)
-
-
-def _family_wise(record: Figures) -> list[str]:
-    body = [
-        (
-            str(row["rows"]),
-            str(row["blocks"]),
-            f"**{percent(row['family_wise_error'])}**",
-            percent(row["environment_called_different"]),
-            str(row["runs"]),
-        )
-        for row in record["studies"]["family_wise_error"]
-    ]
-    return table(("equal rows", "blocks", "any called different", "A/A called different", "runs"), body)
-
-
-def _winner_set(record: Figures) -> list[str]:
-    rows = record["studies"]["winner_set"]
-    arch = {(row["noise"], row["truth"], row["blocks"]): row for row in rows if row["method"] == "arch"}
-    body = [
-        (
-            _NOISES[row["noise"]],
-            row["truth"],
-            str(row["blocks"]),
-            f"**{percent(row['coverage'])}**",
-            f"{row['mean_size']:.1f}",
-            percent(arch[row["noise"], row["truth"], row["blocks"]]["coverage"]),
-            str(row["runs"]),
-        )
-        for row in rows
-        if row["method"] == "sign-flip"
-    ]
-    header = ("noise", "truth", "blocks", "set holds every best one", "mean size", "the same by `arch`", "runs")
+    header = ("drawn from", "sd of a sample", "half lie within", "kurtosis", "sd of a process", "samples")
     return table(header, body)
 
 
-def _early_exits(record: Figures) -> list[str]:
+def _false_slower(record: Figures) -> list[str]:
+    dunnett = {(row["race"], row["arms"]): row["any_slower"] for row in record["studies"]["dunnett"]}
     body = [
         (
-            _NOISES[row["noise"]],
-            row["truth"],
-            f"**{percent(row['best_dropped'])}**",
-            percent(row["measuring_saved"]),
+            f"{row['race']}, {row['processes']} × {row['rounds']}",
+            str(row["arms"]),
+            f"**{percent(row['any_slower'])}**",
+            percent(row["two_names_apart"]),
+            f"± {percent(row['half_width'])}",
+            percent(dunnett[row["race"], row["arms"]]) if (row["race"], row["arms"]) in dunnett else "–",
             str(row["runs"]),
         )
-        for row in record["studies"]["elimination"]
-        if row["spending"] == "pocock"
+        for row in record["studies"]["false_slower"]
     ]
-    return table(("noise", "truth", "a best one left", "measuring saved", "runs"), body)
+    header = (
+        "race", "equal arms", "any called slower", "two names of one told apart", "half-width", "with Dunnett's", "runs",
+    )  # fmt: skip
+    return table(header, body)
+
+
+def _power(record: Figures) -> list[str]:
+    rows = record["studies"]["power"]
+    slower = rows[0]["slower"]
+    body = [
+        (
+            f"{row['race']}, {row['processes']} × {row['rounds']}",
+            *(percent(share) for share in row["found"]),
+            f"**{percent(row['found_in_80'])}**" if row["found_in_80"] is not None else "–",
+        )
+        for row in rows
+    ]
+    return table(("race", *(f"+{100 * ratio:.0f} %" for ratio in slower), "found in 80 of 100"), body)
+
+
+def _looks(record: Figures) -> list[str]:
+    body = [
+        (row["truth"], f"**{percent(row['best_lost'])}**", percent(row["left_early"]), str(row["runs"]))
+        for row in record["studies"]["looks"]
+    ]
+    return table(("truth", "a best one left", "arms that left early", "runs"), body)
 
 
 def _gate(record: Figures) -> list[str]:
     body = [
         (
-            row["machine"],
-            str(row["blocks"]),
+            f"{row['blocks']} × {row['rounds']}",
             row["planted"],
-            *(percent(row[key]) for key in ("passed", "regressed", "unresolved", "measured_again")),
+            *(percent(row[key]) for key in ("passed", "regressed", "unresolved")),
+            ", ".join(percent(share) for share in row["found"].values()) or "–",
             str(row["runs"]),
         )
         for row in record["studies"]["gate"]
     ]
-    outcomes = ("passed", "regressed", "unresolved", "measured again")
-    return table(("machine", "blocks", "planted", *outcomes, "runs"), body)
+    return table(("blocks × rounds", "planted", "passed", "regressed", "unresolved", "found", "runs"), body)
 
 
 #: Name in a document → what makes its lines from the record.
 TABLES: dict[str, Callable[[Figures], Iterable[str]]] = {
-    "interval-coverage": _coverage,
-    "family-wise-error": _family_wise,
-    "winner-set": _winner_set,
-    "early-exits": _early_exits,
+    "residuals": _residuals,
+    "false-slower": _false_slower,
+    "power": _power,
+    "looks": _looks,
     "gate-simulated": _gate,
 }
 

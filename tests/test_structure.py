@@ -180,8 +180,10 @@ def test_third_party_codecs_and_clients_stay_in_their_modules() -> None:
         in_lab = module.startswith(("packhorse.bench.lab", "packhorse.bench.shape"))
         if roots & CLIENTS and place(module) != "stores" and not in_lab:
             wrong.append(f"{module}: {roots & CLIENTS}")
-        if roots & CODECS and place(module) not in {"stages", "captures", "redact"} and not in_lab:
-            wrong.append(f"{module}: {roots & CODECS}")
+        # msgspec is also what records are made of in bench.
+        codecs = roots & CODECS - ({"msgspec"} if place(module) == "bench" else set())
+        if codecs and place(module) not in {"stages", "captures", "redact"} and not in_lab:
+            wrong.append(f"{module}: {codecs}")
     assert not wrong
 
 

@@ -16,8 +16,7 @@ from typing import Any
 
 from packhorse.bench.lab.link.start import ask
 from packhorse.bench.node import NodeWorker
-from packhorse.bench.race.driver import encoders, make_driver, with_pool
-from packhorse.bench.race.inputs import Inputs
+from packhorse.bench.race.hot_path import Lanes, bare_parts, make_store, parsed, with_pool
 from packhorse.codec import Codec
 from packhorse.errors import PackhorseError
 from packhorse.pipeline import COMMON, ORIGINAL, Pipeline
@@ -103,12 +102,12 @@ def check(spec: Spec) -> dict[str, Any]:
     Raises:
         PackhorseError: One does not. Nothing is timed then.
     """
-    inputs = Inputs.load(Path(spec.folder), spec.captures)
+    captures = [parsed((Path(spec.folder) / name).read_bytes()) for name in spec.captures]
     found: dict[str, Any] = {name: {} for name in spec.captures}
     with NodeWorker() as node, tempfile.TemporaryDirectory() as folder:
         versions = node.ask("versions")
         node.ask("load", files=[str(Path(spec.folder) / name) for name in spec.captures])
-        for number, (name, capture) in enumerate(zip(spec.captures, inputs.captures, strict=True)):
+        for number, (name, capture) in enumerate(zip(spec.captures, captures, strict=True)):
             for encoder in NODE_ENCODERS:
                 file = Path(folder) / "text"
                 node.ask("text", encoder=encoder, capture=number, file=str(file))
@@ -129,11 +128,11 @@ def expect_same(stored: bytes, capture: Any, what: str) -> None:
 
 def cpu_block(spec: Spec) -> list[dict[str, Any]]:
     """Every row once on every capture: encode, deflate, base64, one string; nothing is uploaded."""
-    inputs = Inputs.load(Path(spec.folder), spec.captures)
+    captures = [parsed((Path(spec.folder) / name).read_bytes()) for name in spec.captures]
     python = {name: Pipeline.parse(text).cpu.codec() for name, text in python_rows().items()}
     rows = []
     with NodeWorker() as node:
-        for name, capture in zip(spec.captures, inputs.captures, strict=True):
+        for name, capture in zip(spec.captures, captures, strict=True):
             node.ask("load", files=[str(Path(spec.folder) / name)])
             for arm in spec.order:
                 run = _python_run(python[arm], capture) if arm in python else _node_run(node, arm)
@@ -174,11 +173,11 @@ def _python_run(codec: Codec, capture: Any) -> Run:
 def upload_block(spec: Spec) -> list[dict[str, Any]]:
     """Every row once, all captures in turn with ``in_flight`` under way; one object of each row is read back first."""
     assert spec.endpoint is not None
-    inputs = Inputs.load(Path(spec.folder), spec.captures)
+    captures = [parsed((Path(spec.folder) / name).read_bytes()) for name in spec.captures]
     rows, parts = [], upload_arms()
 
     def per_worker(count: int) -> int:
-        return math.ceil(count * spec.in_flight / len(inputs.captures))
+        return math.ceil(count * spec.in_flight / len(captures))
 
     with NodeWorker() as node:
         node.ask("load", files=[str(Path(spec.folder) / name) for name in spec.captures])
@@ -186,11 +185,11 @@ def upload_block(spec: Spec) -> list[dict[str, Any]]:
             with ExitStack() as stack:
                 part, prefix = parts[arm], f"node-study-{number}"
                 if isinstance(part, str):
-                    run = _python_upload(Pipeline.parse(part), spec, inputs.captures, prefix, stack)
+                    run = _python_upload(Pipeline.parse(part), spec, captures, prefix, stack)
                 else:
-                    run = _node_upload(node, part, spec, len(inputs.captures), prefix, stack)
+                    run = _node_upload(node, part, spec, len(captures), prefix, stack)
                 run(per_worker(1))  # one of each worker: connections open before the clock
-                _read_back(spec.endpoint, f"{prefix}-0", None if isinstance(part, tuple) else part, inputs.captures[0])
+                _read_back(spec.endpoint, f"{prefix}-0", None if isinstance(part, tuple) else part, captures[0])
                 before = _wire(spec)
                 found = sample(run, spec.sample_s, least_rounds=per_worker(CAPTURES_PER_WORKER))
                 crossed = {name: count - before[name] for name, count in _wire(spec).items()}
@@ -221,12 +220,13 @@ def _node_upload(
 def _python_upload(pipeline: Pipeline, spec: Spec, captures: Sequence[Any], prefix: str, stack: ExitStack) -> Run:
     assert spec.endpoint is not None
     pooled = with_pool(pipeline, spec.in_flight)
-    driver = make_driver(pooled, spec.endpoint, encoders(pooled, spec.in_flight), prefix)
-    stack.callback(driver.close)
+    store = make_store(pooled, spec.endpoint)
+    lanes = Lanes([bare_parts(pooled, store) for _ in range(spec.in_flight)], store, prefix)
+    stack.callback(lanes.close)
 
     def run(rounds: int) -> dict[str, Any]:
         cpu, wall = time.process_time(), time.perf_counter()
-        done = driver.run(captures, rounds)
+        done = lanes.upload([capture for _ in range(rounds) for capture in captures])
         wall_s, cpu_s = time.perf_counter() - wall, time.process_time() - cpu
         return {
             "captures": len(done.latencies_s),

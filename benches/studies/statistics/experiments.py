@@ -1,176 +1,205 @@
-"""The studies behind ``simulate``: each draws runs with a known answer and counts how often the method is right."""
+"""Races and gates whose answer is known, drawn from recorded residuals: how often the method is right."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from packhorse.bench.stats.arrays import FloatArray
-from packhorse.bench.stats.gate import GateRule, GateState, RowData, Stage, first_pass, second_pass
-from packhorse.bench.stats.interval import Centre, bca_limits, widened_level
-from packhorse.bench.stats.looks import RACE_LOOKS, Spending, look, plan_looks
-from packhorse.bench.stats.noise import Noise
-from packhorse.bench.stats.significance import holm, signed_rank_p
-from packhorse.bench.stats.verdict import VerdictRule, noise_floor
-from packhorse.bench.stats.winner_set import Method, winner_set
+from packhorse.bench.race.decide import Question, decide, leavers
+from packhorse.bench.race.record_types import Leaver
+from packhorse.bench.stats import looks
+from packhorse.bench.stats.against_best import ALPHA
+from packhorse.bench.stats.critical import Family, critical_value
+from packhorse.bench.stats.gate import GateRule, RowData, RowOutcome, two_passes
+from packhorse.bench.stats.residuals import Residuals
+from packhorse.bench.stats.rounds import by_process, process_means
+from packhorse.bench.stats.two_way import fit
 
-Figures: TypeAlias = dict[str, float | int | str]
-
-LEVEL = 0.95
-ALPHA = 0.05
-#: Rows of the simulated gate with their margins: six CPU stages and two end-to-end rows.
-GATE_MARGINS = {f"cpu-{number}": 0.01 for number in range(6)} | {f"end-to-end-{number}": 0.02 for number in range(2)}
-#: Runs whose intervals are computed at once; bounds the memory at some 200 MB for 30 blocks.
-_CHUNK = 100
+Figures = dict[str, Any]
 
 
-def paired_runs(noise: Noise, rng: np.random.Generator, runs: int, blocks: int) -> FloatArray:
-    """(runs, blocks) of log ratios of a candidate over a reference measured twice; the true value is 0."""
-    rows = []
-    for _ in range(runs):
-        times = noise.log_times(rng, blocks, [0.0, 0.0, 0.0])
-        rows.append(times[:, 2] - times[:, :2].mean(axis=1))
-    return np.array(rows)
+#: The self-test's arms without planted work: what a gate's two sides are like.
+EQUAL_ARMS = frozenset({"base", "base-again", "head"})
 
 
-def interval_coverage(noise: Noise, *, runs: int, blocks: int, centre: Centre, widen: bool, seed: int) -> Figures:
-    """How often the interval of the centre holds the true value, and how wide it is in the median."""
-    rng = np.random.default_rng(seed)
-    level = widened_level(LEVEL, blocks) if widen else LEVEL
-    hits, widths = 0, []
-    for start in range(0, runs, _CHUNK):
-        values = paired_runs(noise, rng, min(_CHUNK, runs - start), blocks)
-        low, high = bca_limits(values, level, seed=rng, centre=centre, resamples=1_999)
-        hits += int(np.sum((low <= 0) & (high >= 0)))
-        widths.append(high - low)
+def recorded(file: Path, arms: frozenset[str] = frozenset()) -> dict[str, Residuals]:
+    """Residuals of a gate's self-test, by row: many arms of one tree, and copies that are slower by a constant factor.
+
+    Each block is a process of as many rounds as samples were taken. Taking off each arm's mean takes off what was
+    planted.
+
+    Args:
+        file: The record.
+        arms: Only these; none for all.
+    """
+    record = json.loads(file.read_text(encoding="utf-8"))
+    found = {}
+    for row in sorted({timing["row"] for timing in record["timings"]}):
+        costs: dict[str, dict[int, list[float]]] = {}
+        for timing in record["timings"]:
+            if timing["row"] == row and timing["measurement"] == 1 and (not arms or timing["arm"] in arms):
+                costs.setdefault(timing["arm"], {})[timing["block"]] = timing["wall_s"]
+        found[row] = Residuals.of(costs)
+    return found
+
+
+def scatter(residuals: Residuals) -> Figures:
+    """What the residuals are like."""
+    values = residuals.samples.ravel()
     return {
-        "blocks": blocks,
-        "centre": centre,
-        "level": "widened" if widen else "plain",
-        "runs": runs,
-        "coverage": hits / runs,
-        "median_width": float(np.median(np.concatenate(widths))),
+        "samples": int(values.size),
+        "sd": float(values.std()),
+        "half_within": float(np.quantile(np.abs(values), 0.5)),
+        "kurtosis": float(np.mean((values - values.mean()) ** 4) / values.var() ** 2),
+        "process_sd": float(residuals.processes.std()),
     }
 
 
-def family_wise_error(noise: Noise, *, runs: int, blocks: int, rows: int, seed: int) -> Figures:
-    """How often at least one of ``rows`` equal candidates is called different; and the A/A arm with them."""
+def raced(
+    residuals: Residuals, rng: np.random.Generator, effects: Sequence[float], processes: int, rounds: int
+) -> tuple[dict[str, str], float, list[Leaver]]:
+    """A whole race with its looks: arm → word of its verdict, the half-width, and who left early."""
+    whole = residuals.race(rng, effects, processes, rounds)
+    racing, gone = list(whole), list[Leaver]()
+    measured: dict[str, dict[int, Sequence[float]]] = {arm: {} for arm in whole}
+    for process in range(processes):
+        for arm in racing:
+            measured[arm][process] = whole[arm][process]
+        if looks.FIRST_LOOK <= process + 1 < processes:
+            _, beaten = leavers({arm: measured[arm] for arm in racing}, looks.level(processes, last=False), frozenset())
+            gone += beaten
+            racing = [arm for arm in racing if arm not in {leaver.arm for leaver in beaten}]
+    decision = decide(measured, Question(looks.level(processes, last=True), gone))
+    assert decision is not None
+    words = {arm: str(verdict.word) for arm, verdict in decision.verdicts.items()}
+    return words, decision.standing.half_width, gone
+
+
+def false_slower(residuals: Residuals, *, runs: int, arms: int, processes: int, rounds: int, seed: int) -> Figures:
+    """Equal arms: how often any of them is called slower, and how often one pipeline's two names are told apart."""
     rng = np.random.default_rng(seed)
-    rule = VerdictRule(seed=seed)
-    wrong = environment = 0
+    told, pair, widths = 0, 0, []
     for _ in range(runs):
-        times = noise.log_times(rng, blocks, np.zeros(rows + 2))
-        reference = times[:, :2].mean(axis=1)
-        adjusted = holm([signed_rank_p(times[:, column] - reference) for column in range(2, rows + 2)])
-        wrong += bool(adjusted.min() <= ALPHA)
-        environment += noise_floor(times[:, 1] - times[:, 0], rule).differs
+        words, width, _ = raced(residuals, rng, [0.0] * arms, processes, rounds)
+        told += "slower" in words.values()
+        pair += (words["arm 0"] == "slower") != (words["arm 1"] == "slower")
+        widths.append(width)
     return {
-        "blocks": blocks,
-        "rows": rows,
+        "arms": arms,
+        "processes": processes,
+        "rounds": rounds,
+        "any_slower": told / runs,
+        "two_names_apart": pair / runs,
+        "half_width": math.expm1(float(np.median(widths))),
         "runs": runs,
-        "family_wise_error": wrong / runs,
-        "environment_called_different": environment / runs,
     }
 
 
-def winner_set_coverage(
-    noise: Noise, *, runs: int, blocks: int, effects: Sequence[float], method: Method, seed: int
+def power(  # noqa: PLR0913 - a study's settings, by name
+    residuals: Residuals, *, runs: int, arms: int, processes: int, rounds: int, slower: Sequence[float], seed: int
 ) -> Figures:
-    """How often the set holds every best pipeline, and how large it is on average."""
+    """One arm of several is slower: how often it is called so, and the difference that is found in 80 of 100 races."""
     rng = np.random.default_rng(seed)
-    best = {column for column, effect in enumerate(effects) if effect == min(effects)}
-    held, size = 0, 0
-    for run in range(runs):
-        members = winner_set(noise.log_times(rng, blocks, effects), ALPHA, seed=run, method=method).members
-        held += best <= set(members)
-        size += len(members)
+    shares = []
+    for ratio in slower:
+        effects = [0.0] * (arms - 1) + [math.log1p(ratio)]
+        found = sum(
+            raced(residuals, rng, effects, processes, rounds)[0][f"arm {arms - 1}"] == "slower" for _ in range(runs)
+        )
+        shares.append(found / runs)
     return {
-        "blocks": blocks,
-        "pipelines": len(effects),
-        "best": len(best),
-        "method": method,
+        "arms": arms,
+        "processes": processes,
+        "rounds": rounds,
+        "slower": list(slower),
+        "found": shares,
+        "found_in_80": _crossing(slower, shares, 0.8),
         "runs": runs,
-        "coverage": held / runs,
-        "mean_size": size / runs,
     }
 
 
-def elimination_error(
-    noise: Noise, *, runs: int, blocks: int, effects: Sequence[float], spending: Spending, seed: int
+def _crossing(xs: Sequence[float], ys: Sequence[float], level: float) -> float | None:
+    for (x0, y0), (x1, y1) in zip(zip(xs, ys, strict=True), list(zip(xs, ys, strict=True))[1:], strict=False):
+        if y0 < level <= y1:
+            return x0 + (level - y0) / (y1 - y0) * (x1 - x0)
+    return xs[0] if ys and ys[0] >= level else None
+
+
+def best_lost(
+    residuals: Residuals, *, runs: int, effects: Sequence[float], processes: int, rounds: int, seed: int
 ) -> Figures:
-    """How often any best candidate leaves early, and how much of the race's measuring the looks save."""
+    """How often a best arm left at a look, and what part of the samples the looks saved."""
     rng = np.random.default_rng(seed)
-    plan = plan_looks([after for after in RACE_LOOKS if after < blocks], blocks, ALPHA, spending=spending)
-    best = {column for column, effect in enumerate(effects) if effect == min(effects)}
-    lost, cells = 0, 0
+    lost, saved = 0, 0.0
+    best = {f"arm {i}" for i, effect in enumerate(effects) if effect == min(effects)}
     for _ in range(runs):
-        times = noise.log_times(rng, blocks, effects)
-        alive = np.arange(len(effects))
-        left_at = dict.fromkeys(range(len(effects)), blocks)
-        for after, alpha_step in zip(plan.blocks, plan.alpha_steps, strict=True):
-            dropped = alive[list(look(times[:after, alive], alpha_step).dropped)]
-            left_at.update((int(column), after) for column in dropped)
-            alive = np.setdiff1d(alive, dropped)
-        lost += not best <= set(alive.tolist())
-        cells += sum(left_at.values())
+        words, _, gone = raced(residuals, rng, effects, processes, rounds)
+        lost += any(leaver.arm in best for leaver in gone)
+        saved += len(gone) / len(words)
     return {
-        "blocks": blocks,
-        "candidates": len(effects),
-        "best": len(best),
-        "spending": spending,
+        "arms": len(effects),
+        "processes": processes,
+        "best_lost": lost / runs,
+        "left_early": saved / runs,
         "runs": runs,
-        "best_dropped": lost / runs,
-        "measuring_saved": 1 - cells / (runs * blocks * len(effects)),
     }
 
 
-def gate_outcomes(
-    cpu_noise: Noise, end_to_end_noise: Noise, *, runs: int, blocks: int, planted: dict[str, float], seed: int
+def dunnett_instead(residuals: Residuals, *, runs: int, arms: int, processes: int, rounds: int, seed: int) -> Figures:
+    """Equal arms, decided by Dunnett's one-sided intervals over the best found: how often one is called slower."""
+    rng = np.random.default_rng(seed)
+    told = 0
+    for _ in range(runs):
+        model = fit(by_process(residuals.race(rng, [0.0] * arms, processes, rounds)))
+        best = min(model.arms, key=lambda arm: model.difference(arm, model.arms[0])[0])
+        factor = critical_value(model, ALPHA, Family.WITH_ONE, one=best, sided=1)
+        for arm in model.arms:
+            ratio, error = model.difference(arm, best)
+            if arm != best and ratio > factor * error * model.residual_sd:
+                told += 1
+                break
+    return {"arms": arms, "processes": processes, "any_slower": told / runs, "runs": runs}
+
+
+def gates(
+    rows: Mapping[str, tuple[Residuals, float]],
+    *,
+    runs: int,
+    blocks: int,
+    rounds: int,
+    planted: Mapping[str, float],
+    seed: int,
 ) -> Figures:
-    """Shares of exit codes of a whole gate of eight rows, with a slowdown (as a ratio) planted in some of them."""
+    """Whole gates, the second measurement included: outcomes, and how often each planted slowdown is found."""
     rng = np.random.default_rng(seed)
-    # The intervals decide nothing here, so a hundred resamples will do.
-    rule = GateRule(margins=GATE_MARGINS, alpha=ALPHA, seed=seed, resamples=100)
+    margins = {name: margin for name, (_, margin) in rows.items()}
+    outcomes = {"passed": 0, "regressed": 0, "unresolved": 0}
+    found = dict.fromkeys(planted, 0)
 
-    def measure(rows: Sequence[str]) -> dict[str, RowData]:
-        noises = {row: end_to_end_noise if row.startswith("end-to-end") else cpu_noise for row in rows}
-        return {row: _gate_row(noises[row], rng, blocks, planted.get(row, 0.0)) for row in rows}
+    def measured(names: Sequence[str], _: int) -> dict[str, RowData]:
+        data = {}
+        for name in names:
+            drawn = rows[name][0].race(rng, [0.0, math.log1p(planted.get(name, 0.0))], blocks, rounds)
+            pairs = [process_means(np.log(np.array([drawn["arm 0"][b], drawn["arm 1"][b]]).T)) for b in range(blocks)]
+            data[name] = RowData(np.array([head - base for base, head in pairs]))
+        return data
 
-    codes, again, caught = [], 0, 0
     for _ in range(runs):
-        state = first_pass(measure(list(GATE_MARGINS)), rule)
-        if state.stage is Stage.MEASURE_AGAIN:
-            again += 1
-            state = second_pass(state, measure(state.measure_again), rule)
-        codes.append(state.exit_code)
-        caught += _all_regressed(state, planted)
+        state = two_passes(measured, list(rows), GateRule(margins=margins))
+        outcomes[{0: "passed", 1: "regressed", 3: "unresolved"}[state.exit_code]] += 1
+        for name in planted:
+            found[name] += state.rows[name].outcome is RowOutcome.REGRESSED
     return {
+        "rows": len(rows),
         "blocks": blocks,
-        "planted": ", ".join(f"{row} +{effect:.0%}" for row, effect in planted.items()) or "nothing",
+        "rounds": rounds,
+        "planted": ", ".join(f"{name} {ratio:+.0%}" for name, ratio in planted.items()) or "nothing",
+        **{name: count / runs for name, count in outcomes.items()},
+        "found": {name: count / runs for name, count in found.items()},
         "runs": runs,
-        "passed": codes.count(0) / runs,
-        "regressed": codes.count(1) / runs,
-        "unresolved": codes.count(3) / runs,
-        "planted_rows_regressed": caught / runs,
-        "measured_again": again / runs,
     }
-
-
-def _gate_row(noise: Noise, rng: np.random.Generator, blocks: int, slowdown: float) -> RowData:
-    times = noise.log_times(rng, blocks, [0.0, 0.0, np.log1p(slowdown)])
-    return RowData(times[:, 2] - times[:, :2].mean(axis=1), times[:, 1] - times[:, 0])
-
-
-def _all_regressed(state: GateState, planted: dict[str, float]) -> bool:
-    return bool(planted) and all(state.rows[row].outcome == "regressed" for row in planted)
-
-
-def spread_of_aa(noise: Noise, *, runs: int, seed: int, blocks: Literal[14] = 14) -> Figures:
-    """The two figures by which METHOD.md describes the noise, from the model: SD and quartile of A/A log ratios."""
-    rng = np.random.default_rng(seed)
-    ratios: ArrayLike = [np.diff(noise.log_times(rng, blocks, [0.0, 0.0]), axis=1).ravel() for _ in range(runs)]
-    flat = np.asarray(ratios).ravel()
-    return {"runs": runs, "sd": float(flat.std()), "half_within": float(np.quantile(np.abs(flat), 0.5))}

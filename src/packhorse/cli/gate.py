@@ -116,7 +116,7 @@ def _request(  # noqa: PLR0913 - one parameter an option
 
 
 def _compare(request: GateRequest, output: Path | None) -> int:
-    from packhorse.bench.gate.record import write_gate
+    from packhorse.bench.gate.record import validate, write_gate
     from packhorse.bench.gate.run import run_gate
     from packhorse.bench.report.gate.files import clear, render
     from packhorse.bench.report.gate.terminal import show
@@ -125,7 +125,7 @@ def _compare(request: GateRequest, output: Path | None) -> int:
         output.mkdir(parents=True, exist_ok=True)
         clear(output)  # what an earlier gate left must not be taken for this one's, however this one ends
     with _Bar() as bar:
-        record = run_gate(request, bar)
+        record = validate(run_gate(request, bar), source="gate.json")
     if output is not None:
         write_gate(record, output / "gate.json")
         render(record, output)

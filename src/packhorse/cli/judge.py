@@ -35,10 +35,11 @@ from packhorse.errors import InputError
 def judge(directory: Path, objective: str | None, require: str | None, output: Path | None, **dollars: Any) -> int:
     """Judge a race's record by another objective, without measuring again. The record itself is never changed.
 
-    Exit status as of packhorse race: 0, 3 inconclusive, 1 nothing could win.
+    Exit status as of packhorse race: 0 an answer, 3 none, 1 nothing could win.
     """
     from packhorse.bench.race.judge import judge_folder, write_judged
-    from packhorse.bench.report.ranking import show
+    from packhorse.bench.race.record import plain
+    from packhorse.bench.report.terminal import show
 
     retention_days, prices = dollars["retention_days"], dollars["prices"]
     chosen = Objective(objective) if objective else None
@@ -48,7 +49,7 @@ def judge(directory: Path, objective: str | None, require: str | None, output: P
     record = judge_folder(directory, chosen, tariff, Require(require) if require else None)
     if output is not None:
         write_judged(record, output, source=directory)
-    show(record, Console())
+    show(plain(record), Console())
     if output is not None:
         click.echo(f"\njudged record and report: {output}/")
     return status(record)

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -19,6 +19,9 @@ from packhorse.cli.safe_stream import lasting_console
 from packhorse.cli.terminal import shown
 from packhorse.errors import InputError, PackhorseError, RecordError
 
+if TYPE_CHECKING:
+    from packhorse.bench.race.record_types import RaceRecord
+
 DEFAULT_OUT = Path("packhorse-race")
 EXIT_NEGATIVE = 1
 #: The data could not decide, as of the gate.
@@ -28,7 +31,7 @@ EXIT_INTERRUPTED = 130
 
 @click.command()
 @click.argument("captures", nargs=-1, metavar="[CAPTURE]...", type=click.Path(path_type=Path))
-@click.option("--target", default="moto", show_default=True, help="moto, rclone, aws, or an S3 endpoint's URL.")
+@click.option("--target", default="rclone", show_default=True, help="rclone, moto, aws, or an S3 endpoint's URL.")
 @click.option(
     "--link", metavar="NAME|FIGURES", help="Network before a local target: loopback, same-region (default) ..."
 )
@@ -46,7 +49,10 @@ EXIT_INTERRUPTED = 130
     type=click.Choice(GOALS),
     help="Take what this needs to the end too, so that the record can be judged and published for it (repeat).",
 )
-@click.option("--quick", is_flag=True, help="About a minute instead of about five.")
+@click.option("--quick", is_flag=True, help="An answer within a minute, instead of about five.")
+@click.option(
+    "--redact/--no-redact", default=True, help="Redact in the finals, as the uploader does.  [default: redact]"
+)
 @click.option("--time", "time_budget_s", type=float, metavar="SECONDS", help="Plan for this long instead.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of orders, captures and resampling.")
 @click.option("--pipeline", "pipelines", multiple=True, help="Race exactly these (repeat); presets: original, common.")
@@ -58,13 +64,13 @@ EXIT_INTERRUPTED = 130
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT, show_default=True
 )
 def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any) -> int:
-    """Race pipelines on CAPTUREs (default: synthetic ones) and say which is fastest, and how sure that is.
+    """Race pipelines on CAPTUREs (default: synthetic ones) and say in a sentence which to use.
 
-    Exit status: 0 a winner, or a set that the data cannot part; 3 inconclusive (too few blocks, or a machine too noisy
-    to tell); 1 nothing could win; 130 interrupted (Ctrl-C, SIGTERM, SIGHUP). The record and the
-    report are written in every case.
+    Exit status: 0 an answer, which may be a tie; 3 not even a difference of 25 % could have been seen; 1 nothing could
+    win; 130 interrupted (Ctrl-C, SIGTERM, SIGHUP). The record and the report are written in every case.
     """
     from packhorse.bench.race.progress import RichProgress
+    from packhorse.bench.race.record import plain
     from packhorse.bench.race.run import run_race
     from packhorse.bench.report.terminal import show
 
@@ -85,9 +91,9 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
         if any(text for text, _ in pictures):
             return _draw(options, [(text, memory) for text, memory in pictures if text])
         record = run_race(options, RichProgress(lasting_console(stderr=True)))
-    show(record, Console())
+    show(plain(record), Console())
     click.echo(f"\nrecord and report: {output}/")
-    if prefix := record["target"].get("key_prefix"):
+    if prefix := record.target.get("key_prefix"):
         click.echo(f"its objects, which nobody needs any more: s3://{options.bucket}/{prefix}")
     ended = status(record)
     if ended in {0, EXIT_UNRESOLVED}:
@@ -109,13 +115,13 @@ def _made(folder: Path) -> Iterator[None]:
         raise
 
 
-def status(record: dict[str, Any]) -> int:
-    """Exit status of a record's verdict, the same for ``race`` and ``judge``."""
-    if record["interrupted"]:
+def status(record: RaceRecord) -> int:
+    """Exit status of a record's verdict, the same for ``race`` and ``judge``. A tie is an answer."""
+    if record.interrupted:
         return EXIT_INTERRUPTED
-    if not record["winner"]["pipeline"]:
+    if record.winner.pipeline is None:
         return EXIT_NEGATIVE
-    return 0 if record["winner"]["conclusive"] else EXIT_UNRESOLVED
+    return 0 if record.winner.conclusive else EXIT_UNRESOLVED
 
 
 def _draw(options: RaceOptions, pictures: list[tuple[str, bool]]) -> int:
@@ -190,7 +196,7 @@ require_option = click.option(
 def publish(directory: Path, path: Path | None, name: str | None, objective: str | None, require: str | None) -> None:
     """Publish a race's winner as a profile (TOML with its provenance), by the race's own objective or another."""
     from packhorse.bench.race.judge import judge_folder
-    from packhorse.bench.race.record import read_record
+    from packhorse.bench.race.record import plain, read_record
     from packhorse.profiles.publish import extras, write_profile
     from packhorse.profiles.publish import publish as publish_text
 
@@ -204,12 +210,12 @@ def publish(directory: Path, path: Path | None, name: str | None, objective: str
             record_file, Objective(objective) if objective else None, require=Require(require) if require else None
         )
     try:
-        toml = publish_text(record, name=name or file.stem, record_text=record_file.read_bytes())
+        toml = publish_text(plain(record), name=name or file.stem, record_text=record_file.read_bytes())
     except RecordError as error:
         raise RecordError(f"{record_file}: {error}") from error
     profile = write_profile(toml, file)
-    if record["winner"].get("conclusive") is False:
-        click.echo(f"warning: the race was inconclusive ({record['winner'].get('why')}); the profile says so", err=True)
+    if record.winner.pipeline is not None and not record.winner.conclusive:
+        click.echo(f"warning: the race was inconclusive ({record.winner.why}); the profile says so", err=True)
     click.echo(f"{file}: {profile.pipeline}, {profile.max_in_flight} in flight")
     if needed := extras(profile.pipeline):
         click.echo(f"its libraries: pip install 'packhorse[{','.join(needed)}]'")

@@ -32,6 +32,7 @@ _FIGURES = (
     "cpu_s",
     "bytes_out",
     "speedup_over_reference",
+    "speedup_over_common",
 )
 
 

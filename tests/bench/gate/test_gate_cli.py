@@ -25,12 +25,12 @@ ROW = {
     "judged_measurements": [1], "base_s": 0.5, "head_s": 0.5, "noise_floor_ratio": 1.02,
 }  # fmt: skip
 TIMINGS = [
-    {"measurement": 1, "block": block, "arm": arm, "row": "encode", "rounds": 1, "wall_s": [0.5], "cpu_s": [0.5],
-     "suspect": "", "judged": True}
+    {"measurement": 1, "block": block, "arm": arm, "row": "encode", "passes": 1, "wall_s": [0.5], "cpu_s": [0.5],
+     "foreign_share": [0.0], "counted": [True]}
     for block in range(8) for arm in ("base", "base-again", "head")
 ]  # fmt: skip
 RECORD: dict[str, Any] = {
-    "schema_version": 1, "kind": "gate", "packhorse_version": "0", "command": "packhorse gate", "base": "main",
+    "schema_version": 2, "kind": "gate", "packhorse_version": "0", "command": "packhorse gate", "base": "main",
     "head": "working tree", "machine": {}, "link": "loopback", "target": None, "captures": [],
     "settings": {"blocks": 8, "repeats": 1, "sample_s": 0.05, "alpha": 0.05, "seed": 1, "environments": "own"},
     "rows": [ROW], "exit_code": 0, "timings": TIMINGS,
@@ -163,7 +163,7 @@ def test_messages_hold_no_credential_and_no_folder(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--blocks", "3"], "--blocks is 3; it must be from 8 to 1000"),
+        (["--blocks", "3"], "--blocks is 3; it must be from 6 to 1000"),
         (["--quick"], "--quick belongs to --self-test"),
         (["--row", "gone"], "there is no such row; there are encode"),
     ],
@@ -179,22 +179,11 @@ def test_wrong_use_is_told_before_anything_is_made(
 
 
 def test_blocks_that_cannot_decide_so_many_rows_are_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "pyproject.toml").write_text(ROWS + ROWS.replace("encode", "decode"))
-    assert gate(project, "--blocks", "8") == 2
-    assert "--blocks is 8, but 2 rows need at least 9 at alpha 0.05" in capsys.readouterr().err
-    assert gate(project, "--blocks", "8", "--row", "encode") == 2
-    assert "not a git repository" in capsys.readouterr().err  # past that check: this is no repository
-
-
-def test_declared_rows_need_no_blocks_where_profiles_are_compared(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
     (project / "pyproject.toml").write_text("".join(ROWS.replace("encode", f"row {n}") for n in range(6)))
-    arguments = ["gate", "--base", "plain", "--head", "smallest", "-C", str(project), str(project / "gone.har")]
-    assert run([*arguments, "--blocks", "9"]) == 2
-    assert "gone.har" in capsys.readouterr().err  # past that check
-    assert run([*arguments, "--blocks", "8"]) == 2
-    assert "(--blocks) is 8, but 2 rows need at least 9" in capsys.readouterr().err
+    assert gate(project, "--blocks", "6") == 2
+    assert "--blocks is 6, but 6 rows need at least 7 at alpha 0.05" in capsys.readouterr().err
+    assert gate(project, "--blocks", "6", "--row", "row 1") == 2
+    assert "not a git repository" in capsys.readouterr().err  # past that check: this is no repository
 
 
 def test_the_exit_statuses_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from packhorse.bench.gate import process
-from packhorse.bench.gate.group import run_to_end
+from packhorse.bench import child
+from packhorse.bench.child import run_to_end
 from packhorse.bench.gate.process import Worker, WorkerDied
 from packhorse.bench.gate.sides import Side, clean_environment, here
 
@@ -94,7 +94,7 @@ def test_a_row_that_ends_its_process_is_named_with_the_reason(
             def soon(waited_for: str | None) -> dict[str, Any]:
                 """With a short limit for the silent row alone: no other answer is late by design."""
                 if waited_for == name:
-                    monkeypatch.setattr(process, "SILENCE_LIMIT_S", 2.0)
+                    monkeypatch.setattr(child, "SILENCE_LIMIT_S", 2.0)
                 return heard(waited_for)
 
             monkeypatch.setattr(worker, "_hear", soon)
@@ -106,7 +106,7 @@ def test_a_row_that_ends_its_process_is_named_with_the_reason(
 
 def test_children_of_a_row_end_with_its_process(side: Side) -> None:
     with Worker(side) as worker:
-        group = worker._process.pid
+        group = worker.pid
         assert worker.prepare(side.folder, [], [row("leaves_children")]) == {"leaves_children": {"bytes_out": 1}}
         assert len(_group(group)) >= 4
     assert _left_of(group) == []

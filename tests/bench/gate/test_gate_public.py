@@ -8,7 +8,7 @@ import pytest
 
 from packhorse.bench.gate.measure import BASE, HEAD, Bench
 from packhorse.bench.gate.probe import Probe
-from packhorse.bench.gate.record import row_record
+from packhorse.bench.gate.rows import row_record
 from packhorse.bench.race.machine import scrub
 
 
@@ -31,5 +31,5 @@ def test_the_error_of_a_row_is_scrubbed(tmp_path: Path) -> None:
     errors: dict[str, dict[str, str]] = {BASE: {}, HEAD: {"encode": "OSError: https://me:hush@host/x of /home/alice/x"}}
     seen = Probe({BASE: {}, HEAD: {}}, errors, {})
     row = row_record("encode", None, Bench({}, {}, tmp_path, [], 1, 0.01), 0.01, seen)
-    assert row["outcome"] == "broken"
-    assert row["error"] == "OSError: https://host/x of x"
+    assert row.outcome == "broken"
+    assert row.error == "OSError: https://host/x of x"

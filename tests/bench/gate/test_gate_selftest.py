@@ -22,8 +22,8 @@ from packhorse.bench.report.gate.selftest import markdown
 
 def _timing(row: str, arm: str, block: int, seconds: float, measurement: int = 1) -> dict[str, Any]:
     return {
-        "measurement": measurement, "block": block, "arm": arm, "row": row, "rounds": 1,
-        "wall_s": [seconds], "cpu_s": [seconds], "suspect": "", "judged": True,
+        "measurement": measurement, "block": block, "arm": arm, "row": row, "passes": 1,
+        "wall_s": [seconds], "cpu_s": [seconds], "foreign_share": [0.0], "counted": [True],
     }  # fmt: skip
 
 
@@ -62,15 +62,15 @@ def test_power_and_false_alarms_come_out_of_the_samples() -> None:
 
 def test_a_gate_that_finds_nothing_misses_its_goals_and_few_blocks_are_said_to_be_few() -> None:
     """The planted work was not done: the self-test has to notice."""
-    record = _record(dict.fromkeys(power.MARGINS, 0.0), blocks=24)
+    record = _record(dict.fromkeys(power.MARGINS, 0.0), blocks=12)
     record |= power.figures(record, gates=8)
     assert not record["verdict"]["goals_met"]
     text = markdown(record)
     assert "goals missed" in text
-    assert "limits of the drawing from 24 blocks" in text
+    assert "limits of the drawing from 12 blocks" in text
     assert "outside the interval that was measured" in text
     assert f"{power.CPU} +10.0 % (" in text
-    assert "None: a gate and its second measurement take 40 blocks, and 24 were measured" in text
+    assert "None: a gate and its second measurement take 20 blocks, and 12 were measured" in text
 
 
 def _verdict(*, alarms: int = 0, found: int = 400, loaded_alarms: int = 0, gates: int = 400) -> bool:

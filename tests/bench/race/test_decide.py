@@ -1,116 +1,120 @@
+"""From samples to verdicts and a choice: words, sides, and who is chosen among equals."""
+
 from __future__ import annotations
 
+import math
 import random
 
-import pytest
-
-from packhorse.bench.race.decide import Member, decide, noise_floor, paired_ratio, tie_break
-
-
-def blocks(middle: float, *, count: int = 12, noise: float = 0.01, seed: int = 0) -> dict[int, float]:
-    """Costs of an arm: blocks shake all arms together (shared seed), and each arm a little by itself."""
-    shared, own = random.Random(99), random.Random(seed)
-    return {i: middle * shared.lognormvariate(0, 0.1) * own.lognormvariate(0, noise) for i in range(count)}
-
-
-TWINS = (blocks(1.0, seed=101), blocks(1.0, seed=102))
-
-
-def test_a_clear_winner_is_named_though_blocks_shake_more_than_arms_differ() -> None:
-    costs = {"fast": blocks(1.0, seed=1), "slow": blocks(1.10, seed=2), "slower": blocks(1.3, seed=3)}
-    decision = decide(costs, twins=TWINS, seed=1)
-    assert decision.named
-    assert decision.members == ("fast",)
-    assert [rival.arm for rival in decision.rivals] == ["fast", "slow", "slower"]
-    assert decision.rivals[1].low < decision.rivals[1].log_ratio < decision.rivals[1].high
+from packhorse.bench.race.decide import (
+    Member,
+    Question,
+    choose,
+    costs,
+    decide,
+    duration,
+    leavers,
+    percent,
+    slower,
+)
+from packhorse.bench.race.record_types import Leaver
+from packhorse.bench.race.spec import Sample
 
 
-def test_equals_are_a_set_and_no_winner_is_named() -> None:
-    costs = {"a": blocks(1.0, seed=1), "b": blocks(1.001, seed=2), "slow": blocks(1.5, seed=3)}
-    decision = decide(costs, twins=TWINS, seed=1)
-    assert not decision.named
-    assert set(decision.members) == {"a", "b"}
+def drawn(walls: dict[str, float], *, sd: float = 0.01, processes: int = 4, rounds: int = 6) -> list[Sample]:
+    shake = random.Random(1)
+    found = []
+    for process in range(processes):
+        for index in range(rounds):
+            for arm, wall in walls.items():
+                wall_s = wall * math.exp(shake.gauss(0, sd))
+                found.append(Sample(arm, process, index, 1, 100, wall_s, wall_s, 0.0, 10))
+    return found
 
 
-def test_within_the_noise_floor_nothing_is_beaten() -> None:
-    steady = {"a": blocks(1.0, noise=1e-5, seed=1), "b": blocks(1.02, noise=1e-5, seed=2)}
-    assert decide(steady, twins=None, seed=1).named
-    shaky = (blocks(1.0, seed=3, noise=0.08), blocks(1.0, seed=4, noise=0.08))
-    decision = decide(steady, twins=shaky, seed=1)
-    assert decision.noise.floor > 0.02
-    assert not decision.named
+def table(walls: dict[str, float], **more: float) -> object:
+    return costs(drawn(walls, **more), lambda s: s.wall_s, walls)  # type: ignore[arg-type]
 
 
-def test_a_run_that_tells_a_pipeline_from_itself_is_inconclusive() -> None:
-    costs = {"fast": blocks(1.0, seed=1), "slow": blocks(3.0, seed=2)}
-    decision = decide(costs, twins=(blocks(1.0, seed=5), blocks(1.06, seed=6)), seed=1)
-    assert decision.noise.differs
-    assert not decision.named
-    assert "inconclusive: environment" in decision.why
-    assert decision.best == "fast"
+def test_every_row_gets_a_verdict_in_words_and_a_row_in_the_set_is_never_slower() -> None:
+    found = decide(table({"a": 1.0, "b": 1.005, "c": 1.5, "d": 4.0}), Question())  # type: ignore[arg-type]
+    assert found is not None
+    words = {name: verdict.word for name, verdict in found.verdicts.items()}
+    assert words == {
+        found.choice: "fastest",
+        "c": "slower",
+        "d": "slower",
+        **{n: "as fast" for n in "ab" if n != found.choice},
+    }
+    assert set(found.members) == {"a", "b"}
+    for name, verdict in found.verdicts.items():
+        assert (verdict.word == "slower") is (name not in found.members)
+    assert found.verdicts["c"].text.startswith("slower by 4")
+    assert found.verdicts["d"].text.startswith("slower 4.0")
+    assert not found.blind
 
 
-def test_too_few_blocks_name_no_winner() -> None:
-    costs = {"fast": blocks(1.0, count=3, seed=1), "slow": blocks(9.0, count=3, seed=2)}
-    decision = decide(costs, twins=None, seed=1)
-    assert not decision.named
-    assert decision.members == ("fast",)
-    assert "only 3 complete blocks" in decision.why
+def test_a_close_row_is_undecided_with_the_time_that_would_decide_it() -> None:
+    noisy = table({"a": 1.0, "b": 1.02}, sd=0.2, processes=4, rounds=4)
+    found = decide(noisy, Question(process_s=7.0))  # type: ignore[arg-type]
+    assert found is not None
+    close = found.verdicts["b"]
+    assert close.word == "undecided"
+    assert close.more_s is not None
+    assert close.more_s % 7.0 == 0
+    assert close.text == f"undecided; {duration(close.more_s)} more would tell"
+    assert decide(noisy, Question()).verdicts["b"].text == "undecided"  # type: ignore[arg-type, union-attr]
 
 
-def test_one_block_names_nothing_and_is_not_taken_for_costs_that_do_not_vary() -> None:
-    decision = decide({"a": {0: 1.0}, "b": {0: 9.0}}, twins=({0: 1.0}, {0: 1.5}), seed=1)
-    assert not decision.conclusive
-    assert not decision.noise.differs
-    assert "only 1 complete blocks" in decision.why
+def test_a_race_that_could_not_have_seen_a_quarter_is_blind() -> None:
+    found = decide(table({"a": 1.0, "b": 1.0}, sd=0.5, processes=3, rounds=2), Question())  # type: ignore[arg-type]
+    assert found is not None
+    assert found.blind
+    alone = decide(table({"a": 1.0}), Question())  # type: ignore[arg-type]
+    assert alone is not None
+    assert not alone.blind
+    assert (alone.choice, alone.decided_by) == ("a", "measurement")
 
 
-def test_costs_that_do_not_vary_are_compared_as_they_are() -> None:
-    sizes = {name: dict.fromkeys(range(3), value) for name, value in (("a", 100.0), ("b", 100.0), ("c", 101.0))}
-    decision = decide(sizes, twins=None, seed=1)
-    assert set(decision.members) == {"a", "b"}
-    assert decision.conclusive
+def test_rounds_that_do_not_count_decide_nothing() -> None:
+    taken = drawn({"a": 1.0, "b": 1.0})
+    wild = [Sample("b", 0, 9, 1, 100, 50.0, 50.0, 0.0, 10, counted=False)]
+    assert costs([*taken, *wild], lambda s: s.wall_s, "ab") == costs(taken, lambda s: s.wall_s, "ab")
 
 
-def test_only_complete_blocks_count() -> None:
-    costs = {"a": blocks(1.0, count=12, seed=1), "b": dict.fromkeys(range(4, 12), 2.0)}
-    assert decide(costs, twins=None, seed=1).blocks == 8
-    with pytest.raises(ValueError, match="no block has every arm"):
-        decide({"a": {0: 1.0}, "b": {1: 1.0}}, twins=None, seed=1)
+def test_who_left_at_a_look_keeps_that_looks_verdict() -> None:
+    gone = Leaver("b", "a", 0.5, 0.4, 0.6)
+    found = decide(table({"a": 1.0, "b": 1.0, "c": 1.0}), Question(leavers=[gone]))  # type: ignore[arg-type]
+    assert found is not None
+    assert "b" not in found.members
+    assert "b" not in found.standing.arms
+    assert found.verdicts["b"].text == slower(0.4, 0.6) == "slower by 49–82 %"
+    assert found.verdicts["b"].over == "a"
 
 
-def test_the_same_data_give_the_same_decision() -> None:
-    costs = {str(i): blocks(1 + i / 100, seed=i) for i in range(5)}
-    assert decide(costs, twins=TWINS, seed=7) == decide(dict(reversed(costs.items())), twins=TWINS, seed=7)
+def test_beaten_arms_leave_and_the_protected_stay() -> None:
+    finals = table({"a": 1.0, "b": 1.5, "c": 1.6})
+    standing, beaten = leavers(finals, 0.001, frozenset({"c"}))  # type: ignore[arg-type]
+    assert standing is not None
+    assert [one.arm for one in beaten] == ["b"]
+    assert beaten[0].over == "a"
+    assert 0 < beaten[0].low < math.log(1.5) < beaten[0].high
+    assert leavers({}, 0.01, frozenset()) == (None, [])
 
 
-def test_without_a_twin_the_floor_is_not_known() -> None:
-    assert noise_floor(None, seed=1).log_ratio is None
+def test_equals_are_parted_by_memory_then_by_dependencies_and_never_by_the_alphabet() -> None:
+    assert choose({"a": Member(0.03, 10, 1), "b": Member(0.0, 99, 9)}) == ("b", "tie: lowest median")
+    assert choose({"a": Member(0.005, 10, 3), "b": Member(0.0, 99, 1)}) == ("a", "tie: lower peak memory")
+    assert choose({"a": Member(0.005, 99, 3), "b": Member(0.0, 100, 1)}) == ("b", "tie: fewer dependencies")
+    assert choose({"a": Member(0.005, None, 1), "b": Member(0.0, 10, 3)}) == ("a", "tie: fewer dependencies")
+    assert choose({"a": Member(0.004, 10, 1), "b": Member(0.0, 10, 1)}) == ("b", "tie: lowest median")
+    assert choose({"z": Member(0.0, None, 1), "y": Member(1e-9, None, 1)})[0] == "z"
+    assert choose({"only": Member(5.0, None, 9)}) == ("only", "measurement")
 
 
-def test_false_alarms_on_equal_arms_are_rare() -> None:
-    named = 0
-    for run in range(40):
-        costs = {str(i): blocks(1.0, count=8, noise=0.02, seed=1000 * run + i) for i in range(4)}
-        twins = (blocks(1.0, count=8, noise=0.02, seed=1000 * run + 50), blocks(1.0, count=8, noise=0.02, seed=run))
-        named += decide(costs, twins=twins, seed=run).named
-    assert named <= 2
-
-
-def test_ties_break_by_memory_then_bytes_then_dependencies_then_name() -> None:
-    mib = 2**20
-    assert tie_break({"a": Member(None, 1, 1)}) == ("a", "measurement")
-    low = {"a": Member(50 * mib, 9, 2), "b": Member(90 * mib, 1, 1), "c": Member(90 * mib, 1, 1)}
-    assert tie_break(low) == ("a", "tie-break: lower peak memory")
-    near = {"a": Member(50 * mib, 9, 1), "b": Member(52 * mib, 8, 2)}
-    assert tie_break(near) == ("b", "tie-break: fewer stored bytes")
-    even = {"a": Member(mib, 9, 2), "b": Member(mib, 9, 1)}
-    assert tie_break(even) == ("b", "tie-break: fewer dependencies")
-    assert tie_break({"c": Member(mib, 9, 1), "b": Member(mib, 9, 1)}) == ("b", "tie-break: name")
-    assert tie_break({"b": Member(None, 1, 1), "c": Member(mib, 1, 1)})[0] == "c"
-    assert tie_break({"b": Member(None, 2, 1), "c": Member(None, 1, 1)})[0] == "c"
-
-
-def test_ratios_are_paired_within_blocks() -> None:
-    assert paired_ratio({0: 4.0, 1: 40.0, 2: 1.0}, {0: 2.0, 1: 20.0, 9: 5.0}) == 2.0
-    assert paired_ratio({0: 1.0}, {1: 1.0}) is None
+def test_figures_are_said_as_bounds() -> None:
+    assert percent(math.log(1.021)) == "3 %"
+    assert percent(0.0) == "1 %"
+    assert slower(math.log(1.002), math.log(1.12)) == "slower by <1–12 %"
+    assert slower(math.log(2.4), math.log(3.0)) == "slower 2.4–3.0 ×"
+    assert slower(math.log(1.5), math.log(1.502)) == "slower by 50 %"
+    assert [duration(s) for s in (0.2, 40, 600, 9000)] == ["1 s", "40 s", "10 min", "2 h"]

@@ -1,76 +1,23 @@
-"""Further goals of a race: who goes to the finals for them, and what readers may require."""
+"""Goals, conditions and options: what is read, what is refused, and what each asks for."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from packhorse.bench.race.findings import Findings
+from packhorse.bench.lab.link.model import Link, parse_link
+from packhorse.bench.race import lineup
 from packhorse.bench.race.goals import GOALS, Goal, Require, goal, meets
-from packhorse.bench.race.lineup import compressor_texts, upload_arm
-from packhorse.bench.race.options import Objective, RaceOptions
-from packhorse.bench.race.outcome import choices
-from packhorse.bench.race.phase import Cost, PhaseData
-from packhorse.bench.race.score import PutPrice, predicted_cost, upload_cost
-from packhorse.bench.race.spec import Arm, Kind, Sample
-from packhorse.bench.race.survivors import best_clients, for_goal, for_threads
+from packhorse.bench.race.lineup import compressor_texts
+from packhorse.bench.race.objective import Objective
+from packhorse.bench.race.options import FULL, QUICK, RaceOptions
+from packhorse.bench.race.score import LinkPrice, Predictor
 from packhorse.cli import run
 from packhorse.errors import InputError
 from packhorse.pipeline import Pipeline
-
-#: Wall and CPU seconds and bytes of each stage alone.
-ENCODERS = {"orjson-stream": (0.002, 1000), "json": (0.009, 1000)}
-COMPRESSORS = {"zstd:1": (0.003, 400), "isal:1": (0.002, 500), "gzip:6": (0.02, 380), "lzma:6": (0.3, 300)}
-CARRIERS = {"base64-stdlib": (0.0005, 660), "base64-pybase64": (0.0001, 660)}
-
-
-def phase(stage: str, rows: dict[str, tuple[float, int]]) -> PhaseData:
-    texts = {"encode": "{} | none | raw", "compress": "json | {} | raw", "base64": "json | none | {}"}
-    data = PhaseData(stage)
-    for name, (wall_s, bytes_out) in rows.items():
-        arm = Arm(f"{stage}/{name}", Kind(stage), texts[stage].format(name))
-        data.arms[arm.name] = arm
-        data.samples.append(Sample(arm.name, 0, 1, 1, wall_s, wall_s, 0.0, 0.0, 0, bytes_out, 0, 0.0, 0.0))
-    return data
-
-
-@pytest.fixture
-def phases() -> dict[str, PhaseData]:
-    found = {
-        "encode": phase("encode", ENCODERS),
-        "compress": phase("compress", COMPRESSORS),
-        "base64": phase("base64", CARRIERS),
-    }
-    found["compress"].dropped["compress/lzma:6"] = "100x the best's cost after 1 block(s)"
-    return found
-
-
-def chosen(wanted: Goal, phases: dict[str, PhaseData]) -> list[str]:
-    price = PutPrice(1e-3, 0.0, 1e-4, 0.0)
-
-    def predicted(before_s: float) -> Cost:
-        return predicted_cost(wanted.objective, price, cores=2, before_s=before_s)
-
-    return for_goal(wanted, phases, predicted, lambda _: True)
-
-
-def test_the_smallest_go_on_even_where_another_objective_had_stopped_measuring_them(
-    phases: dict[str, PhaseData],
-) -> None:
-    assert chosen(Goal(Objective.SIZE), phases) == ["orjson-stream | lzma:6 | raw", "orjson-stream | gzip:6 | raw"]
-
-
-def test_conditions_choose_the_fastest_that_meet_them(phases: dict[str, PhaseData]) -> None:
-    plain = chosen(Goal(Objective.THROUGHPUT, Require.PLAIN), phases)
-    assert plain == ["orjson-stream | isal:1 | raw", "orjson-stream | gzip:6 | raw"]
-    text = chosen(Goal(Objective.THROUGHPUT, Require.TEXT), phases)
-    assert text == ["orjson-stream | isal:1 | base64-pybase64"]
-    for texts, require in ((plain, Require.PLAIN), (text, Require.TEXT)):
-        assert all(meets(Pipeline.parse(one), require) for one in texts)
-
-
-def test_nothing_goes_on_where_no_encoder_came_through(phases: dict[str, PhaseData]) -> None:
-    phases["encode"].errors.update(dict.fromkeys(phases["encode"].arms, "planted"))
-    assert chosen(Goal(Objective.SIZE), phases) == []
+from packhorse.stages.base import Stage
+from packhorse.stages.registry import candidates
 
 
 def test_goals_are_read_and_the_strong_compressors_screened_for_them() -> None:
@@ -99,41 +46,65 @@ def test_a_client_for_threads_is_no_asyncio_one() -> None:
     assert goal("threads", Objective.CPU) == Goal(Objective.CPU, Require.THREADS)
 
 
-CPU = ("orjson-stream | isal:1 | raw", "orjson-stream | zstd:1 | raw", "json | zlib:1 | raw")
-
-
-def clients(walls: dict[tuple[str, int], float]) -> PhaseData:
-    data = PhaseData("stores")
-    for (client, level), wall_s in walls.items():
-        arm = upload_arm(f"{CPU[0]} | {client}", level)
-        data.arms[arm.name] = arm
-        data.samples.append(Sample(arm.name, 0, 1, 1, wall_s, wall_s, 0.0, 0.0, 0, 400, 0, 0.0, 0.0))
-    return data
-
-
-def test_for_threads_the_best_client_of_threads_goes_on_even_where_asyncio_had_beaten_it() -> None:
-    walls = {("obstore-async", 64): 0.002, ("boto3", 64): 0.004, ("obstore", 32): 0.0029, ("obstore", 64): 0.0025}
-    data, cost = clients(walls), upload_cost(Objective.THROUGHPUT)
-    data.dropped.update(dict.fromkeys((n for n in data.arms if "async" not in n), "planted"))
-    assert best_clients(data, cost, 64) == [("obstore-async", 64)]
-    assert for_threads(data, cost, 64, CPU) == [upload_arm(f"{text} | obstore", 64) for text in CPU[:2]]
-    assert for_threads(clients({("obstore-async", 64): 0.002}), cost, 64, CPU) == []
-
-
-def test_the_choice_of_every_goal_is_measured_again() -> None:
-    walls = {"obstore-async": 0.002, "obstore": 0.004}
-    arms = {client: upload_arm(f"{CPU[0]} | {client}", 64) for client in walls}
-    finals = PhaseData("finals", arms={arm.name: arm for arm in arms.values()})
-    for client, wall_s in walls.items():
-        for block in range(8):
-            sample = Sample(arms[client].name, block, 1, 1, wall_s * (1 + block), wall_s, 0.0, 0.0, 0, 400, 0, 0.0, 0.0)
-            finals.samples.append(sample)
-    found = Findings(phases={"finals": finals}, eligible=frozenset(finals.arms), steered=Objective.THROUGHPUT)
-    assert choices(RaceOptions(), found) == [arms["obstore-async"]]
-    assert choices(RaceOptions(also=("threads",)), found) == [arms["obstore-async"], arms["obstore"]]
-    assert choices(RaceOptions(), Findings()) == []
-
-
 def test_memory_is_not_offered_to_steer_a_race(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["race", "--objective", "memory"]) == 2
     assert "'memory' is not one of" in capsys.readouterr().err
+
+
+def test_every_compressor_of_the_registry_is_screened() -> None:
+    for quick in (True, False):
+        texts = compressor_texts(RaceOptions(quick=quick))
+        assert {text.split(":")[0] for text in texts} == {row.name for row in candidates(Stage.COMPRESS)}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"in_flight": (0,)},
+        {"in_flight": ()},
+        {"pipelines": ()},
+        {"time_budget_s": 0},
+        {"captures": (Path("a/x"), Path("b/x"))},
+    ],
+)
+def test_unusable_options_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        RaceOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_given_pipeline_needs_a_store() -> None:
+    with pytest.raises(InputError, match="no store"):
+        lineup.explicit_arms(RaceOptions(pipelines=("json | none | raw",)))
+    with pytest.raises(InputError, match="no server"):
+        lineup.explicit_arms(RaceOptions(pipelines=("common",), target="memory"))
+
+
+def test_quick_answers_within_a_minute_and_full_within_six() -> None:
+    assert RaceOptions(quick=True).time_s <= 50
+    assert RaceOptions().time_s <= 330
+    assert RaceOptions(time_budget_s=17).time_s == 17
+    assert RaceOptions(quick=True).effort is QUICK
+    assert RaceOptions().effort is FULL
+    assert RaceOptions().target == RaceOptions(quick=True).target == "rclone"
+
+
+def test_the_link_has_the_price_that_was_declared() -> None:
+    region = LinkPrice.of(parse_link("same-region"), 8)
+    assert region.alone_s == pytest.approx(8 / 680e6)
+    assert region.busy_s == pytest.approx(8 / (8 * 680e6))
+    home = LinkPrice.of(parse_link("home"), 8)
+    assert home.busy_s == home.alone_s == pytest.approx(8 / 20e6)
+    assert LinkPrice.of(Link(), 8) == LinkPrice()
+
+
+@pytest.mark.parametrize(
+    ("objective", "cost"),
+    [
+        (Objective.THROUGHPUT, 0.020 / 2 + 1000 * 1e-6),
+        (Objective.LATENCY, 0.020 + 1000 * 4e-6),
+        (Objective.CPU, 0.020),
+        (Objective.SIZE, 1000),
+    ],
+)
+def test_a_pipeline_is_predicted_from_cpu_and_declared_bytes_alone(objective: Objective, cost: float) -> None:
+    assert Predictor(objective, LinkPrice(1e-6, 4e-6), cores=2)(0.020, 1000) == pytest.approx(cost)

@@ -11,25 +11,25 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from packhorse.bench.lab.targets import start_target
-from packhorse.bench.race import inputs, lineup, results
-from packhorse.bench.race.findings import Findings
+from packhorse.bench.race import inputs, lineup, screening
 from packhorse.bench.race.goals import Require
+from packhorse.bench.race.hot_path import parsed
 from packhorse.bench.race.judge import judge
-from packhorse.bench.race.options import QUICK, Objective, PhasePlan, RaceOptions
-from packhorse.bench.race.phase import PhaseData
-from packhorse.bench.race.record import read_record, validate
+from packhorse.bench.race.objective import Objective
+from packhorse.bench.race.options import RaceOptions
+from packhorse.bench.race.record import plain, read_record, validate
+from packhorse.bench.race.results import Asked
 from packhorse.bench.race.run import run_race
-from packhorse.bench.race.spec import Arm, Kind, Sample
+from packhorse.bench.race.screener import Candidate
+from packhorse.bench.race.spec import Role, Way
 from packhorse.bench.report import markdown
 from packhorse.cli import run
 from packhorse.errors import CaptureError, RecordError
-from packhorse.pipeline import ORIGINAL
 
 PIPELINES = ("json | zlib:1 | raw | memory", "json-iterencode:chunk=64KiB | zlib:6 | raw | memory")
 
@@ -48,94 +48,95 @@ def options(tmp_path: Path, **more: object) -> RaceOptions:
 
 def test_a_race_of_given_pipelines_leaves_a_valid_record_and_its_report(tmp_path: Path) -> None:
     record = run_race(options(tmp_path, in_flight=(2,)))
-    assert record == read_record(tmp_path / "out")
-    assert record["winner"]["pipeline"] in {row["pipeline"] for row in record["results"]}
-    assert set(PIPELINES) < {row["pipeline"] for row in record["results"]}
-    assert not record["interrupted"]
-    assert (tmp_path / "out" / "report.md").read_text() == markdown.render(record)
+    assert plain(record) == plain(read_record(tmp_path / "out"))
+    assert record.winner.pipeline in {row.pipeline for row in record.results}
+    assert set(PIPELINES) < {row.pipeline for row in record.results}
+    assert not record.interrupted
+    assert record.redacted
+    assert (tmp_path / "out" / "report.md").read_text() == markdown.render(plain(record))
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"record.json", "report.md", "report.svg"} <= written
     assert not any(name.startswith(".") for name in written)
-    rows = {row["arm"]: row for row in record["results"]}
-    assert {row["role"] for row in rows.values()} == {"candidate", "aa-twin", "reference", "common"}
-    assert {row["pipeline"] for row in rows.values() if row["eligible"]} == set(PIPELINES)
-    for row in rows.values():
-        assert row["eligible"] == (row["role"] == "candidate")
-        assert row["captures_per_s"] > 0
-        assert row["peak_rss_bytes"] > 0
-        assert len(row["samples"]) == row["blocks"] >= 1
-    assert record["method"]["yardstick"] == f"{PIPELINES[0]} @2"
-    assert record["method"]["looks"]["finals"]["blocks"] == [4, 6, 8]
-    for row in rows.values():
-        outcome = (row["verdict"] or {}).get("outcome")
-        known = {"faster", "slower", "equivalent", "unresolved", "inconclusive: environment"}
-        assert outcome in ({None} if PIPELINES[0] in row["arm"] else known)
-    references = {row["in_flight"]: row for row in rows.values() if row["role"] == "reference"}
-    assert set(references) == {1, 2}
-    better = min(references.values(), key=lambda row: row["wall_s"])
-    assert better["speedup_over_reference"] == 1.0
-    assert record["reference"]["in_flight"] == better["in_flight"]
-    held_out = [row for row in record["held_out"]["results"] if row["role"] == "reference"]
-    assert {row["in_flight"] for row in held_out} == {1, 2}
-    assert {file["name"] for file in record["captures"]} | {f["name"] for f in record["held_out"]["captures"]} == {
-        "a.har",
-        "b.har",
-    }
-    assert record["winner"]["held_out"]["captures_per_s"] > 0
-    assert {warm["phase"] for warm in record["warmups"]} >= {"ceiling", "finals", "held-out"}
+    assert [row.role for row in record.results[-2:]] == [Role.COMMON, Role.REFERENCE]
+    assert {row.pipeline for row in record.results if row.eligible} == set(PIPELINES)
+    for row in record.results:
+        assert row.eligible == (row.role is Role.CANDIDATE)
+        assert row.captures_per_s is not None
+        assert row.captures_per_s > 0
+        assert row.processes >= 2
+        assert row.way is (Way.HOT if row.role in (Role.CANDIDATE, Role.TWIN) else Way.BARE)
+        assert (row.verdict is not None) == (row.role is Role.CANDIDATE)
+        assert row.speedup_over_reference is not None
+    assert record.results[-1].speedup_over_reference == 1.0
+    assert record.looks[-1].last
+    assert record.twin is not None
+    finals = [row for row in record.rounds if row.phase == "finals"]
+    assert {row.process for row in finals} == set(range(record.winner.processes))
+    published = record.published
+    assert published is not None
+    assert [row.way for row in published.results if row.role is Role.CANDIDATE] == list(Way)
+    assert published.over_common is not None
+    assert record.winner.held_out is not None
+    assert record.winner.held_out.captures_per_s == next(
+        row.captures_per_s for row in published.results if row.way is Way.UPLOADER
+    )
+    assert {file.name for file in (*record.captures, *record.held_out)} == {"a.har", "b.har"}
+    assert not {file.name for file in record.captures} & {file.name for file in published.captures}
+    assert record.winner.sentence.count(record.winner.pipeline) == 1
 
 
-def test_a_screened_race_measures_its_finalists_one_at_a_time_and_holds_out_the_choice_of_every_goal(
+def test_a_race_without_redaction_says_so(tmp_path: Path) -> None:
+    record = run_race(options(tmp_path, in_flight=(2,), redact=False, pipelines=PIPELINES[:1]))
+    assert not record.redacted
+    assert {row.way for row in record.results if row.eligible} == {Way.UNREDACTED}
+    assert record.published is not None
+    assert Way.HOT not in {row.way for row in record.published.results}
+    assert "Without redaction" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_a_screened_race_takes_the_best_to_the_finals_and_what_its_goals_need(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    once = {
-        field.name: PhasePlan(0.1, 1, 1) for field in fields(QUICK) if isinstance(getattr(QUICK, field.name), PhasePlan)
+    few = [
+        Candidate("encode", "json-iterencode"),
+        Candidate("encode", "orjson-stream"),
+        Candidate("encode", "orjson"),
+        Candidate("compress", "zlib:1"),
+        Candidate("compress", "gzip:6"),
+        Candidate("compress", "lzma:1"),
+        Candidate("base64", "base64-stdlib"),
+        Candidate("store", "memory"),
+    ]
+    monkeypatch.setattr(lineup, "stage_candidates", lambda _: few)
+    monkeypatch.setattr(screening, "BYTES_A_PASS", 20_000)
+    record = run_race(options(tmp_path, pipelines=None, in_flight=(2,), also=("plain", "text"), time_budget_s=4.0))
+    assert {stage: {row.candidate for row in rows} for stage, rows in record.stages.items()} == {
+        stage: {one.text for one in few if one.stage == stage} for stage in ("encode", "compress", "base64", "store")
     }
-    monkeypatch.setattr("packhorse.bench.race.options.QUICK", replace(QUICK, **once))  # type: ignore[arg-type]
-    few = {lineup.NULL_ARM, "encode/json-iterencode", "encode/orjson-stream", "compress/zlib:1", "compress/zlib:6"}
-    screened = lineup.stage_arms
-    kept = few | {"base64/base64-stdlib"}
-    monkeypatch.setattr(lineup, "stage_arms", lambda given: [arm for arm in screened(given) if arm.name in kept])
-    record = run_race(options(tmp_path, pipelines=None, in_flight=(4,), also=("threads",), time_budget_s=10.0))
-    finals = {row["arm"]: row for row in record["results"] if row["role"] != "aa-twin"}
-    alone = {row["candidate"]: row for row in record["stages"]["alone"]}
-    assert alone.keys() == {f"{arm.rpartition(' @')[0]} @1" for arm in finals if ORIGINAL.split(" | ")[0] not in arm}
-    for row in alone.values():
-        assert (row["in_flight"], row["blocks"]) == (1, 1)
-        assert 0 < row["put_s"] < row["wall_s"]
-    chosen = [row for row in record["held_out"]["results"] if row["role"] == "candidate"]
-    threads = judge(record, Objective.THROUGHPUT, source_sha256="0" * 64, require=Require.THREADS)
-    assert threads["winner"]["pipeline"] in {row["pipeline"] for row in chosen}
-    assert threads["winner"]["held_out"]["captures_per_s"] > 0
-
-
-def test_the_reference_divides_at_its_better_concurrency() -> None:
-    finals = PhaseData("finals")
-    walls = {"slow @8": 0.4, "slow @1": 0.2, "fast @8": 0.1}
-    for name, wall_s in walls.items():
-        finals.arms[name] = Arm(name, Kind.UPLOAD, name.split(" @")[0], int(name[-1]))
-        for block in range(4):
-            finals.samples.append(
-                Sample(name, block, 1, 1, wall_s * (1 + block), wall_s, 0.0, 0.0, 0, 1, 0, 0.0, 0.0, wall_s, wall_s)
-            )
-    found = Findings(phases={"finals": finals}, reference=finals.arms["slow @8"])
-    better = results.better_reference(found, finals)
-    assert better is not None
-    assert better.in_flight == 1
-    assert {name: results.speedup(found, finals, name) for name in walls} == pytest.approx(
-        {"slow @8": 0.5, "slow @1": 1.0, "fast @8": 2.0}
-    )
+    encoders = {row.candidate: row for row in record.stages["encode"]}
+    assert encoders["orjson-stream"].cpu_s is not None
+    assert encoders["orjson"].predicted is None  # it holds a whole capture, and may not win
+    assert encoders["orjson-stream"].predicted is not None
+    finals = {row.pipeline for row in record.results if row.role is Role.CANDIDATE}
+    assert "orjson-stream | gzip:6 | raw | memory" in finals  # for plain
+    texts = [row.pipeline for row in record.results if row.for_text]
+    assert len(texts) == 1
+    assert "base64-stdlib" in texts[0]
+    assert record.winner.pipeline not in texts
+    for require in (Require.PLAIN, Require.TEXT):
+        by = judge(record, Asked(Objective.THROUGHPUT, require), source_sha256="0" * 64)
+        assert by.winner.held_out is not None, require
 
 
 def test_a_record_holds_no_paths_and_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-to-be-seen")
     monkeypatch.setattr(sys, "argv", ["packhorse", "race", str(tmp_path / "a.har"), "https://me:pw@s3.test/x"])
-    record = run_race(options(tmp_path, in_flight=(1,)))
-    text = json.dumps(record)
+    record = run_race(options(tmp_path, in_flight=(1,), pipelines=PIPELINES[:1]))
+    text = json.dumps(plain(record))
     assert "not-to-be-seen" not in text
     assert str(tmp_path) not in text
     assert "me:pw" not in text
-    assert record["command"] == "packhorse race a.har https://s3.test/x"
+    assert record.command == "packhorse race a.har https://s3.test/x"
 
 
 #: Imported by every Python process that finds it on its path: plants two defects in the block processes.
@@ -157,18 +158,19 @@ def test_what_raises_and_what_crashes_become_error_rows_and_the_race_goes_on(
 ) -> None:
     (tmp_path / "planted").mkdir()
     (tmp_path / "planted" / "sitecustomize.py").write_text(PLANTED)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "planted"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "planted"), os.environ.get("PYTHONPATH", "")]))
     pipelines = ("json | none | raw | memory", "json | bz2:9 | raw | memory", "json | lzma:1 | raw | memory")
     captures = (har(tmp_path / "one.har", count=20),)
     record = run_race(options(tmp_path, captures=captures, pipelines=pipelines, in_flight=(1,)))
-    assert record["winner"]["pipeline"] not in (None, *pipelines[1:])
-    failed = {row["pipeline"]: row for row in record["results"] if row["error"]}
+    assert record.winner.pipeline not in (None, *pipelines[1:])
+    failed = {row.pipeline: row for row in record.results if row.error}
     assert set(failed) == set(pipelines[1:])
-    assert "planted" in failed[pipelines[1]]["error"]
-    assert "exit status -6" in failed[pipelines[2]]["error"]
-    assert all(row["captures_per_s"] is None and row["samples"] == [] for row in failed.values())
-    assert "only one was given" in record["held_out"]["note"]
-    assert "## Failed" in markdown.render(record)
+    assert "planted" in str(failed[pipelines[1]].error)
+    assert "SIGABRT" in str(failed[pipelines[2]].error)
+    assert all(row.captures_per_s is None and row.samples == [] for row in failed.values())
+    assert record.published is not None
+    assert "only one was given" in record.published.note
+    assert "## Failed" in markdown.render(plain(record))
 
 
 def test_nothing_is_written_when_a_capture_cannot_be_used(tmp_path: Path) -> None:
@@ -189,8 +191,8 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
         from packhorse.bench.race.run import run_race
 
         class Telling(Silent):
-            def block(self, phase, index, arms):
-                print(phase, index, flush=True)
+            def process(self, number, planned, arms):
+                print("process", number, flush=True)
 
         folder = Path(sys.argv[1])
         run_race(RaceOptions(captures=(folder / "a.har", folder / "b.har"), target="memory", quick=True,
@@ -205,7 +207,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
     assert race.stdout is not None
     try:
         for line in race.stdout:
-            if line.split() == ["finals", "2"]:
+            if line.split() == ["process", "3"]:
                 race.send_signal(signal.SIGINT)
                 break
         race.stdout.read()
@@ -215,13 +217,11 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
             os.killpg(race.pid, signal.SIGKILL)
             race.wait()
     record = read_record(tmp_path / "out")
-    assert record["interrupted"]
-    assert not record["winner"]["named"]
-    finished = [b for b in record["blocks"] if b["phase"] == "finals" and b["finished"] and not b["suspect"]]
-    assert len(finished) >= 2
-    for row in record["results"]:  # on a busy machine an arm may have left before the interrupt
-        assert row["blocks"] >= max(1, sum(row["arm"] in block["order"] for block in finished))
-    assert "interrupted" in (tmp_path / "out" / "report.md").read_text()
+    assert record.interrupted
+    assert not record.winner.named
+    assert len({row.process for row in record.rounds}) >= 2
+    assert all(row.samples for row in record.results)
+    assert "Interrupted; ahead so far" in (tmp_path / "out" / "report.md").read_text()
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"record.json", "report.md", "report.svg"} <= written
     assert not any(name.startswith(".") for name in written)
@@ -245,7 +245,7 @@ def test_a_race_ended_from_outside_keeps_its_record_and_leaves_no_capture(tmp_pa
     try:
         os.close(theirs)
         said = b""
-        while b"block 2" not in said:
+        while b"process 2" not in said:
             said += os.read(ours, 4096)
         assert list(temporary.rglob("a.har"))
         if how == "terminated":
@@ -262,7 +262,7 @@ def test_a_race_ended_from_outside_keeps_its_record_and_leaves_no_capture(tmp_pa
         if race.poll() is None:
             os.killpg(race.pid, signal.SIGKILL)
             race.wait()
-    assert read_record(out)["interrupted"]
+    assert read_record(out).interrupted
     assert list(temporary.iterdir()) == []
     assert b"publish the winner" not in told
 
@@ -293,8 +293,8 @@ def test_a_race_in_a_user_s_bucket_keeps_to_a_prefix_of_its_own_and_says_which(
             command += ["--pipeline", "json | zlib:1 | raw | boto3", "--in-flight", "8", "--quick", "--time", "2"]
             assert run(command) in {0, 3}
             record = read_record(out)
-            assert record["errors"] == []  # as of PUTs that race for the prefix's folder
-            prefixes.append(record["target"]["key_prefix"])
+            assert record.errors == []  # as of PUTs that race for the prefix's folder
+            prefixes.append(record.target["key_prefix"])
             assert f": s3://{endpoint.bucket}/{prefixes[-1]}\n" in capsys.readouterr().out
         assert {path.name for path in bucket.iterdir()} == {"of-another", *(prefix.rstrip("/") for prefix in prefixes)}
         assert all(list((bucket / prefix).iterdir()) for prefix in prefixes)
@@ -327,14 +327,14 @@ def test_captures_are_split_into_raced_and_held_out(tmp_path: Path) -> None:
 
 def test_a_lone_surrogate_can_be_raced_on(tmp_path: Path) -> None:
     written = inputs.write(tmp_path, "s.json", {"body": "\ud800"}, "given")
-    assert inputs.Inputs.load(tmp_path, [written.name]).captures == [{"body": "\ud800"}]
+    assert parsed((tmp_path / written.name).read_bytes()) == {"body": "\ud800"}
 
 
 def test_a_record_of_another_version_is_refused() -> None:
-    from packhorse.errors import RecordError
-
     with pytest.raises(RecordError, match="schema_version is 99"):
         validate({"schema_version": 99}, source="record.json")
     for version in (1, 2):
-        with pytest.raises(RecordError, match="machine"):
+        with pytest.raises(RecordError, match="race again"):
             validate({"schema_version": version}, source="record.json")
+    with pytest.raises(RecordError, match=r"record\.json: .*command"):
+        validate({"schema_version": 3}, source="record.json")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from packhorse.bench.race.record import read_record
+from packhorse.bench.race.record import read_plain
 from packhorse.bench.report.html import render
 
 LOADS = 7
@@ -25,7 +25,7 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 def main(folder: Path) -> None:
     """Print size, and medians over loads in fresh tabs of one browser, from the file system."""
-    text = render(read_record(folder))
+    text = render(read_plain(folder))
     ready_ms, drawn_ms = [], []
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         file = Path(place) / "report.html"

@@ -1,13 +1,13 @@
-"""Records that the tests of reports share: the published race, and the same with hostile text in every text."""
+"""Records that the tests of reports share: a race of which all is known, and that with hostile text everywhere."""
 
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from packhorse.bench.race.record import read_record, validate
+from packhorse.bench.race.record import plain, validate
+from tests.bench.race.known import race_data
 
 ROOT = Path(__file__).parents[3]
 #: Ends elements, comments and strings of every language that a page holds; hides and turns text around.
@@ -18,34 +18,22 @@ HOSTILE = (
 #: Studies that the page draws.
 DRAWN = ("load", "parallelism", "pools", "regimes")
 #: Texts that are enumerated in the schema or are hashes, and what is not shown.
-_KEPT = {"role", "use", "phase", "objective", "outcome", "rule", "sha256", "step", "basis", "from_objective"}
+_KEPT = {"role", "way", "phase", "objective", "word", "sha256", "from_objective"}
 
 
-@cache
-def _published(name: str) -> str:
-    return json.dumps(read_record(ROOT / "reports" / name))
-
-
-def published(name: str = "race-default") -> dict[str, Any]:
-    """A published race's record, a copy of one's own."""
-    found: dict[str, Any] = json.loads(_published(name))
-    return found
-
-
-def with_verdicts() -> dict[str, Any]:
-    """A published race whose rows have verdicts over a yardstick."""
-    folders = sorted(file.parent.name for file in (ROOT / "reports").glob("race-*/record.json"))
-    return next(record for record in map(published, reversed(folders)) if record["method"]["yardstick"])
+def published() -> dict[str, Any]:
+    """A race's record as today's packhorse writes it, a copy of one's own; without what was raced for text alone."""
+    record = race_data()
+    record["results"] = [row for row in record["results"] if not row["for_text"]]
+    return record
 
 
 def hostile() -> dict[str, Any]:
-    """The published race with :data:`HOSTILE` after every text; errors, suspects and missing candidates, too."""
+    """The same with :data:`HOSTILE` after every text; errors, disturbed rounds and missing candidates, too."""
     record = published()
     record["errors"] = [{"phase": "finals", "arm": "a", "error": "failed"}]
     record["unavailable"] = [{"stage": "encode", "name": "a", "reason": "missing"}]
-    record["suspect_samples"] = [{**record["results"][0]["samples"][0], "phase": "finals", "suspect": ["steal"]}]
-    record["interrupted"] = False
-    return validate(_marked(record), source="hostile")
+    return plain(validate(_marked(record), source="hostile"))
 
 
 def studies() -> list[dict[str, Any]]:

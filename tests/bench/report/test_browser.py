@@ -23,9 +23,7 @@ from packhorse.bench.report.html import render
 from packhorse.bench.report.html.answer import answer
 from packhorse.bench.report.html.page import race_sections
 from packhorse.bench.report.html.studies import sections
-from packhorse.bench.report.html.waterfall_figure import stage_seconds
-from packhorse.bench.report.text import seconds
-from tests.bench.report.records import HOSTILE, few, hostile, hostile_studies, published, studies, with_verdicts
+from tests.bench.report.records import HOSTILE, few, hostile, hostile_studies, published, studies
 
 # One process drives the browser; without Chromium the tests are left out by name, or fail where all are required.
 pytestmark = [pytest.mark.programs("chromium"), pytest.mark.xdist_group("browser")]
@@ -58,7 +56,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "hostile": folder / "<b>&'%41;\u202e.html",
     }
     made["published"].write_text(render(published()), encoding="utf-8")
-    made["studies"].write_text(render(with_verdicts(), studies()), encoding="utf-8")
+    made["studies"].write_text(render(published(), studies()), encoding="utf-8")
     made["few"].write_text(render(published(), few(studies())), encoding="utf-8")
     made["hostile"].write_text(render(hostile(), hostile_studies()), encoding="utf-8")
     return made
@@ -131,7 +129,7 @@ def drawn(record: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("which", ["studies", "hostile"])
 def test_every_plot_draws(shared: Callable[[str], Page], which: str) -> None:
-    of_race = drawn(with_verdicts() if which == "studies" else hostile())
+    of_race = drawn(published() if which == "studies" else hostile())
     of_studies = sum(
         len(section.figures) for section in sections(studies() if which == "studies" else hostile_studies())
     )
@@ -149,13 +147,13 @@ def test_hostile_text_is_shown_and_does_nothing(shared: Callable[[str], Page]) -
     assert page.evaluate("window.owned") is None
     assert page.locator("img, iframe, object, embed, link, base").count() == 0
     assert page.locator("script").count() == 5
-    assert "</script><script>window.owned=1" in page.locator("h1").inner_text()
+    assert "</script><script>window.owned=1" in page.locator("p.pipeline").inner_text()
     for selector in (BARS, "#table-ranking button.pick", "#table-ranking th button"):
         target = page.locator(selector).first
         target.hover()
         target.click()
     page.fill("#filter", HOSTILE[:40])
-    assert "</script>" in page.locator("#plot-encoders").inner_text()
+    assert "</script>" in page.locator("#plot-encode-alone").inner_text()
     assert "</script>" in page.locator("#plot-pools-0").inner_text()
     assert page.evaluate("window.owned") is None
 
@@ -188,24 +186,19 @@ def test_a_filter_that_leaves_nothing_breaks_nothing(page: Page) -> None:
     page.fill("#filter", "nothing is called so")
     assert visible_rows(page, "ranking") == []
     page.fill("#filter", "")
-    assert len(visible_rows(page, "ranking")) >= 8
+    assert len(visible_rows(page, "ranking")) >= 6
 
 
 def test_an_address_picks_a_pipeline(browser: Browser, files: dict[str, Path]) -> None:
-    record = published()
-    (common,) = (row for row in record["results"] if row["role"] == "common")
-    split = stage_seconds(common, record)
-    assert split is not None
-    compressing, arm = seconds(split["compress"]), common["arm"]
+    (common,) = (row for row in published()["results"] if row["role"] == "common")
+    arm = common["arm"]
     with opened(browser, files["published"], f"#{urlencode({'pipeline': arm})}&sort=ranking%3A1%3Aup") as page:
         assert arm in visible_rows(page, "ranking")
         assert page.locator("#table-ranking tr.picked").get_attribute("data-key") == arm
         expect(page.locator("#state")).to_have_text(f"picked: {arm}")
-        waterfall = page.locator("#plot-stages")
-        expect(waterfall).to_contain_text(compressing)
         assert page.locator("#table-ranking th[aria-sort=ascending]").inner_text().startswith("captures/s")
         page.click("#clear")
-        expect(waterfall).not_to_contain_text(compressing)
+        assert page.locator("#table-ranking tr.picked").count() == 0
 
 
 def test_a_click_on_a_bar_picks_it_and_the_address_can_be_shared(page: Page) -> None:
@@ -248,7 +241,7 @@ def test_the_data_can_be_downloaded_as_it_was(page: Page, tmp_path: Path) -> Non
             page.click(f"[data-download='{name}']")
         waiting.value.save_as(tmp_path / name)
     assert (tmp_path / "samples.csv").read_bytes().decode() == csv_text(published())
-    assert len(list(csv.reader(io.StringIO(csv_text(published()))))) > 1000
+    assert len(list(csv.reader(io.StringIO(csv_text(published()))))) > 100
     assert json.loads((tmp_path / "record.json").read_text()) == published()
 
 
@@ -346,5 +339,5 @@ def test_without_scripts_the_answer_and_the_tables_are_there(browser: Browser, f
     page = browser.new_page(java_script_enabled=False)
     page.goto(files["published"].as_uri())
     assert page.locator("h1").inner_text() == answer(published()).headline
-    assert page.locator("#table-ranking tbody tr").count() >= 9
+    assert page.locator("#table-ranking tbody tr").count() >= 6
     page.close()

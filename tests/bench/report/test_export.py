@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 
 import pytest
 from pyarrow import parquet  # type: ignore[import-untyped]
@@ -10,14 +9,13 @@ from pyarrow import parquet  # type: ignore[import-untyped]
 from packhorse.bench.report.export import csv_text
 from packhorse.bench.report.export_parquet import parquet_bytes
 from packhorse.bench.report.samples import COLUMNS, rows
-from packhorse.bench.report.sparkline import interval_sparkline
 from tests.bench.report.records import hostile, published
 
 
 def test_every_sample_is_a_row() -> None:
     record = published()
     found = list(rows(record))
-    measured = [*record["results"], *record["held_out"]["results"], *(r for s in record["stages"].values() for r in s)]
+    measured = [*record["results"], *record["published"]["results"]]
     assert sum(row["kind"] == "measured" for row in found) == sum(len(row["samples"]) for row in measured)
     assert sum(row["kind"] == "warm-up" for row in found) == len(record["warmups"])
     assert all(list(row) == list(COLUMNS) for row in found)
@@ -43,7 +41,7 @@ def test_parquet_is_typed_and_holds_the_same_rows() -> None:
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_a_text_that_a_spreadsheet_would_run_is_quoted(start: str) -> None:
     record = published()
-    record["results"][0]["arm"] = f"{start}HYPERLINK(1)"
+    record["results"][0]["samples"][0]["arm"] = f"{start}HYPERLINK(1)"
     back = list(csv.DictReader(io.StringIO(csv_text(record), newline="")))
     assert any(row["arm"] == f"'{start}HYPERLINK(1)" for row in back)
     assert not any(row["arm"].startswith(start) for row in back)
@@ -51,7 +49,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_quoted(start: str) -> None:
 
 def test_hostile_names_survive_and_halves_of_pairs_can_be_written() -> None:
     record = hostile()
-    record["results"][0]["arm"] = "half \ud800 pair"
+    record["results"][0]["samples"][0]["arm"] = "half \ud800 pair"
     assert r"half \ud800 pair" in csv_text(record)
     names = parquet.read_table(io.BytesIO(parquet_bytes(record))).column("arm").to_pylist()
     assert r"half \ud800 pair" in names
@@ -60,27 +58,3 @@ def test_hostile_names_survive_and_halves_of_pairs_can_be_written() -> None:
 def test_exports_are_the_same_bytes_each_time() -> None:
     assert csv_text(published()) == csv_text(published())
     assert parquet_bytes(published()) == parquet_bytes(published())
-
-
-@pytest.mark.parametrize(
-    ("interval", "line"),
-    [
-        ((2, 5, 8), "··━━━●━━━··"),
-        ((0, 0, 10), "●━━━━━━━━━━"),
-        ((-3, 5, 8), "◀━━━━●━━━··"),
-        ((2, 5, 80), "··━━━●━━━━▶"),
-        ((5, 5, 5), "·····●·····"),
-        ((20, 30, 40), "··········▶"),
-        ((-4, -3, -2), "◀··········"),
-    ],
-)
-def test_sparklines_show_intervals_on_an_axis(interval: tuple[float, float, float], line: str) -> None:
-    assert interval_sparkline(*interval, 0, 10, 11) == line
-
-
-@pytest.mark.parametrize(
-    "wrong", [(2, 1, 3, 0, 10, 9), (1, 2, 3, 5, 5, 9), (1, 2, 3, 0, 10, 2), (1, math.nan, 3, 0, 10, 9)]
-)
-def test_what_is_no_interval_is_refused(wrong: tuple[float, float, float, float, float, int]) -> None:
-    with pytest.raises(ValueError, match="not an interval"):
-        interval_sparkline(*wrong)

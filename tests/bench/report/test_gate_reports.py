@@ -24,8 +24,8 @@ EVIL = "<script>alert(1)</script> | `x` \x1b[31m ]]>"
 
 def _timing(row: str, arm: str, block: int, seconds: float, measurement: int = 1) -> dict[str, Any]:
     return {
-        "measurement": measurement, "block": block, "arm": arm, "row": row, "rounds": 2,
-        "wall_s": [2 * seconds], "cpu_s": [2 * seconds], "suspect": "", "judged": True,
+        "measurement": measurement, "block": block, "arm": arm, "row": row, "passes": 2,
+        "wall_s": [2 * seconds], "cpu_s": [2 * seconds], "foreign_share": [0.0], "counted": [True],
     }  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def record() -> dict[str, Any]:
         for block in range(8)
     ]
     made = {
-        "schema_version": 1, "kind": "gate", "packhorse_version": "0", "command": f"packhorse gate {EVIL}",
+        "schema_version": 2, "kind": "gate", "packhorse_version": "0", "command": f"packhorse gate {EVIL}",
         "base": EVIL, "head": "working tree",
         "machine": {"cpu_model": EVIL, "cores_usable": 2, "python": "3.11.7", "kernel": "Linux 6", "architecture": "x"},
         "link": "loopback", "target": None, "captures": [{"name": "a.har", "sha256": "00", "plain_bytes": 5}],
@@ -150,12 +150,17 @@ def test_text_in_code_spans_is_not_escaped_and_calls_nobody(record: dict[str, An
     assert "@&#8203;alice" in FILES["comment.md"](record)
 
 
-def test_suspect_blocks_that_were_judged_are_counted(record: dict[str, Any]) -> None:
-    assert "Suspect" not in FILES["summary.md"](record)
+def test_disturbed_rounds_are_counted(record: dict[str, Any]) -> None:
+    assert "disturbed" not in FILES["summary.md"](record)
     for timing in record["timings"]:
-        timing["suspect"] = "steal 5%" if timing["block"] < 2 else ""
-        timing["judged"] = timing["block"] > 0
-    assert "Suspect and judged, as too many were to measure them again: 2 of 14 blocks." in FILES["summary.md"](record)
+        timing["foreign_share"] = [0.5 if timing["block"] < 2 else 0.0]
+        timing["counted"] = [timing["block"] > 0]
+    text = FILES["summary.md"](record)
+    assert "Others disturbed 24 of 96 samples; 12 of these count." in text
+    assert "Busy machine" not in text
+    for timing in record["timings"]:
+        timing["foreign_share"] = [0.5]
+    assert "Busy machine" in FILES["summary.md"](record)
 
 
 def test_the_summary_says_which_measurement_decided(record: dict[str, Any]) -> None:

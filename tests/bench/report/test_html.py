@@ -12,23 +12,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packhorse.bench.race.findings import Findings
+from packhorse.bench.race.bench import Findings
 from packhorse.bench.race.options import RaceOptions
-from packhorse.bench.race.record import write_record
+from packhorse.bench.race.record import plain, validate, write_record
 from packhorse.bench.race.results import build_record
 from packhorse.bench.report import html, rendered
 from packhorse.bench.report.html import render
 from packhorse.bench.report.html.answer import answer
 from packhorse.bench.report.html.arms import label, left_out, ordered
 from packhorse.bench.report.html.escape import script_json, visible
-from packhorse.bench.report.html.facts import ratio
+from packhorse.bench.report.html.facts import per_process, times_over
 from packhorse.bench.report.html.order import median_interval
 from packhorse.bench.report.html.race_figures import trade
-from packhorse.bench.report.html.waterfall_figure import STEPS, stage_seconds, stages
+from packhorse.bench.report.html.steps_figure import steps
 from packhorse.bench.report.plots.pareto import front, pareto
 from packhorse.cli import run
 from packhorse.errors import RecordError, UnavailableError
-from tests.bench.report.records import HOSTILE, hostile, published, with_verdicts
+from tests.bench.report.records import HOSTILE, hostile, published
 
 pytestmark = pytest.mark.xdist_group("html")  # the pages are rendered once
 
@@ -143,8 +143,8 @@ def test_not_a_number_is_refused_rather_than_written() -> None:
 
 
 def test_an_empty_race_has_a_page() -> None:
-    page = render(build_record(RaceOptions(target="memory"), Findings(), ["packhorse"]))
-    assert "No winner" in page
+    page = render(plain(build_record(RaceOptions(target="memory"), Findings(), ["packhorse"])))
+    assert "No answer" in page
     assert "Not measured in this race." in page
     assert "Publish it" not in page
 
@@ -157,136 +157,64 @@ def test_the_answer_says_how_much_faster_how_sure_and_what_to_do() -> None:
     assert cards["× original design"].value == f"{held_out['speedup_over_reference']:.3g}×"
     assert "95 %: " in cards["× original design"].about
     assert list(cards)[1] == "× common stack"
+    assert cards["captures/s"].about.startswith("the uploader as it is imported")
     assert cards["$ per million"].value.startswith("$")
     assert len(found.others) == len(record["winner"]["set_arms"]) - 1
-    assert any("Noise floor" in sentence for sentence in found.confidence)
+    assert any("under two names" in sentence for sentence in found.confidence)
     assert found.publish.splitlines()[-1].startswith("packhorse publish ")
     assert len(found.use.splitlines()) == 3
-
-
-def test_the_last_measurement_counts_also_where_it_writes_the_pool_otherwise() -> None:
-    record = published()
-    before = answer(record)
-    for row in record["held_out"]["results"]:
-        row["pipeline"] += ":pool=1234"
-    found = answer(record)
-    assert [card.value for card in found.cards] == [card.value for card in before.cards]
-    assert any("measured again" in sentence and "flatter" not in sentence for sentence in found.confidence)
-    assert found.cards[0].value == f"{record['winner']['held_out']['speedup_over_reference']:.3g}×"
     assert found.headline.endswith(":")
     assert record["winner"]["pipeline"] not in found.headline
 
 
+def test_a_race_whose_uploader_was_not_measured_says_so() -> None:
+    record = published()
+    record["published"] = record["winner"]["held_out"] = None
+    found = answer(record)
+    assert any("the uploader was not measured" in sentence for sentence in found.confidence)
+    assert found.cards[0].about.startswith("in the race")
+    assert times_over(record, "common").value == record["winner"]["speedup_over_common"]  # type: ignore[union-attr]
+    assert steps(record).chart is None
+
+
 def test_names_in_plots_leave_out_what_the_chosen_pipeline_has_and_stay_apart() -> None:
-    record = with_verdicts()
-    words = record["winner"]["pipeline"].split(" | ")
+    record = published()
+    words = record["winner"]["arm"].rpartition(" @")[0].split(" | ")
     for shortest in (False, True):
         names = [label(row, record, shortest=shortest) for row in ordered(record)]
         assert len(set(names)) == len(names)
     assert f"◆ {words[1]}" in names
     assert any(re.fullmatch(r"common stack @\d+: orjson \| gzip:6 \| boto3", name) for name in names)
-    originals = [name for name in names if name.startswith("original design @")]
-    assert len({name.partition(":")[0] for name in originals}) == len(originals) == 2  # told apart also where cut
     assert left_out(record) == f"Names leave out what the chosen pipeline has, too: {words[0]}, {words[2]}."
-    record["winner"]["pipeline"] = None
+    record["winner"]["arm"] = None
     assert left_out(record) == ""
-    candidate = next(row for row in record["results"] if row["role"] == "candidate")
-    assert label(candidate, record).endswith(candidate["arm"])
 
 
-def test_by_throughput_all_stand_in_the_order_of_their_bars() -> None:
-    rates = [row["captures_per_s"] for row in ordered(with_verdicts())]
-    assert rates == sorted(rates, reverse=True)
+def test_the_chosen_stands_first_and_the_presets_last() -> None:
+    rows = ordered(published())
+    assert rows[0]["arm"] == published()["winner"]["arm"]
+    assert [row["role"] for row in rows[-2:]] == ["common", "reference"]
 
 
-def test_an_upload_that_was_not_measured_alone_is_not_called_none() -> None:
-    record = published()
-    record["stages"] |= {"stores": [], "alone": []}
-    row = next(row for row in record["results"] if row["role"] == "candidate")
-    split = stage_seconds(row, record)
-    assert split is not None
-    assert "upload" not in split
-    assert sum(split.values()) == pytest.approx(row["in_flight"] * row["wall_s"])
-    assert "in the wait" in str(stages(record).table.lines[0])
+def test_the_price_of_safety_goes_from_the_bare_parts_to_the_uploader() -> None:
+    figure = steps(published())
+    assert figure.chart is not None
+    assert [str(line.cells[1].text) for line in figure.table.lines] == [
+        "bare parts", "hot path", "with redaction", "uploader", "common stack", "original design",
+    ]  # fmt: skip
 
 
-def test_the_waterfall_parts_uploading_from_waiting_by_puts_with_one_in_flight() -> None:
-    record = published()
-    row = next(row for row in record["results"] if row["role"] == "candidate")
-    name, pooled = row["arm"].rpartition(" @")[0], row["pipeline"]
-    assert name != pooled  # the pool of the race stands in one and not in the other
-    before = stage_seconds(row, record)
-    assert before is not None
-    record["stages"]["alone"] = [{**row, "candidate": f"{name} @1", "pipeline": name, "in_flight": 1, "put_s": 0.02}]
-    del record["stages"]["alone"][0]["arm"]
-    split = stage_seconds(row, record)
-    assert split is not None
-    assert split["upload"] == 0.02
-    assert split["wait"] == pytest.approx(sum(before.values()) - sum(split[s] for s in STEPS[:4]))
-    other = {
-        **row,
-        "arm": "orjson-stream | zlib:6 | raw | obstore @64",
-        "pipeline": "orjson-stream | zlib:6 | raw | obstore",
-    }
-    assert "upload" not in (stage_seconds(other, record) or {"upload": 0})
-    # Raced with one in flight, a pipeline's own puts are its upload.
-    own = {**row, "in_flight": 1, "wall_s": 0.5, "put_s": 0.03, "arm": f"{name} @1"}
-    record["results"].append(own)
-    split = stage_seconds(own, record)
-    assert split is not None
-    assert split["upload"] == 0.03
-
-
-def test_a_race_that_was_not_measured_again_says_so() -> None:
-    record = published()
-    record["held_out"]["results"] = []
-    assert any("flatter a winner" in sentence for sentence in answer(record).confidence)
-
-
-def test_ratios_are_paired_within_blocks() -> None:
-    def row(*walls_s: float) -> dict[str, object]:
-        return {"samples": [{"block": i, "wall_s": wall, "captures": 2} for i, wall in enumerate(walls_s)]}
-
-    noisy = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
-    found = ratio(row(*noisy), row(*(3 * wall for wall in noisy)))
-    assert found is not None
-    assert found.value == pytest.approx(3)
-    assert (found.low, found.high) == pytest.approx((3, 3))
-    assert found.blocks == 8
-    few = ratio(row(1.0), row(2.0, 9.0))
-    assert few is not None
-    assert (few.low, few.blocks) == (None, 1)
-    assert ratio(row(1.0), row()) is None
+def test_figures_of_a_process_are_medians_of_its_counted_samples() -> None:
+    sample = {"process": 0, "raw_bytes": 100, "counted": True}
+    walls = [*({**sample, "wall_s": wall} for wall in (1.0, 2.0, 9.0)), {**sample, "wall_s": 99.0, "counted": False}]
+    row = {"wall_s": 2.0, "raw_bytes_per_s": 50.0, "samples": walls}
+    assert per_process(row) == {0: 2.0}
 
 
 @pytest.mark.parametrize(("count", "ends"), [(5, None), (6, (1, 6)), (8, (1, 8)), (9, (2, 8)), (20, (6, 15))])
 def test_intervals_of_medians_are_those_of_the_sign_test(count: int, ends: tuple[int, int] | None) -> None:
     # The order statistics of the table in Conover, "Practical Nonparametric Statistics", for 95 %.
     assert median_interval([float(value) for value in range(count, 0, -1)]) == ends
-
-
-def test_the_waterfall_adds_up_to_the_time_a_capture_is_under_way() -> None:
-    record = published()
-    known = whole = 0
-    for row in record["stages"]["stores"]:  # as where links have no round trips
-        if row["in_flight"] == 8:
-            row.update(in_flight=1, wall_s=row["wall_s"] * 8)
-    for row in ordered(record):
-        split = stage_seconds(row, record)
-        if split is None:
-            continue
-        known += 1
-        assert tuple(split) == tuple(
-            step for step in STEPS if step in split
-        )  # an upload not timed alone is in the wait
-        assert set(STEPS) - set(split) <= {"upload"}
-        whole += "upload" in split
-        assert sum(split.values()) >= row["in_flight"] * row["wall_s"] * (1 - 1e-9)
-        assert min(split.values()) >= 0
-        if split["wait"] > 0:
-            assert sum(split.values()) == pytest.approx(row["in_flight"] * row["wall_s"])
-    assert known >= 8
-    assert whole >= 4
 
 
 def test_the_front_is_what_nothing_beats() -> None:
@@ -299,18 +227,14 @@ def test_the_front_is_what_nothing_beats() -> None:
     assert len(set(named)) == len(named)
 
 
-def test_the_presets_are_named_beside_their_dots_the_original_once() -> None:
+def test_the_presets_are_named_beside_their_dots() -> None:
     chart = trade(published()).chart
     assert chart is not None
-    named = {row["aside"]: row for row in chart["data"]["values"] if row["aside"]}
-    assert named.keys() == {"common stack", "original"}
-    originals = [row["speed"] for row in chart["data"]["values"] if row["tone"] == "reference"]
-    assert named["original"]["speed"] == max(originals)
-    assert sum(bool(row["aside"]) for row in chart["data"]["values"]) == 2
+    assert {row["aside"] for row in chart["data"]["values"] if row["aside"]} == {"common stack", "original"}
 
 
 def test_report_writes_every_format_whole_and_again_the_same(tmp_path: Path) -> None:
-    write_record(published(), tmp_path / "record.json")
+    write_record(validate(published(), source="x"), tmp_path / "record.json")
     first = rendered.render(tmp_path)
     assert first.left_out == ()
     names = ["report.md", "report.svg", "report.html", "samples.csv", "samples.parquet"]
@@ -325,7 +249,7 @@ def test_what_a_missing_library_leaves_out_is_named(tmp_path: Path, monkeypatch:
     def missing(*_: object) -> str:
         raise UnavailableError("the page needs jinja2: pip install 'packhorse[report]'")
 
-    write_record(published(), tmp_path / "record.json")
+    write_record(validate(published(), source="x"), tmp_path / "record.json")
     monkeypatch.setattr(html, "render", missing)
     done = rendered.render(tmp_path)
     assert done.left_out == ("report.html was not written: the page needs jinja2: pip install 'packhorse[report]'",)
@@ -344,7 +268,7 @@ def test_what_a_missing_library_leaves_out_is_named(tmp_path: Path, monkeypatch:
     ],
 )
 def test_a_wrong_study_is_named_and_nothing_is_written(tmp_path: Path, text: str, why: str) -> None:
-    write_record(published(), tmp_path / "record.json")
+    write_record(validate(published(), source="x"), tmp_path / "record.json")
     (tmp_path / "study-wrong.json").write_text(text)
     with pytest.raises(RecordError, match=rf"study-wrong\.json: .*{why}"):
         rendered.render(tmp_path)
@@ -355,7 +279,7 @@ def test_a_wrong_study_is_named_and_nothing_is_written(tmp_path: Path, text: str
 def test_what_only_has_a_study_s_name_is_left_out_and_named(
     tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_record(published(), tmp_path / "record.json")
+    write_record(validate(published(), source="x"), tmp_path / "record.json")
     other = tmp_path / "study-statistics.json"
     other.write_text(text)
     assert run(["report", str(tmp_path)]) == 0

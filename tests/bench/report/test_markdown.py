@@ -12,60 +12,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from packhorse.bench.race.findings import Findings
+from packhorse.bench.race.bench import Findings
 from packhorse.bench.race.options import RaceOptions
+from packhorse.bench.race.record import plain as plain_data
 from packhorse.bench.race.record import read_record, validate, write_record
 from packhorse.bench.race.results import build_record
 from packhorse.bench.report import markdown, terminal
 from packhorse.bench.report.text import code, plain, table
+from tests.bench.race.known import race_data
 
 HOSTILE = "a|b`c``d <script>alert(1)</script> ![x](http://evil.test/) \r\n# head\n| - |\u202e[bold red]"
 
 
-def sample(block: int) -> dict[str, Any]:
-    return {"arm": "x @1", "block": block, "rounds": 1, "captures": 3, "wall_s": 0.3, "user_s": 0.2, "system_s": 0.1,
-            "gc_s": 0.0, "gc_collections": 0, "bytes_out": 900, "suspect": []}  # fmt: skip
-
-
 def record(name: str = "json | none | raw | memory") -> dict[str, Any]:
-    """An otherwise empty record with one measured row and hostile names everywhere a name may stand."""
-    made = build_record(RaceOptions(target="memory"), Findings(), ["packhorse", name])
-    row = {
-        "pipeline": name, "arm": "x @1", "role": "candidate", "in_flight": 1, "captures_per_s": 10.0, "wall_s": 0.1,
-        "raw_bytes_per_s": 1e6, "cpu_s": 0.1, "bytes_out": 300.0, "peak_rss_bytes": 1 << 20, "blocks": 2,
-        "latency": {"p50_s": 0.1, "p99_s": 0.2}, "samples": [sample(0), sample(1)], "error": None, "left_early": None,
-        "speedup_over_reference": 2.0, "target_limited": True, "against_best": None,
-    }  # fmt: skip
-    made["results"] = [
-        row,
-        {**row, "arm": "y @1", "captures_per_s": None, "wall_s": None, "error": name, "samples": []},
-    ]
-    made["winner"] = {
-        "pipeline": name, "in_flight": 1, "set": [name], "set_arms": ["x @1"], "named": False, "conclusive": False,
-        "decided_by": "measurement", "why": name, "method": "m", "blocks": 2, "held_out": None, "streaming": False,
-        "captures_per_s": 10.0, "raw_bytes_per_s": 1e6, "wall_s": 0.1, "cpu_s": 0.1, "bytes_out": 300.0,
-        "peak_rss_bytes": 1 << 20, "speedup_over_reference": 2.0,
-    }  # fmt: skip
-    made["captures"] = [{"name": name.replace("/", "_"), "sha256": "0" * 64, "plain_bytes": 100, "entries": None,
-                         "shape": {}, "origin": "given", "use": "raced"}]  # fmt: skip
+    """A record with hostile names everywhere a name may stand."""
+    made = race_data()
+    for row in made["results"][:2]:
+        row["pipeline"], row["error"] = name, name
+    made["winner"].update(pipeline=name, sentence=f"Use {name}.", decided_by=name)
+    made["captures"] = [{**made["captures"][0], "name": name.replace("/", "_")}]
     made["errors"] = [{"phase": "finals", "arm": name, "error": name}]
     made["unavailable"] = [{"stage": "encode", "name": name, "reason": name}]
-    made["stages"] = {"encode": [{"candidate": name, "samples": [], "error": name}]}
+    made["stages"]["encode"][0].update(candidate=name, error=name)
+    made["published"]["results"][0]["pipeline"] = name
+    made["published"]["note"] = name
     return made
 
 
 def test_an_empty_race_has_a_record_and_a_report() -> None:
     made = validate(build_record(RaceOptions(target="memory"), Findings(), ["packhorse"]), source="here")
-    assert "No winner" in markdown.render(made)
+    assert "No answer: nothing that may win was measured" in markdown.render(plain_data(made))
 
 
 def test_the_same_record_gives_the_same_bytes(tmp_path: Path) -> None:
     made = validate(record(), source="here")
     write_record(made, tmp_path / "record.json")
-    again = read_record(tmp_path)
-    assert again == made
-    assert markdown.render(again) == markdown.render(copy.deepcopy(made))
-    assert markdown.render(json.loads(json.dumps(made, sort_keys=True))) == markdown.render(made)
+    again = plain_data(read_record(tmp_path))
+    assert again == plain_data(made)
+    assert markdown.render(again) == markdown.render(copy.deepcopy(record()))
+    assert markdown.render(json.loads(json.dumps(again, sort_keys=True))) == markdown.render(again)
+
+
+def test_the_report_says_by_what_the_choice_stands() -> None:
+    text = markdown.render(race_data())
+    assert text.startswith("# Race report\n\n**Use json &#124; zlib:1")
+    for heading in ("## Verdicts", "## As imported", "## What limits this result", "## Looks", "## Encoders alone"):
+        assert heading in text
+    assert "| A | `json \\| zlib:1 \\| raw \\| obstore` | 8 | fastest | best |" in text
+    assert "1 of 25 rounds were left out" in text
+    assert "3× the common stack (no interval" not in text
 
 
 @pytest.mark.parametrize("name", [HOSTILE, "`", "``` ", "|", "\\", "\\|", "", "\n\n# x"])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from packhorse.bench.race.record import read_record, write_record
+from packhorse.bench.race.record import read_plain, validate, write_record
 from packhorse.bench.report import markdown, rendered
 from packhorse.files import write_text
-from tests.bench.report.records import ROOT, few, studies, with_verdicts
+from tests.bench.report.records import ROOT, few, published, studies
 
 RACES = sorted(file.parent for file in (ROOT / "reports").glob("race-*/record.json"))
 
@@ -18,11 +18,11 @@ RACES = sorted(file.parent for file in (ROOT / "reports").glob("race-*/record.js
 @pytest.mark.parametrize("folder", RACES, ids=lambda folder: folder.name)
 def test_published_reports_are_in_step_with_their_records(folder: Path) -> None:
     text = (folder / "report.md").read_text(encoding="utf-8")
-    assert text == markdown.render(read_record(folder)), f"run: packhorse report reports/{folder.name}"
+    assert text == markdown.render(read_plain(folder)), f"run: packhorse report reports/{folder.name}"
 
 
 def test_rendering_twice_gives_the_same_bytes_in_every_format(tmp_path: Path) -> None:
-    write_record(with_verdicts(), tmp_path / "record.json")
+    write_record(validate(published(), source="x"), tmp_path / "record.json")
     for record in few(studies()):
         write_text(tmp_path / f"study-{record['name']}.json", json.dumps(record))
     contents = []

@@ -12,7 +12,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from packhorse.bench.race.driver import with_pool
+from packhorse.bench.race.hot_path import with_pool
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import Endpoint

@@ -10,18 +10,18 @@ from types import MappingProxyType
 from typing import Any
 
 from packhorse.bench.lab.targets import LOCAL_TARGETS
-from packhorse.bench.stats.gate import GateRule
-from packhorse.bench.stats.significance import least_blocks
+from packhorse.bench.stats.signed_rank import least_blocks
 from packhorse.errors import InputError
 from packhorse.pipeline import Pipeline
 
 TABLE = "tool.packhorse.gate"
 #: Where a setting stands, for errors: what is given on the command line is not blamed on the file.
 PLACE = f"pyproject.toml: {TABLE}"
-#: Blocks of a measurement. With the noise that METHOD measured, 20 find +3 % in nine of ten runs (docs/methodology.md).
-DEFAULT_BLOCKS = 20
+#: Blocks of a measurement, rounds in each, and seconds of a sample: what finds +3 % of a CPU stage and +5 % end to end
+#: in nine of ten gates (reports/gate-self-test.md).
+DEFAULT_BLOCKS, DEFAULT_REPEATS, DEFAULT_SAMPLE_S = 10, 6, 0.05
 #: Below this no row could pass or fail at the usual level.
-FEWEST_BLOCKS = 8
+FEWEST_BLOCKS = 6
 _KINDS = ("call", "pipeline", "profile")
 
 
@@ -63,7 +63,7 @@ class GateConfig:
     Attributes:
         rows: What is timed.
         blocks: Blocks of a measurement; a second one is made of what the first did not settle.
-        repeats: Samples of each process and row in a block; their median counts.
+        repeats: Rounds of each row in a block: samples of every process, in turns.
         sample_s: The least seconds of a sample.
         alpha: Level of every decision.
         install: What ``pip install`` is given in each checkout.
@@ -74,8 +74,8 @@ class GateConfig:
 
     rows: tuple[GateRow, ...] = ()
     blocks: int = DEFAULT_BLOCKS
-    repeats: int = 3
-    sample_s: float = 0.05
+    repeats: int = DEFAULT_REPEATS
+    sample_s: float = DEFAULT_SAMPLE_S
     alpha: float = 0.05
     install: tuple[str, ...] = (".",)
     captures: tuple[str, ...] = ()
@@ -201,7 +201,7 @@ def check_blocks(config: GateConfig, rows: int, *, options: Mapping[str, str] = 
     Raises:
         InputError: Even blocks that all say the same could not reach the level; says how many could.
     """
-    needed = fewest_blocks(rows, config.alpha)
+    needed = max(FEWEST_BLOCKS, least_blocks(rows, config.alpha))
     if config.blocks < needed:
         counted = "1 row needs" if rows == 1 else f"{rows} rows need"
         raise InputError(
@@ -209,12 +209,6 @@ def check_blocks(config: GateConfig, rows: int, *, options: Mapping[str, str] = 
             f"{config.alpha:g}: with fewer, no result could be significant; measure more blocks (--blocks) or fewer "
             "rows (--row)"
         )
-
-
-def fewest_blocks(rows: int, alpha: float) -> int:
-    """Blocks below which a gate of so many rows can fail none, or cannot see that its base differs from itself."""
-    noise = least_blocks(rows, GateRule().alpha_environment, sides=2)
-    return max(FEWEST_BLOCKS, least_blocks(rows, alpha, sides=1), noise)
 
 
 def _named(name: str, options: Mapping[str, str]) -> str:

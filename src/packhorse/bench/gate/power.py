@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
-from scipy import stats
 
 from packhorse.bench.gate.config import DEFAULT_BLOCKS
-from packhorse.bench.gate.measure import HEAD, Timing, paired
-from packhorse.bench.stats.gate import GateRule, GateState, RowData, two_passes
-from packhorse.bench.stats.interval import bca_interval
+from packhorse.bench.gate.measure import ALARM_BLOCKS, HEAD, paired
+from packhorse.bench.gate.record import Timing
+from packhorse.bench.stats.gate import GateRule, GateState, RowData, mean_interval, two_passes
 
 CPU, END_TO_END = "CPU stages", "end to end"
 MARGINS = {CPU: 0.01, END_TO_END: 0.02}
@@ -21,8 +21,10 @@ PLANTED = (0.01, 0.02, 0.03, 0.05, 0.10)
 #: What METHOD asks for: row → the slowdown that has to be found in :data:`POWER_GOAL` of all gates.
 GOALS = {CPU: 0.03, END_TO_END: 0.05}
 POWER_GOAL, FALSE_ALARM_GOAL = 0.90, 0.01
-RUN_BLOCKS = 5
+RUN_BLOCKS = 4
 DRAWN_GATES = 400
+#: One less the confidence of a share's limits.
+LIMIT = 0.05
 
 Rows = Mapping[str, RowData]
 
@@ -39,7 +41,7 @@ def figures(record: Mapping[str, Any], *, gates: int = DRAWN_GATES) -> dict[str,
         record: The self-test's, with ``timings`` and ``seed``.
         gates: How many are drawn for each condition.
     """
-    timings = [Timing(**{**t, "wall_s": tuple(t["wall_s"]), "cpu_s": tuple(t["cpu_s"])}) for t in record["timings"]]
+    timings = msgspec.convert(record["timings"], list[Timing])
     names = list(MARGINS)
     quiet = {name: paired(timings, names, 1, head=name) for name in (HEAD, *(arm(ratio) for ratio in PLANTED))}
     loaded = paired(timings, names, 2)
@@ -48,12 +50,12 @@ def figures(record: Mapping[str, Any], *, gates: int = DRAWN_GATES) -> dict[str,
     drawn = [label | _outcomes(_drawn(rows, seed, gates, exchange=label["row"] is None)) for label, rows in conditions]
     under_load = _outcomes(_drawn(loaded, seed, gates, exchange=True))
     return {
-        "achieved": _achieved(quiet, seed),
+        "achieved": _achieved(quiet),
         "drawn": drawn,
         "consecutive": [label | _consecutive(rows) for label, rows in conditions],
         "loaded": {"drawn": under_load, "one_gate": _consecutive(loaded)},
-        "noise": {name: _noise(quiet[HEAD][name], seed) for name in names}
-        | {f"{name}, loaded": _noise(loaded[name], seed) for name in names},
+        "noise": {name: _noise(quiet[HEAD][name]) for name in names}
+        | {f"{name}, loaded": _noise(loaded[name]) for name in names},
         "verdict": verdict(drawn, under_load),
     }
 
@@ -88,10 +90,10 @@ def _exchanged(rows: Rows, rng: np.random.Generator) -> dict[str, RowData]:
     roles = rng.permuted(np.tile(np.arange(3), (blocks, 1)), axis=1)
     found = {}
     for name, row in rows.items():
-        half = np.asarray(row.base_over_base) / 2
-        logs = np.stack([-half, half, np.asarray(row.change_over_base)], axis=1)
+        again_over, change = np.asarray(row.base_over_base), np.asarray(row.change_over_base)
+        logs = np.stack([np.zeros_like(change), again_over, change], axis=1)
         once, again, head = np.take_along_axis(logs, roles, axis=1).T
-        found[name] = RowData(head - (once + again) / 2, again - once)
+        found[name] = RowData(head - once, again - once)
     return found
 
 
@@ -121,11 +123,15 @@ def _pick(rows: Rows, blocks: Sequence[int] | np.ndarray[Any, Any]) -> dict[str,
 
 
 def _gate(first: Rows, second: Rows) -> GateState:
-    # The intervals decide nothing here, so a hundred resamples will do.
-    rule = GateRule(margins=MARGINS, resamples=100)
-    return two_passes(
-        lambda names, number: {name: (first if number == 1 else second)[name] for name in names}, list(first), rule
-    )
+    def measured(names: Sequence[str], number: int) -> Rows:
+        """As a gate measures: the base runs twice in the first blocks alone."""
+        whole = first if number == 1 else second
+        return {
+            name: RowData(whole[name].change_over_base, np.asarray(whole[name].base_over_base)[:ALARM_BLOCKS])
+            for name in names
+        }
+
+    return two_passes(measured, list(first), GateRule(margins=MARGINS))
 
 
 def _outcomes(states: Sequence[GateState]) -> dict[str, Any]:
@@ -140,18 +146,18 @@ def _outcomes(states: Sequence[GateState]) -> dict[str, Any]:
     }
 
 
-def _achieved(quiet: Mapping[str, Rows], seed: int) -> list[dict[str, Any]]:
+def _achieved(quiet: Mapping[str, Rows]) -> list[dict[str, Any]]:
     """The planted slowdowns as all blocks together show them."""
     return [
-        {"row": row, "planted_ratio": ratio, **_noise(quiet[arm(ratio)][row], seed, change=True)}
+        {"row": row, "planted_ratio": ratio, **_noise(quiet[arm(ratio)][row], change=True)}
         for row in MARGINS
         for ratio in PLANTED
     ]
 
 
-def _noise(row: RowData, seed: int, *, change: bool = False) -> dict[str, float]:
+def _noise(row: RowData, *, change: bool = False) -> dict[str, float]:
     values = np.asarray(row.change_over_base if change else row.base_over_base)
-    low, centre, high = bca_interval(values, 0.95, seed=seed).as_ratios()
+    centre, low, high = (math.exp(end) for end in mean_interval(values, 0.95))
     return {
         "ratio": centre,
         "low": low,
@@ -191,9 +197,32 @@ def verdict(drawn: Sequence[Mapping[str, Any]], loaded: Mapping[str, Any]) -> di
 
 def share_upper(found: int, runs: int) -> float:
     """Upper 95 % limit of a share of which ``found`` were seen in ``runs``."""
-    return 1.0 if found == runs else float(stats.beta.ppf(0.95, found + 1, runs - found))
+    return 1.0 if found == runs else _share(lambda share: _at_most(found, runs, share) > LIMIT)
 
 
 def share_lower(found: int, runs: int) -> float:
     """Lower 95 % limit of a share of which ``found`` were seen in ``runs``."""
-    return 0.0 if found == 0 else float(stats.beta.ppf(0.05, found, runs - found + 1))
+    return 0.0 if found == 0 else _share(lambda share: 1 - _at_most(found - 1, runs, share) < LIMIT)
+
+
+def _share(below: Callable[[float], bool]) -> float:
+    """The share up to which ``below`` holds, by bisection."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if below(middle) else (low, middle)
+    return (low + high) / 2
+
+
+def _at_most(found: int, runs: int, share: float) -> float:
+    """Chance of at most ``found`` of ``runs`` at this share."""
+    if share <= 0:
+        return 1.0
+    if share >= 1:
+        return float(found >= runs)
+    logs = (
+        math.lgamma(runs + 1) - math.lgamma(k + 1) - math.lgamma(runs - k + 1)
+        + k * math.log(share) + (runs - k) * math.log1p(-share)
+        for k in range(found + 1)
+    )  # fmt: skip
+    return math.fsum(map(math.exp, logs))

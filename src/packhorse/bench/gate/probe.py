@@ -39,7 +39,7 @@ def probe(bench: Bench, names: Sequence[str]) -> Probe:
 
     A row that ends its process, or hangs, gets this as its error, and the others a new process. One that fails is tried
     once more in a fresh process before it is believed: a single failure may be chance, and the change's would decide
-    the gate. One that hangs is not, which takes :data:`packhorse.bench.gate.process.SILENCE_LIMIT_S` each time; nor is
+    the gate. One that hangs is not, which takes :data:`packhorse.bench.child.SILENCE_LIMIT_S` each time; nor is
     one whose code is missing.
 
     Raises:
@@ -75,7 +75,7 @@ def _probe_side(bench: Bench, arm: str, names: Sequence[str], seen: Probe) -> No
                     seen.missing[arm].add(row)
                 continue
             once_s = min(worker.run(row, 1)["wall_s"] for _ in range(3))
-            rounds = max(1, math.ceil(bench.sample_s / max(once_s, 1e-7)))
-            # The slower side decides nothing: equal rounds on both, enough for the faster one.
-            bench.rounds[row] = max(rounds, bench.rounds.get(row, 1))
+            passes = max(1, math.ceil(bench.sample_s / max(once_s, 1e-7)))
+            # The slower side decides nothing: equal passes on both, enough for the faster one.
+            bench.passes[row] = max(passes, bench.passes.get(row, 1))
             seen.bytes_out[arm][row] = answer["bytes_out"]

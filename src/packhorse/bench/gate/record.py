@@ -1,105 +1,174 @@
-"""The gate's record: one versioned JSON document, from which every rendering is made."""
+"""The gate's record: one versioned JSON document, as typed classes that check what is read and what is written.
+
+``gate.schema.json`` beside this module is made from these classes (``python -m packhorse.bench.schemas``).
+"""
 
 from __future__ import annotations
 
 import json
-import math
-import statistics
-from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from packhorse.bench.gate.measure import ARMS, BASE, BASE_AGAIN, HEAD, Bench
-from packhorse.bench.gate.probe import Probe
-from packhorse.bench.race.machine import scrub
+import msgspec
+
 from packhorse.bench.race.record import load_json
-from packhorse.bench.stats.gate import GateState
-from packhorse.bench.stats.interval import bca_interval
+from packhorse.bench.race.record_types import Strict
 from packhorse.errors import RecordError
 from packhorse.files import write_text
 
-GATE_SCHEMA_VERSION = 1
-#: Confidence of the noise floor: the outer end of the interval of base over itself.
-FLOOR_LEVEL = 0.95
-#: A gate's record as plain JSON data; ``gate.schema.json`` beside this module says what is in it.
-GateRecord: TypeAlias = dict[str, Any]
+GATE_SCHEMA_VERSION = 2
+#: A gate's record as plain JSON data, as reports read it.
+GateData: TypeAlias = dict[str, Any]
+
+Outcome = Literal[
+    "passed", "regressed", "unresolved", "inconclusive: environment", "broken", "new", "base failed"
+]  # fmt: skip
 
 
-def row_record(name: str, state: GateState | None, bench: Bench, margin_ratio: float, seen: Probe) -> dict[str, Any]:
-    """One row of the record: its outcome, and the figures behind it.
+class Timing(Strict):
+    """One process's figures for one row of one block.
+
+    Attributes:
+        measurement: 1 for the first, 2 for the one that is made again.
+        block: Index within its measurement.
+        arm: ``base``, ``base-again`` or ``head``; the self-test has more.
+        row: The row's name.
+        passes: Passes in each sample.
+        wall_s, cpu_s: Of each sample, round by round.
+        foreign_share: What part of the machine others took in each round; empty in records of older packhorses.
+        counted: False for a round that others disturbed, and that was taken again.
+    """
+
+    measurement: int
+    block: int
+    arm: str
+    row: str
+    passes: int
+    wall_s: list[float]
+    cpu_s: list[float]
+    foreign_share: list[float]
+    counted: list[bool]
+
+    @property
+    def counted_s(self) -> list[float]:
+        """Wall seconds of the samples that count."""
+        return [wall_s for wall_s, counts in zip(self.wall_s, self.counted, strict=True) if counts]
+
+
+class GateRowRecord(Strict, omit_defaults=True):
+    """One row.
 
     ``ratio``, its interval, ``base_s``, ``head_s`` and ``noise_floor_ratio`` are of the same data: the blocks of the
     measurements in ``judged_measurements``. A row that an interrupt kept from being judged has none of them.
+
+    Attributes:
+        name, margin_ratio: As declared.
+        outcome: What the gate says.
+        bytes_out: Side → bytes that a pass gives; None where it did not run.
+        error: Why it could not be compared.
+        ratio, low, high, level: Head over base, with its interval and that one's confidence.
+        p_slower, p_within: Tests that the slowdown is above the margin (after Holm), and below it.
+        blocks, measurements, judged_measurements: What the figures stand on.
+        base_s, head_s: Seconds of a pass.
+        noise_floor_ratio: The far end of the interval of base over itself; None where that ran too seldom.
     """
-    row: dict[str, Any] = {"name": name, "margin_ratio": margin_ratio}
-    row["bytes_out"] = {arm: seen.bytes_out[arm].get(name) for arm in (BASE, HEAD)}
-    failure = seen.failure(name)
-    if failure is not None:
-        return row | {"outcome": failure[0], "error": scrub(failure[1])}
-    result = state.rows.get(name) if state is not None else None
-    if result is None:
-        return row | {"outcome": "unresolved"}
-    low, centre, high = result.interval.as_ratios()
-    seconds = _seconds(bench, name, result.judged_measurements)
-    aa = [math.log(again / once) for once, again in zip(seconds[BASE], seconds[BASE_AGAIN], strict=True)]
-    # The ratio is over the mean of both base processes of a block, and so is this.
-    base_s = [math.sqrt(once * again) for once, again in zip(seconds[BASE], seconds[BASE_AGAIN], strict=True)]
-    floor = bca_interval(aa, FLOOR_LEVEL, seed=0)
-    return row | {
-        "outcome": str(result.outcome),
-        "ratio": centre,
-        "low": low,
-        "high": high,
-        "level": result.interval.level,
-        "p_slower": result.p_slower,
-        "p_within": result.p_within,
-        "blocks": int(result.log_ratios.size),
-        "measurements": result.measurements,
-        "judged_measurements": list(result.judged_measurements),
-        "base_s": statistics.median(base_s),
-        "head_s": statistics.median(seconds[HEAD]),
-        "noise_floor_ratio": math.exp(max(abs(floor.low), abs(floor.high))),
-    }
+
+    name: str
+    margin_ratio: float
+    outcome: Outcome
+    bytes_out: dict[str, int | None]
+    error: str | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+    p_slower: float | None = None
+    p_within: float | None = None
+    blocks: int | None = None
+    measurements: int | None = None
+    judged_measurements: list[int] | None = None
+    base_s: float | None = None
+    head_s: float | None = None
+    noise_floor_ratio: float | None = None
 
 
-def _seconds(bench: Bench, row: str, measurements: Sequence[int]) -> dict[str, list[float]]:
-    """Arm → median seconds of a pass, block by block, of the measurements that decided."""
-    judged = sorted(
-        (t for t in bench.timings if t.row == row and t.judged and t.measurement in measurements),
-        key=lambda t: (t.measurement, t.block),
-    )
-    return {arm: [t.median_s for t in judged if t.arm == arm] for arm in ARMS}
+class GateCapture(Strict):
+    """A capture, by its content."""
+
+    name: str
+    sha256: str
+    plain_bytes: int
 
 
-def validate(record: object, *, source: str) -> GateRecord:
-    """Check a gate's record against its schema.
+class GateRecord(Strict, omit_defaults=True):
+    """A whole gate, from which every rendering is made."""
+
+    schema_version: Literal[2]
+    kind: Literal["gate"]
+    packhorse_version: str
+    command: str
+    base: str
+    head: str
+    machine: dict[str, Any]
+    link: str
+    target: str | None
+    captures: list[GateCapture]
+    settings: dict[str, Any]
+    rows: list[GateRowRecord]
+    exit_code: Literal[0, 1, 3]
+    timings: list[Timing]
+    interrupted: bool = False
+    incidents: list[str] = msgspec.field(default_factory=list)
+
+
+def validate(record: object, *, source: str) -> GateData:
+    """Check a gate's record, and bring one of an older version up to the present one.
+
+    Returns:
+        JSON data, as reports read it.
 
     Raises:
         RecordError: Names ``source``, the field and what is wrong with it.
     """
-    if not isinstance(record, dict) or record.get("kind") != "gate":
+    data = msgspec.to_builtins(record)
+    if not isinstance(data, dict) or data.get("kind") != "gate":
         raise RecordError(f"{source}: not a gate's record")
-    if record.get("schema_version") != GATE_SCHEMA_VERSION:
-        raise RecordError(
-            f"{source}: schema_version is {record.get('schema_version')!r}, this packhorse reads {GATE_SCHEMA_VERSION}"
-        )
-    import jsonschema  # type: ignore[import-untyped]
+    version = data.get("schema_version")
+    if version == 1:
+        data = _upgraded(data, source)
+    elif version != GATE_SCHEMA_VERSION:
+        raise RecordError(f"{source}: schema_version is {version!r}, this packhorse reads 1 to {GATE_SCHEMA_VERSION}")
+    try:
+        found: GateData = msgspec.to_builtins(msgspec.convert(data, GateRecord))
+    except msgspec.ValidationError as error:
+        raise RecordError(f"{source}: {str(error)[:300]}") from error
+    return found
 
-    rules = json.loads((resources.files("packhorse.bench.gate") / "gate.schema.json").read_text(encoding="utf-8"))
-    errors = sorted(jsonschema.Draft202012Validator(rules).iter_errors(record), key=lambda e: e.json_path)
-    if errors:
-        raise RecordError(f"{source}: {errors[0].json_path}: {errors[0].message[:300]}")
-    return record
+
+def _upgraded(old: GateData, source: str) -> GateData:
+    """A record of version 1: blocks that were measured again do not count, and nobody noted how busy others were."""
+    try:
+        timings = [
+            {
+                **{key: t[key] for key in ("measurement", "block", "arm", "row", "wall_s", "cpu_s")},
+                "passes": t["rounds"],
+                "foreign_share": [],
+                "counted": [t.get("judged", True)] * len(t["wall_s"]),
+            }
+            for t in old["timings"]
+        ]
+    except (KeyError, TypeError) as error:
+        raise RecordError(f"{source}: {type(error).__name__}: {error}") from error
+    return {**old, "schema_version": GATE_SCHEMA_VERSION, "timings": timings}
 
 
-def write_gate(record: GateRecord, path: Path) -> None:
+def write_gate(record: GateRecord | GateData, path: Path) -> None:
     """Write a gate's record; it appears whole or not at all. Raises RecordError and then writes nothing."""
-    validate(record, source=path.name)
-    write_text(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    data = validate(record, source=path.name)
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_gate(path: Path) -> GateRecord:
+def read_gate(path: Path) -> GateData:
     """Read a gate's record, given its file or its folder. Raises RecordError."""
     file, loaded = load_json(path, "gate.json", kind="gate")
     return validate(loaded, source=file.name)

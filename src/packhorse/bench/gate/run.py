@@ -13,10 +13,12 @@ from packhorse.bench.gate.measure import BASE, HEAD, Bench, measure
 from packhorse.bench.gate.plan import GateRequest, Plan, find_captures, find_subjects, make_plan, make_sides
 from packhorse.bench.gate.probe import Probe, probe
 from packhorse.bench.gate.process import recordable
-from packhorse.bench.gate.record import GATE_SCHEMA_VERSION, GateRecord, row_record
+from packhorse.bench.gate.record import GateCapture, GateRecord
+from packhorse.bench.gate.rows import row_record
 from packhorse.bench.gate.subjects import check_comparable
 from packhorse.bench.lab.folder import work_folder
 from packhorse.bench.lab.targets import start_target
+from packhorse.bench.race.clock import with_children
 from packhorse.bench.race.inputs import CaptureFile
 from packhorse.bench.race.machine import describe, scrub
 from packhorse.bench.stats.gate import (
@@ -74,8 +76,11 @@ def run_gate(request: GateRequest, observer: GateObserver) -> GateRecord:
         plan = make_plan(request, base, head)
         captures = find_captures(request, base, captures_folder)
         check_comparable([base, head], describe(), LINK, {c.name: c.sha256 for c in captures})
+        servers: list[int] = []
         if plan.uploads:
-            plan.send_to(stack.enter_context(start_target(request.config.target)).endpoint)
+            target = stack.enter_context(start_target(request.config.target))
+            plan.send_to(target.endpoint)
+            servers = with_children(target.server.pid) if target.server is not None else []
         observer.say("making the two sides ready")
         bench = Bench(
             make_sides(request, base, head, work),
@@ -84,6 +89,7 @@ def run_gate(request: GateRequest, observer: GateObserver) -> GateRecord:
             [c.name for c in captures],
             request.config.repeats,
             request.config.sample_s,
+            servers=servers,
             drop_failing=True,
         )
         found = _judge(request.config, plan, bench, observer)
@@ -117,7 +123,7 @@ def _judge(config: GateConfig, plan: Plan, bench: Bench, observer: GateObserver)
             interrupted = True
             return {}
 
-    rule = GateRule(margins=plan.margins, alpha=config.alpha, seed=config.seed)
+    rule = GateRule(margins=plan.margins, alpha=config.alpha)
     try:
         state = two_passes(once, [name for name in names if seen.failure(name) is None], rule)
     except KeyboardInterrupt:  # while the figures were made of what was measured
@@ -131,18 +137,19 @@ def _record(
     request: GateRequest, plan: Plan, bench: Bench, captures: Sequence[CaptureFile], found: _Found
 ) -> GateRecord:
     config = request.config
-    record: GateRecord = {
-        "schema_version": GATE_SCHEMA_VERSION,
-        "kind": "gate",
-        "packhorse_version": __version__,
-        "command": recordable(request.command),
-        "base": recordable(scrub(bench.sides[BASE].label)),
-        "head": recordable(scrub(bench.sides[HEAD].label)),
-        "machine": describe(),
-        "link": LINK,
-        "target": config.target if plan.uploads else None,
-        "captures": [{"name": recordable(c.name), "sha256": c.sha256, "plain_bytes": c.plain_bytes} for c in captures],
-        "settings": {
+    code = EXIT_UNRESOLVED if found.interrupted else exit_code(found.state, found.seen)
+    return GateRecord(
+        schema_version=2,
+        kind="gate",
+        packhorse_version=__version__,
+        command=recordable(request.command),
+        base=recordable(scrub(bench.sides[BASE].label)),
+        head=recordable(scrub(bench.sides[HEAD].label)),
+        machine=describe(),
+        link=LINK,
+        target=config.target if plan.uploads else None,
+        captures=[GateCapture(recordable(c.name), c.sha256, c.plain_bytes) for c in captures],
+        settings={
             "blocks": config.blocks,
             "repeats": config.repeats,
             "sample_s": config.sample_s,
@@ -151,15 +158,12 @@ def _record(
             "environments": "own" if request.own_environments else "shared",
             **plan.settings,
         },
-        "rows": [row_record(name, found.state, bench, margin, found.seen) for name, margin in plan.margins.items()],
-        "exit_code": EXIT_UNRESOLVED if found.interrupted else exit_code(found.state, found.seen),
-        "timings": [timing.as_dict() for timing in bench.timings],
-    }
-    if found.interrupted:
-        record["interrupted"] = True
-    if bench.incidents:
-        record["incidents"] = bench.incidents
-    return record
+        rows=[row_record(name, found.state, bench, margin, found.seen) for name, margin in plan.margins.items()],
+        exit_code=code,  # type: ignore[arg-type]
+        timings=bench.timings,
+        interrupted=found.interrupted,
+        incidents=bench.incidents,
+    )
 
 
 def exit_code(state: GateState, seen: Probe) -> int:

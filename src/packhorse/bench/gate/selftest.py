@@ -22,10 +22,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
+
 import packhorse
 from packhorse import __version__
 from packhorse.bench.gate import power
-from packhorse.bench.gate.config import DEFAULT_BLOCKS
+from packhorse.bench.gate.config import DEFAULT_BLOCKS, DEFAULT_REPEATS, DEFAULT_SAMPLE_S
 from packhorse.bench.gate.measure import BASE, BASE_AGAIN, HEAD, Bench, measure
 from packhorse.bench.gate.power import CPU, END_TO_END, PLANTED
 from packhorse.bench.gate.process import Worker
@@ -34,18 +37,18 @@ from packhorse.bench.gate.sides import Side
 from packhorse.bench.lab.folder import work_folder
 from packhorse.bench.lab.targets import start_target
 from packhorse.bench.race import inputs
+from packhorse.bench.race.clock import with_children
 from packhorse.bench.race.machine import describe
-from packhorse.bench.stats.interval import bca_interval
+from packhorse.bench.stats.gate import mean_interval
 from packhorse.errors import PackhorseError
 from packhorse.files import appearing
 
-SELF_TEST_SCHEMA_VERSION = 1
+SELF_TEST_SCHEMA_VERSION = 2
 PIPELINE = "orjson-stream | isal:2 | raw"
 ROWS = {CPU: PIPELINE, END_TO_END: f"{PIPELINE} | obstore"}
 #: Pairs of runs by which the planted work is fitted, and the bytes compressed again in one of each pair.
 FIT_PAIRS, FIT_BYTES = 40, 200_000
-REPEATS, SAMPLE_S = 3, 0.05
-BLOCKS, QUICK_BLOCKS = 120, 24
+BLOCKS, QUICK_BLOCKS = 60, 20
 #: More pairs are run, up to so many times as many, until the planted work shows.
 FIT_TRIES = 3
 #: Keeps one core busy, on and off by chance, as neighbours do. Ends with its standard input, which closes when this
@@ -85,7 +88,9 @@ def run_self_test(*, quick: bool, seed: int, observer: GateObserver) -> dict[str
     with work_folder("self-test") as folder, start_target("rclone") as target:
         work = folder.resolve()
         captures = inputs.synthetic(work, seed)
-        bench = Bench({}, {}, work, [c.name for c in captures], REPEATS, SAMPLE_S)
+        bench = Bench({}, {}, work, [c.name for c in captures], DEFAULT_REPEATS, DEFAULT_SAMPLE_S)
+        bench.servers = with_children(target.server.pid) if target.server is not None else []
+        bench.alarm_blocks = blocks
         sides = {arm: _copy(work, arm) for arm in (BASE, HEAD)}
         rows = [
             {"name": name, "pipeline": text, "endpoint": asdict(target.endpoint), "prefix": "self-test"}
@@ -111,7 +116,7 @@ def run_self_test(*, quick: bool, seed: int, observer: GateObserver) -> dict[str
         "machine": describe(),
         "pipelines": ROWS,
         "plant_bytes": {f"{row} {ratio:+.0%}": value for (row, ratio), value in plants.items()},
-        "timings": [timing.as_dict() for timing in bench.timings],
+        "timings": msgspec.to_builtins(bench.timings),
     }
     return record | power.figures(record)
 
@@ -144,9 +149,9 @@ def _fit(bench: Bench, side: Side, rows: list[dict[str, Any]]) -> dict[tuple[str
             _ready(plain, bench, {**row, "plant_bytes": 0})
             _ready(more, bench, {**row, "plant_bytes": FIT_BYTES})
             once_s = min(plain.run(row["name"], 1)["wall_s"] for _ in range(5))
-            rounds = bench.rounds[row["name"]] = max(1, round(bench.sample_s / once_s + 0.5))
+            passes = bench.passes[row["name"]] = max(1, round(bench.sample_s / once_s + 0.5))
 
-            def pair(name: str = row["name"], count: int = rounds, one: Worker = plain, other: Worker = more) -> float:
+            def pair(name: str = row["name"], count: int = passes, one: Worker = plain, other: Worker = more) -> float:
                 base_s = one.run(name, count)["wall_s"]
                 return float(other.run(name, count)["wall_s"]) / base_s
 
@@ -177,12 +182,12 @@ def fitted(row: str, pair: Callable[[], float]) -> float:
     logs: list[float] = []
     for _ in range(FIT_TRIES):
         logs += [math.log(pair()) for _ in range(FIT_PAIRS)]
-        interval = bca_interval(logs, 0.95, seed=0)
-        if interval.low > 0:
-            return math.expm1(interval.estimate) / FIT_BYTES
+        estimate, low, high = mean_interval(np.array(logs), 0.95)
+        if low > 0:
+            return math.expm1(estimate) / FIT_BYTES
     raise SelfTestError(
         f"self-test: {FIT_BYTES} bytes compressed again do not show in row {row!r} ({len(logs)} pairs, "
-        f"{math.expm1(interval.low):+.1%} to {math.expm1(interval.high):+.1%}): this machine is too unsteady to plant "
+        f"{math.expm1(low):+.1%} to {math.expm1(high):+.1%}): this machine is too unsteady to plant "
         "slowdowns; run it on a quieter one"
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from packhorse.bench.gate.group import run_to_end
+from packhorse.bench.child import run_to_end
 from packhorse.bench.race.machine import scrub
 from packhorse.errors import InputError
 

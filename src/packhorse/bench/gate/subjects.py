@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from packhorse.bench.race.record import Record, read_record
+from packhorse.bench.race.record import Plain, read_plain
 from packhorse.errors import InputError
 from packhorse.profiles.loading import load_profile, packaged_profiles
 
@@ -43,7 +43,7 @@ class Subject:
     profile: str = ""
     pipeline: str = ""
     in_flight: int = 0
-    record: Record | None = None
+    record: Plain | None = None
 
 
 def resolve(text: str, work: Path) -> Subject:
@@ -65,7 +65,7 @@ def resolve(text: str, work: Path) -> Subject:
         shown = text if text in packaged_profiles() else str(path.resolve())
         return Subject(SubjectKind.PROFILE, text, shown, str(profile.pipeline), profile.max_in_flight)
     if text.endswith(".json") or (path / "record.json").is_file():
-        record = read_record(path)
+        record = read_plain(path)
         winner = record["winner"]
         if not winner.get("pipeline"):
             raise InputError(f"{text}: that race has no winner, so there is nothing to compare with")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.util
 import inspect
 import json
 import os
@@ -218,52 +219,50 @@ class Rows:
         gc.freeze()
         return {}
 
-    def run(self, row: str, rounds: int) -> dict[str, Any]:
-        """Seconds of ``rounds`` passes."""
+    def run(self, row: str, passes: int) -> dict[str, Any]:
+        """Seconds of ``passes`` passes over all captures."""
         one = self._passes[row]
         cpu, wall = time.process_time(), time.perf_counter()
-        for _ in range(rounds):
+        for _ in range(passes):
             one()
         return {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
 
 
-def _private_pipes() -> tuple[int, int]:
-    """The gate's pipes for this process alone: nothing that a row prints, reads or starts comes by them."""
-    pipes = os.dup(0), os.dup(1)  # not inherited by programs that rows start
-    # Whatever a library prints goes to stderr, so that stdout carries nothing but our lines.
-    os.dup2(2, 1)
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 0)
-
-    def let_go() -> None:
-        for pipe in pipes:
-            os.dup2(null, pipe, inheritable=False)
-
-    os.register_at_fork(after_in_child=let_go)
-    return pipes
+def _beside(name: str) -> Any:
+    """A module of this packhorse, by its file: the side's own Python may find another packhorse, or none."""
+    file = Path(__file__).parents[1] / f"{name}.py"
+    found = importlib.util.spec_from_file_location(f"_packhorse_gate_{name}", file)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
 
 
 def main() -> int:
     """Answer commands until the pipe closes, then leave at once: nothing here is worth saving."""
-    commands, answers = _private_pipes()
+    ours = _beside("child_side")
+    connection = ours.Pipes()
+    ours.end_with_parent()
     home = os.getpid()
     # Last: where the project is installed in the side's environment, that is what runs, compiled parts and all.
     sys.path.append(os.getcwd())
     rows = Rows()
-    with os.fdopen(commands, encoding="utf-8") as lines:
-        for line in lines:
-            command = json.loads(line)
-            name = command.pop("do")
-            try:
-                answer = getattr(rows, name)(**command)
-            except Exception as error:  # noqa: BLE001 - any side may fail in its own way; the gate reports it
-                answer = {"error": f"{type(error).__name__}: {error}"[:500]}
-            if os.getpid() != home:
-                # Two processes would go on with our work, and more with every pass.
-                os.write(2, b"the row returned in a process that it had forked\n")
-                os.killpg(0, signal.SIGKILL)
-            os.write(answers, json.dumps(answer).encode() + b"\n")
-    os._exit(0)
+    while True:
+        try:
+            command = connection.receive()
+        except EOFError:
+            os._exit(0)
+        name = command.pop("do")
+        try:
+            answer = getattr(rows, name)(**command)
+        except Exception as error:  # noqa: BLE001 - any side may fail in its own way; the gate reports it
+            answer = {"error": f"{type(error).__name__}: {error}"[:500]}
+        if os.getpid() != home:
+            # Two processes would go on with our work, and more with every pass.
+            os.write(2, b"the row returned in a process that it had forked\n")
+            os.killpg(0, signal.SIGKILL)
+        connection.send(answer)
 
 
 if __name__ == "__main__":

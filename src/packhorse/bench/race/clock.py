@@ -1,4 +1,4 @@
-"""Measuring one sample's cost vector: clocks, garbage collector, and what makes a sample suspect."""
+"""Clocks: what a sample costs this process and the servers, and how busy everybody else was meanwhile."""
 
 from __future__ import annotations
 
@@ -6,27 +6,35 @@ import gc
 import os
 import resource
 import time
+from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-#: A sample is suspect when the hypervisor took more than this part of the machine's time during it.
+#: A block of a study is suspect when the hypervisor took more than this part of the machine's time during it.
 STEAL_SHARE = 0.03
-#: A CPU sample is suspect when the process was off the CPU for more than this part of it, though it never waits.
-OFF_CPU_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a sample cost; the fields are those of :class:`packhorse.bench.race.spec.Sample`."""
+    """What a piece of work cost.
+
+    Attributes:
+        wall_s: Seconds on the wall.
+        user_s, system_s: CPU seconds of this process, all threads.
+        server_s: CPU seconds of the local server and the link; 0 where there is none. Counted in ticks of 10 ms.
+        foreign_s: CPU seconds of everybody else, the hypervisor's other guests included. In ticks, too.
+        gc_s, gc_collections: Time inside the garbage collector, and how often it ran.
+    """
 
     wall_s: float
     user_s: float
     system_s: float
+    server_s: float
+    foreign_s: float
     gc_s: float
     gc_collections: int
-    involuntary_switches: int
-    steal_s: float
-    other_busy_s: float
 
 
 class GcWatch:
@@ -52,14 +60,15 @@ class GcWatch:
 
 
 class Meter:
-    """Measures between :meth:`start` and :meth:`stop`; slow readings (``/proc/stat``) lie outside the wall clock."""
+    """Measures between :meth:`start` and :meth:`stop`; slow readings (``/proc``) lie outside the wall clock."""
 
-    def __init__(self, watch: GcWatch) -> None:
+    def __init__(self, watch: GcWatch, servers: Sequence[int] = ()) -> None:
         self._watch = watch
+        self._servers = servers
 
     def start(self) -> None:
         """Begin a sample."""
-        self._machine = machine_times_s()
+        self._machine, self._server = sum(machine_times_s()), cpu_of(self._servers)
         self._gc = (self._watch.seconds, self._watch.collections)
         self._usage = resource.getrusage(resource.RUSAGE_SELF)
         self._wall = time.perf_counter()
@@ -68,20 +77,52 @@ class Meter:
         """End the sample."""
         wall_s = time.perf_counter() - self._wall
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        machine = machine_times_s()
+        server_s = cpu_of(self._servers) - self._server
         user_s = usage.ru_utime - self._usage.ru_utime
         system_s = usage.ru_stime - self._usage.ru_stime
-        busy_s, steal_s = (after - before for after, before in zip(machine, self._machine, strict=True))
+        busy_s = sum(machine_times_s()) - self._machine
         return Cost(
             wall_s=wall_s,
             user_s=user_s,
             system_s=system_s,
+            server_s=server_s,
+            foreign_s=max(0.0, busy_s - user_s - system_s - server_s),
             gc_s=self._watch.seconds - self._gc[0],
             gc_collections=self._watch.collections - self._gc[1],
-            involuntary_switches=usage.ru_nivcsw - self._usage.ru_nivcsw,
-            steal_s=steal_s,
-            other_busy_s=max(0.0, busy_s - user_s - system_s),
         )
+
+
+class Foreign:
+    """What part of the machine others took since :meth:`start`: neither our processes nor the servers.
+
+    Args:
+        ours: Process ids of ours, this one included where its work counts.
+    """
+
+    def __init__(self, ours: Sequence[int]) -> None:
+        self._ours = ours
+        self._cores = os.cpu_count() or 1
+
+    def start(self) -> None:
+        """Begin."""
+        self._begun = (time.perf_counter(), sum(machine_times_s()), cpu_of(self._ours))
+
+    def share(self) -> float:
+        """From 0 to 1; 0 where the system does not say how busy it is."""
+        wall_s, busy_s, ours_s = self._begun
+        spent_s = max(1e-9, time.perf_counter() - wall_s)
+        foreign_s = sum(machine_times_s()) - busy_s - (cpu_of(self._ours) - ours_s)
+        return min(1.0, max(0.0, foreign_s) / (spent_s * self._cores))
+
+
+@contextmanager
+def no_collections() -> Any:
+    """Keep the garbage collector away from what is done beside the clock."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def machine_times_s() -> tuple[float, float]:
@@ -99,18 +140,43 @@ def machine_times_s() -> tuple[float, float]:
     return ((user + nice + system + irq + softirq) / per_second, steal / per_second)
 
 
-def suspicions(cost: Cost, *, waits: bool, cores: int) -> list[str]:
-    """Reasons to doubt a sample.
+def cpu_of(processes: Sequence[int]) -> float:
+    """CPU seconds of some processes so far, their ended threads included; one that is gone counts nothing."""
+    ticks = 0
+    for process in processes:
+        try:
+            with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
-    Args:
-        cost: The sample.
-        waits: True when the work itself waits (for a server), so that time off the CPU means nothing.
-        cores: Cores of the machine.
-    """
-    found = []
-    if cost.steal_s > STEAL_SHARE * cost.wall_s * cores and cost.steal_s > 0.02:
-        found.append(f"steal {cost.steal_s:.2f} s")
-    off_s = cost.wall_s - cost.user_s - cost.system_s
-    if not waits and off_s > OFF_CPU_SHARE * cost.wall_s:
-        found.append(f"off the CPU for {off_s / cost.wall_s:.0%}")
+
+def with_children(process: int) -> list[int]:
+    """A process and all that it has started, as they are now."""
+    found = [process]
+    for one in found:
+        try:
+            text = Path(f"/proc/{one}/task/{one}/children").read_text(encoding="ascii")
+        except OSError:
+            continue
+        found += [int(word) for word in text.split()]
     return found
+
+
+def connections(port: int | None) -> frozenset[int]:
+    """Local ports that are connected to ``port`` on this machine; empty where the system does not tell."""
+    if port is None:
+        return frozenset()
+    found = set()
+    for name in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
+        try:
+            lines = Path(name).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            _, local, remote, state = line.split()[:4]
+            if state == "01" and int(remote.rpartition(":")[2], 16) == port:
+                found.add(int(local.rpartition(":")[2], 16))
+    return frozenset(found)

@@ -1,243 +1,227 @@
-"""Deciding, pure: which arms the data cannot tell from the best, whether that may be called a winner, and tie-breaks.
-
-Effects are paired within a block (log ratio of an arm's cost over the best's), since whatever disturbs a block mostly
-disturbs all of it. The set is a Model Confidence Set, widened by the run's own noise floor: an arm whose median lies
-within what two copies of one pipeline differ by is never called beaten.
-"""
+"""Deciding the finals, pure: from samples to a verdict on every row, and a choice. No measuring here."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from statistics import median
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
+from packhorse.bench.race.record_types import Leaver, RowVerdict
+from packhorse.bench.race.score import Cost
+from packhorse.bench.race.spec import Sample
+from packhorse.bench.stats.against_best import ALPHA, Against, Standing, processes_to_decide, stand
+from packhorse.bench.stats.rounds import by_process
 
-#: Chance of leaving the best pipeline out of the set.
-ALPHA = 0.05
-#: Fewer complete blocks than this name no winner (a signed test on fewer can never be significant at 0.05).
-LEAST_BLOCKS = 6
-#: Costs that do not vary (bytes) are equal within this.
-EQUAL_LOG = 0.0005
+#: Arms whose interval ends below this are as fast as the best, for any purpose: a tie is an answer.
+TIE_RATIO = 0.10
+#: A race that could not have seen a difference of this size has no answer.
+BLIND_RATIO = 0.25
+#: Estimates within this of the lowest count as equal where one of the set is chosen.
+EQUAL_RATIO = 0.01
 #: Peak memory of one pipeline differs by about this part from process to process.
 EQUAL_MEMORY = 0.10
 
-Costs = Mapping[str, Mapping[int, float]]
+#: Arm → process → costs, round by round.
+Costs = Mapping[str, Mapping[int, Sequence[float]]]
 
 
-@dataclass(frozen=True, slots=True)
-class NoiseFloor:
-    """What two copies of one pipeline differed by in this run, in log units.
-
-    Attributes:
-        log_ratio: Median over blocks; None without an A/A arm.
-        low, high: Interval of that median.
-        floor: The largest difference that the interval still allows; 0 without an A/A arm.
-        differs: True when even the copies are told apart: the environment decides, not the pipelines.
-        blocks: Blocks behind it.
-        spread: Scaled MAD of the log ratios: the noise of one block; None without an A/A arm.
-        p_value: Signed-rank test that the copies differ; None without an A/A arm.
-    """
-
-    log_ratio: float | None
-    low: float | None
-    high: float | None
-    floor: float
-    differs: bool
-    blocks: int
-    spread: float | None = None
-    p_value: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rival:
-    """An arm against the best one: median paired log ratio with its interval, and whether it is in the set."""
-
-    arm: str
-    log_ratio: float
-    low: float
-    high: float
-    in_set: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What the samples say.
-
-    Attributes:
-        best: Arm with the lowest median cost.
-        members: The set, in order of cost.
-        rivals: Every arm against the best, in order of cost.
-        noise: The A/A arm's verdict.
-        blocks: Complete blocks that decided.
-        method: How the set was formed.
-        conclusive: False when no winner may be named whatever the set: ``why`` says so.
-        why: One sentence.
-    """
-
-    best: str
-    members: tuple[str, ...]
-    rivals: tuple[Rival, ...]
-    noise: NoiseFloor
-    blocks: int
-    method: str
-    conclusive: bool
-    why: str
-
-    @property
-    def named(self) -> bool:
-        """True when the set is one arm and the run could have told."""
-        return self.conclusive and len(self.members) == 1
-
-
-def decide(costs: Costs, *, twins: tuple[Mapping[int, float], Mapping[int, float]] | None, seed: int) -> Decision:
-    """Form the winner set.
-
-    Args:
-        costs: Arm → block → cost (smaller is better). Only blocks that have every arm decide.
-        twins: The same pipeline's costs under two names, or None.
-        seed: Seeds resampling.
-
-    Raises:
-        ValueError: No arm, or an arm without a single block.
-    """
-    names = sorted(costs)
-    blocks = sorted(set.intersection(*(set(costs[name]) for name in names))) if names else []
-    if not blocks:
-        raise ValueError("there is nothing to decide on: no block has every arm")
-    matrix = np.log(np.array([[max(costs[name][block], 1e-12) for name in names] for block in blocks]))
-    noise = noise_floor(twins, seed=seed)
-    middle = {name: float(np.median(matrix[:, i])) for i, name in enumerate(names)}
-    ordered = sorted(names, key=lambda name: (middle[name], name))
-    best = ordered[0]
-    relative = matrix - matrix[:, [names.index(best)]]
-    surviving, method = _set(matrix, relative, seed=seed)
-    rivals = []
-    for name in ordered:
-        ratios = relative[:, names.index(name)]
-        estimate, low, high = interval(ratios, seed=seed)
-        in_set = name == best or names.index(name) in surviving or estimate <= noise.floor
-        rivals.append(Rival(name, estimate, low, high, in_set))
-    conclusive, why = _conclusive(len(blocks), noise, matrix)
-    members = tuple(rival.arm for rival in rivals if rival.in_set)
-    return Decision(best, members, tuple(rivals), noise, len(blocks), method, conclusive, why)
-
-
-def decide_peaks(peaks: Mapping[str, int]) -> Decision:
-    """Form the set by peak memory: one measurement per arm, equal within :data:`EQUAL_MEMORY` of the lowest.
-
-    Raises:
-        ValueError: No arm.
-    """
-    if not peaks:
-        raise ValueError("there is nothing to decide on: no arm has its memory measured")
-    least = max(1, min(peaks.values()))
-    rivals = []
-    for name in sorted(peaks, key=lambda name: (peaks[name], name)):
-        ratio = math.log(max(1, peaks[name]) / least)
-        rivals.append(Rival(name, ratio, ratio, ratio, in_set=peaks[name] <= least * (1 + EQUAL_MEMORY)))
-    members = tuple(rival.arm for rival in rivals if rival.in_set)
-    method = f"peak memory, measured once per pipeline, equal within {EQUAL_MEMORY:.0%}"
-    why = "memory does not depend on how busy the machine is"
-    return Decision(members[0], members, tuple(rivals), noise_floor(None, seed=0), 1, method, conclusive=True, why=why)
-
-
-def noise_floor(twins: tuple[Mapping[int, float], Mapping[int, float]] | None, *, seed: int) -> NoiseFloor:
-    """The A/A arm judged as a row is (:func:`packhorse.bench.stats.verdict.noise_floor`), with the floor it sets."""
-    from packhorse.bench.stats.verdict import VerdictRule
-    from packhorse.bench.stats.verdict import noise_floor as judged
-
-    shared = sorted(set(twins[0]) & set(twins[1])) if twins else []
-    if not twins or not shared:
-        return NoiseFloor(None, None, None, 0.0, differs=False, blocks=0)
-    ratios = np.array([math.log(twins[1][block] / twins[0][block]) for block in shared])
-    estimate, low, high = interval(ratios, seed=seed)
-    found = judged(ratios, VerdictRule(seed=seed))
-    bound = max(abs(low), abs(high)) if math.isfinite(low) and math.isfinite(high) else float(np.max(np.abs(ratios)))
-    return NoiseFloor(estimate, low, high, bound, found.differs, len(shared), found.spread, found.p_value)
-
-
-def interval(ratios: np.ndarray, *, seed: int, level: float = 1 - ALPHA) -> tuple[float, float, float]:
-    """Median of log ratios with its BCa interval; with too few blocks the ends are the extremes seen."""
-    from packhorse.bench.stats.interval import bca_interval
-
-    found = bca_interval(ratios, level, seed=seed)
-    low = found.low if math.isfinite(found.low) else float(np.min(ratios))
-    high = found.high if math.isfinite(found.high) else float(np.max(ratios))
-    return found.estimate, low, high
+def costs(samples: Iterable[Sample], cost: Cost, names: Iterable[str]) -> Costs:
+    """Costs of the counted samples of some arms."""
+    wanted = set(names)
+    found: dict[str, dict[int, list[float]]] = {name: {} for name in names}
+    for sample in samples:
+        if sample.arm in wanted and sample.counted:
+            found[sample.arm].setdefault(sample.process, []).append(cost(sample))
+    return {name: by for name, by in found.items() if by}
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """What the tie-break knows of a member: all of it beside the objective.
+    """What the choice within a set knows of a member, all of it beside the objective.
 
     Attributes:
-        peak_bytes: Peak memory, None when it was not measured.
-        stored_bytes: Bytes stored per capture.
+        log_ratio: Log cost over the best one's.
+        peak_bytes: Peak memory; None where it was not measured.
         dependencies: Distributions to install.
     """
 
+    log_ratio: float
     peak_bytes: int | None
-    stored_bytes: float
     dependencies: int
 
 
-def tie_break(members: Mapping[str, Member]) -> tuple[str, str]:
-    """Choose within a set: lower peak memory, then fewer stored bytes, then fewer distributions, then the name.
+def choose(members: Mapping[str, Member]) -> tuple[str, str]:
+    """Choose within a set: the lower median, then lower peak memory, then fewer distributions; never the alphabet.
 
-    Memory within :data:`EQUAL_MEMORY` of the lowest counts as equal: that much differs between runs of one pipeline.
+    Medians within :data:`EQUAL_RATIO` of the lowest count as equal, and so does memory within :data:`EQUAL_MEMORY`.
+    What is still equal then is parted by the median again, to the last digit.
 
     Returns:
-        The chosen arm, and ``measurement`` or ``tie-break: …`` naming the rule that decided.
+        The chosen arm, and ``measurement`` or ``tie: …`` naming the rule that decided.
+
+    Raises:
+        ValueError: Nobody to choose from.
     """
-    left = sorted(members)
+    if len(members) == 1:
+        return next(iter(members)), "measurement"
+    lowest = min(member.log_ratio for member in members.values())
+    left = {name: one for name, one in members.items() if one.log_ratio - lowest <= math.log1p(EQUAL_RATIO)}
     if len(left) == 1:
-        return left[0], "measurement"
-    peaks = {name: math.inf if (peak := members[name].peak_bytes) is None else float(peak) for name in left}
-    least = min(peaks.values())
-    rules: tuple[tuple[str, Callable[[str], float]], ...] = (
-        ("lower peak memory", lambda name: 0.0 if peaks[name] <= least * (1 + EQUAL_MEMORY) else peaks[name]),
-        ("fewer stored bytes", lambda name: members[name].stored_bytes),
-        ("fewer dependencies", lambda name: float(members[name].dependencies)),
-    )
-    for rule, key in rules:
-        best = min(key(name) for name in left)
-        left = [name for name in left if key(name) == best]
+        return next(iter(left)), "tie: lowest median"
+    peaks = [one.peak_bytes for one in left.values() if one.peak_bytes is not None]
+    if len(peaks) == len(left):
+        least = min(peaks)
+        left = {name: one for name, one in left.items() if (one.peak_bytes or 0) <= least * (1 + EQUAL_MEMORY)}
         if len(left) == 1:
-            return left[0], f"tie-break: {rule}"
-    return left[0], "tie-break: name"
+            return next(iter(left)), "tie: lower peak memory"
+    fewest = min(one.dependencies for one in left.values())
+    left = {name: one for name, one in left.items() if one.dependencies == fewest}
+    rule = "tie: fewer dependencies" if len(left) == 1 else "tie: lowest median"
+    return min(left, key=lambda name: left[name].log_ratio), rule
 
 
-def _set(matrix: np.ndarray, relative: np.ndarray, *, seed: int) -> tuple[frozenset[int], str]:
-    middle = np.median(relative, axis=0)
-    if _constant(relative):
-        return frozenset(np.flatnonzero(middle - middle.min() <= EQUAL_LOG).tolist()), "equal values"
-    if matrix.shape[1] == 1:
-        return frozenset({0}), "single arm"
-    if matrix.shape[0] < LEAST_BLOCKS:
-        # Beaten only where every block says so.
-        return frozenset(np.flatnonzero(relative.min(axis=0) <= 0).tolist()), "beaten in every block"
-    from packhorse.bench.stats.winner_set import winner_set
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the samples say by one cost.
 
-    found = winner_set(matrix, ALPHA, seed=seed)
-    return frozenset(found.members), f"model confidence set ({found.method}, alpha {ALPHA})"
+    Attributes:
+        standing: Everybody still in the race against the best.
+        verdicts: Arm → its verdict, those that left early included.
+        members: The set, the cheapest first.
+        choice, decided_by: See :func:`choose`.
+        processes: Processes that decided.
+    """
 
+    standing: Standing
+    verdicts: Mapping[str, RowVerdict]
+    members: tuple[str, ...]
+    choice: str
+    decided_by: str
+    processes: int
 
-def _constant(matrix: np.ndarray) -> bool:
-    """Whether costs do not vary over blocks, as bytes do not. One block alone cannot show that."""
-    return matrix.shape[0] > 1 and bool(np.all(np.ptp(matrix, axis=0) < EQUAL_LOG))
-
-
-def _conclusive(blocks: int, noise: NoiseFloor, matrix: np.ndarray) -> tuple[bool, str]:
-    if noise.differs:
-        return False, "inconclusive: environment: the run tells two copies of one pipeline apart"
-    if blocks < LEAST_BLOCKS and not _constant(matrix):
-        return False, f"inconclusive: only {blocks} complete blocks, at least {LEAST_BLOCKS} are needed"
-    return True, "the run could tell pipelines apart"
+    @property
+    def blind(self) -> bool:
+        """Whether even a difference of 25 % could not have been seen."""
+        return len(self.standing.arms) > 1 and not self.standing.half_width <= math.log1p(BLIND_RATIO)
 
 
-def paired_ratio(of: Mapping[int, float], over: Mapping[int, float]) -> float | None:
-    """Median over shared blocks of ``of / over``; None without a shared block."""
-    ratios = [of[block] / over[block] for block in sorted(set(of) & set(over)) if over[block] > 0]
-    return median(ratios) if ratios else None
+@dataclass(frozen=True, slots=True)
+class Question:
+    """How a decision is to be made.
+
+    Attributes:
+        alpha: Error of all intervals together.
+        leavers: Arms that left at a look, with what it found: that stays their verdict.
+        members: What the choice has to know of each arm.
+        process_s: Seconds that a process of the finals takes, for the time that would decide a row.
+    """
+
+    alpha: float = ALPHA
+    leavers: Sequence[Leaver] = ()
+    members: Mapping[str, Member] = field(default_factory=dict)
+    process_s: float | None = None
+
+
+def decide(found: Costs, question: Question) -> Decision | None:
+    """Decide by one cost; None where no arm was measured."""
+    left = {leaver.arm for leaver in question.leavers}
+    table = by_process({name: by for name, by in found.items() if name not in left})
+    if not table:
+        return None
+    standing = stand(table, question.alpha)
+    members = standing.members
+    known = {
+        name: Member(
+            standing.arms[name].log_ratio,
+            question.members[name].peak_bytes if name in question.members else None,
+            question.members[name].dependencies if name in question.members else 0,
+        )
+        for name in members
+    }
+    choice, decided_by = choose(known)
+    processes = max(map(len, table.values()))
+    verdicts = {
+        name: _verdict(name, against, standing.best, (len(table[name]), choice), question.process_s)
+        for name, against in standing.arms.items()
+    }
+    verdicts |= {one.arm: _left(one, found.get(one.arm, {})) for one in question.leavers if one.arm in found}
+    return Decision(standing, verdicts, members, choice, decided_by, processes)
+
+
+def _verdict(name: str, against: Against, best: str, at: tuple[int, str], process_s: float | None) -> RowVerdict:
+    processes, choice = at
+    more_s = None
+    if not against.in_set:
+        word, text = "slower", slower(against.low, against.high)
+    elif name == choice:
+        word, text = "fastest", "fastest"
+    elif against.high <= math.log1p(TIE_RATIO):
+        word, text = "as fast", f"as fast within {percent(against.high)}"
+    else:
+        word, text = "undecided", "undecided"
+        needed = processes_to_decide(against, processes, math.log1p(TIE_RATIO))
+        if needed is not None and process_s:
+            more_s = (needed - processes) * process_s
+            text = f"undecided; {duration(more_s)} more would tell"
+    return RowVerdict(
+        word=word,  # type: ignore[arg-type]
+        text=text,
+        log_ratio=against.log_ratio,
+        low=_finite(against.low),
+        high=_finite(against.high),
+        over=best,
+        processes=processes,
+        more_s=more_s,
+    )
+
+
+def _left(leaver: Leaver, by_round: Mapping[int, Sequence[float]]) -> RowVerdict:
+    return RowVerdict(
+        word="slower",
+        text=slower(leaver.low, leaver.high),
+        log_ratio=leaver.log_ratio,
+        low=leaver.low,
+        high=leaver.high,
+        over=leaver.over,
+        processes=len(by_round),
+    )
+
+
+def leavers(found: Costs, alpha: float, protected: frozenset[str]) -> tuple[Standing | None, list[Leaver]]:
+    """Who is beaten at a look, the protected aside; and how everybody stands."""
+    table = by_process(found)
+    if not table:
+        return None, []
+    standing = stand(table, alpha)
+    beaten = [
+        Leaver(name, standing.best, against.log_ratio, against.low, against.high)
+        for name, against in standing.arms.items()
+        if not against.in_set and name not in protected
+    ]
+    return standing, beaten
+
+
+def slower(low: float, high: float) -> str:
+    """``slower by 3–8 %``; in times from twice as slow on."""
+    if low >= math.log(2):
+        return f"slower {math.exp(low):.1f}–{math.exp(high):.1f} ×"
+    ends = [f"{100 * math.expm1(end):.0f}" for end in (low, high)]
+    if ends[0] == "0":
+        ends[0] = "<1"
+    return f"slower by {ends[0]}–{ends[1]} %" if ends[0] != ends[1] else f"slower by {ends[0]} %"
+
+
+def percent(log_ratio: float) -> str:
+    """``4 %``, rounded up, since it is a bound."""
+    return f"{max(1, math.ceil(100 * math.expm1(log_ratio))):.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """``40 s``, ``3 min``, ``2 h``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds)):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

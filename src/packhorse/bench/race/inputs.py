@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 import random
+import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from packhorse.bench.race.spec import KEY_PREFIX
 from packhorse.errors import CaptureError, InputError
 from packhorse.model import EntryStream, materialized
 
@@ -24,9 +29,8 @@ SYNTHETIC = (
 HELD_OUT_SEED_OFFSET = 7919
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureFile:
-    """One capture as written for the block processes.
+class CaptureFile(msgspec.Struct, frozen=True):
+    """One capture as written for the child processes.
 
     Attributes:
         name: File name, as the record shows it.
@@ -41,24 +45,15 @@ class CaptureFile:
     name: str
     sha256: str
     plain_bytes: int
-    entries: int
+    entries: int | None
     shape: dict[str, Any]
     origin: str
-    notes: tuple[str, ...] = ()
+    notes: list[str] = msgspec.field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Captures as a block process holds them: objects, and the compact JSON that compressors are screened on."""
-
-    captures: list[Any]
-    plain: list[bytes]
-
-    @classmethod
-    def load(cls, folder: Path, names: Sequence[str]) -> Inputs:
-        """Read the files that :func:`write` wrote."""
-        plain = [(folder / name).read_bytes() for name in names]
-        return cls([json.loads(data) for data in plain], plain)
+def new_key_prefix() -> str:
+    """What all keys of one race in a user's bucket begin with, up to a slash: the race's start (UTC), and chance."""
+    return f"{KEY_PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}/"
 
 
 def write(folder: Path, name: str, capture: Any, origin: str, notes: tuple[str, ...] = ()) -> CaptureFile:
@@ -81,7 +76,7 @@ def write(folder: Path, name: str, capture: Any, origin: str, notes: tuple[str, 
         raise CaptureError(f"cannot be raced on: {error}", source=name) from error
     (folder / name).write_bytes(data)
     figures = asdict(shape(capture))
-    return CaptureFile(name, sha256(data).hexdigest(), len(data), figures["entries"], figures, origin, notes)
+    return CaptureFile(name, sha256(data).hexdigest(), len(data), figures["entries"], figures, origin, list(notes))
 
 
 def given(folder: Path, paths: Sequence[Path]) -> list[CaptureFile]:

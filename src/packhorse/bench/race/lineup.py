@@ -1,19 +1,19 @@
-"""Who races: the arms of each phase, from the registry."""
+"""Who races: candidates to screen and arms of the finals, from the registry."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
-from itertools import product
 
-from packhorse.bench.race.options import REFERENCE_IN_FLIGHT, Objective, RaceOptions
-from packhorse.bench.race.spec import Arm, Kind
+import msgspec
+
+from packhorse.bench.race.options import IN_FLIGHT, Objective, RaceOptions
+from packhorse.bench.race.screener import Candidate
+from packhorse.bench.race.spec import Arm, Role, Way
 from packhorse.errors import InputError
 from packhorse.pipeline import COMMON, ORIGINAL, Choice, Pipeline
 from packhorse.stages.base import Stage
 from packhorse.stages.registry import availability, candidates
 
-NULL_ARM = "(null)"
 TWIN = " (A/A twin)"
 
 #: Compressors at the levels that are worth a look; every compressor of the registry appears, or a test fails.
@@ -59,30 +59,20 @@ def compressor_texts(options: RaceOptions) -> list[str]:
     return [text for row in candidates(Stage.COMPRESS) for table in tables for text in table.get(row.name, ())]
 
 
-def stage_arms(options: RaceOptions) -> list[Arm]:
-    """Every available candidate of the CPU stages, each alone, and the null arm.
-
-    The names carry their stage, since names are unique only within one.
-    """
-    arms = [Arm(NULL_ARM, Kind.NULL, "json | none | raw")]
-    encoders = [row.name for row in candidates(Stage.ENCODE)]
-    base64 = [row.name for row in candidates(Stage.BASE64) if row.wire != "raw"]
-    arms += [Arm(f"encode/{name}", Kind.ENCODE, f"{name} | none | raw") for name in encoders]
-    arms += [Arm(f"compress/{text}", Kind.COMPRESS, f"json | {text} | raw") for text in compressor_texts(options)]
-    arms += [Arm(f"base64/{name}", Kind.BASE64, f"json | none | {name}") for name in base64]
-    return [arm for arm in arms if Pipeline.parse(arm.pipeline).unavailable is None]
-
-
-def stage_part(arm_name: str) -> tuple[str, str]:
-    """``encode/orjson`` → ``("encode", "orjson")``."""
-    stage, _, text = arm_name.partition("/")
-    return stage, text
-
-
-def crossed(encoders: Iterable[str], compressors: Iterable[str], base64: Iterable[str]) -> list[Arm]:
-    """The survivors of each stage crossed into CPU pipelines."""
-    texts = [" | ".join(parts) for parts in product(encoders, compressors, base64)]
-    return [Arm(text, Kind.CPU, text) for text in texts]
+def stage_candidates(options: RaceOptions) -> list[Candidate]:
+    """Every available candidate of every stage, clients last."""
+    texts = {
+        Stage.ENCODE: [row.name for row in candidates(Stage.ENCODE)],
+        Stage.COMPRESS: compressor_texts(options),
+        Stage.BASE64: [row.name for row in candidates(Stage.BASE64) if row.wire != "raw"],
+        Stage.STORE: store_texts(options.target),
+    }
+    return [
+        Candidate(str(stage), text)
+        for stage, found in texts.items()
+        for text in found
+        if availability(Choice.parse(stage, text).candidate).reason is None
+    ]
 
 
 def store_texts(target: str) -> list[str]:
@@ -93,14 +83,22 @@ def store_texts(target: str) -> list[str]:
     return [row.name for row in rows if availability(row).reason is None]
 
 
-def upload_arm(pipeline: str, in_flight: int) -> Arm:
-    """An end-to-end arm; its name says its concurrency."""
-    return Arm(f"{pipeline} @{in_flight}", Kind.UPLOAD, pipeline, in_flight)
+def may_win(candidate: Candidate, options: RaceOptions) -> bool:
+    """Whether a stage's candidate is safe enough to be chosen: bounded memory, and a wire format that was asked for."""
+    row = Choice.parse(Stage(candidate.stage), candidate.text).candidate
+    if not options.whole and not row.streaming:
+        return False
+    return row.stage is not Stage.ENCODE or row.wire in options.wires
+
+
+def final_arm(pipeline: str, in_flight: int, way: Way) -> Arm:
+    """An arm of the finals; its name says its concurrency."""
+    return Arm(f"{pipeline} @{in_flight}", pipeline, in_flight, way)
 
 
 def twin_of(arm: Arm) -> Arm:
     """The same arm under a second name."""
-    return replace(arm, name=arm.name + TWIN)
+    return msgspec.structs.replace(arm, name=arm.name + TWIN, role=Role.TWIN)
 
 
 def preset(text: str, target: str) -> str:
@@ -111,15 +109,25 @@ def preset(text: str, target: str) -> str:
     return str(pipeline)
 
 
-def presets(target: str) -> tuple[str, str]:
-    """The reference (the original design) and what people write today."""
-    return preset(ORIGINAL, target), preset(COMMON, target)
+def presets(options: RaceOptions) -> list[Arm]:
+    """The original design and what people write today, as loops written by hand; those that can be raced here."""
+    level = reference_level(options)
+    found = []
+    for text, role in ((ORIGINAL, Role.REFERENCE), (COMMON, Role.COMMON)):
+        pipeline = preset(text, options.target)
+        if Pipeline.parse(pipeline).unavailable is None:
+            found.append(Arm(f"{pipeline} @{level} ({role})", pipeline, level, Way.BARE, role))
+    return found
 
 
 def reference_level(options: RaceOptions) -> int:
     """Concurrency at which the presets are raced: 8 where that is among the levels, else the highest."""
-    levels = options.levels
-    return REFERENCE_IN_FLIGHT if REFERENCE_IN_FLIGHT in levels else max(levels)
+    return IN_FLIGHT if IN_FLIGHT in options.levels else max(options.levels)
+
+
+def hot_way(options: RaceOptions) -> Way:
+    """How the finals go: with redaction, unless that was switched off."""
+    return Way.HOT if options.redact else Way.UNREDACTED
 
 
 def explicit_arms(options: RaceOptions) -> list[Arm]:
@@ -138,6 +146,6 @@ def explicit_arms(options: RaceOptions) -> list[Arm]:
         if pipeline.unavailable is not None:
             raise InputError(f"{text!r} cannot be raced here: {pipeline.unavailable}")
         for level in options.levels:
-            arm = upload_arm(str(pipeline), level)
+            arm = final_arm(str(pipeline), level, hot_way(options))
             arms.setdefault(arm.name, arm)
     return list(arms.values())

@@ -8,50 +8,47 @@ it stands is used and the answer says so.
 from __future__ import annotations
 
 import gc
-import math
 import resource
 import sys
-from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
-from packhorse.bench.race.inputs import Inputs
-from packhorse.bench.race.sampling import prepare
-from packhorse.bench.race.spec import BlockSpec
+import msgspec
+
+from packhorse.bench.child_side import Connection
+from packhorse.bench.race.hot_path import parsed
+from packhorse.bench.race.racers import make_lane
+from packhorse.bench.race.spec import Task
+from packhorse.stores.base import Endpoint
 from packhorse.units import KIB
 
 
-def measure(spec: BlockSpec, inputs: Inputs, emit: Callable[[dict[str, Any]], None]) -> None:
-    """Emit one ``memory`` line per arm (the race sends one arm per process).
+def main(connection: Connection) -> None:
+    """Send one ``memory`` message per arm (the race sends one arm per process).
 
     ``peak_rss_bytes`` is the peak above the process with its captures loaded: libraries, clients, contexts and buffers.
     ``working_rss_bytes`` is the part of it above the clients and contexts made ready: what uploading itself needs.
     """
-    inputs.plain.clear()
-    for arm in spec.arms:
-        emit({"event": "start", "arm": arm.name})
+    task = msgspec.convert(connection.receive(), Task)
+    texts = [(Path(task.folder) / name).read_bytes() for name in task.captures]
+    captures = [parsed(text) for text in texts]
+    for arm in task.arms:
+        connection.send({"event": "start", "arm": arm.name})
         gc.collect()
         baseline = rss_bytes()
         exact = reset_peak()
         try:
-            work = prepare(arm, spec, inputs)
+            lane = make_lane(arm, Endpoint(**(task.endpoint or {"bucket": "none"})), f"{task.key_prefix}memory")
             set_up_peak, ready = peak_rss_bytes(), rss_bytes()
             exact = reset_peak() and exact
-            work.run(math.ceil(2 * arm.in_flight / work.items))
+            lane.upload([captures[index % len(captures)] for index in range(max(2 * arm.in_flight, len(captures)))])
             peak = peak_rss_bytes()
-            work.close()
+            lane.close()
         except Exception as error:  # noqa: BLE001 - any library may fail in its own way; it becomes the arm's error row
-            emit({"event": "error", "arm": arm.name, "error": f"{type(error).__name__}: {error}"})
+            connection.send({"event": "error", "arm": arm.name, "error": f"{type(error).__name__}: {error}"})
             continue
-        emit(
-            {
-                "event": "memory",
-                "arm": arm.name,
-                "peak_rss_bytes": max(peak, set_up_peak) - baseline,
-                "working_rss_bytes": max(0, peak - ready),
-                "baseline_rss_bytes": baseline,
-                "exact": exact,
-            }
-        )
+        figures = {"peak_rss_bytes": max(peak, set_up_peak) - baseline, "working_rss_bytes": max(0, peak - ready)}
+        connection.send({"event": "memory", "arm": arm.name, "exact": exact, **figures})
+    connection.send({"event": "end"})
 
 
 def reset_peak() -> bool:

@@ -13,133 +13,103 @@ from packhorse.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class PhasePlan:
-    """One phase's part of a race.
-
-    Attributes:
-        share: Part of the race's whole time.
-        min_blocks: Blocks that are measured even when the time is used up.
-        max_blocks: Blocks after which the phase ends although there is time left.
-    """
-
-    share: float
-    min_blocks: int
-    max_blocks: int
-
-
-@dataclass(frozen=True, slots=True)
 class Effort:
     """How much a race measures.
 
     Attributes:
         time_s: Planned wall time of the whole race, servers and processes included.
-        ceiling, screen, cross, stores, finals, alone, held_out: The phases in their order (memory takes what is left).
-        encoders, compressors: Stage survivors that are crossed.
-        finalists: CPU pipelines that are raced end to end.
-        store_finalists: Store clients that are raced with every finalist.
-        in_flight: Concurrency levels that store clients are tried at.
-        in_flight_linked: The same on a link with round trips, where more in flight is the whole story.
-        min_sample_s, max_sample_s: A sample is repeated until the first, and held to the second unless too few captures
-            would be in flight.
+        screening, publishing: Parts of it that screening and the published figure may take; the finals get the rest.
+        pipelines: CPU pipelines that go to the finals behind the best client.
+        clients: Further clients that go there behind the best CPU pipeline.
+        processes: The least processes of the finals, whatever the time.
+        rounds: Rounds in each of them.
+        half_width: The finals end early once no interval in the set is wider to either side.
+        screening_s: CPU seconds that one stage's candidate may take on a capture before it is left out as too slow.
+        passes: Times that a candidate is screened.
+        sample_s: Least seconds of a sample of the finals.
     """
 
     time_s: float
-    ceiling: PhasePlan
-    screen: PhasePlan
-    cross: PhasePlan
-    stores: PhasePlan
-    finals: PhasePlan
-    alone: PhasePlan
-    held_out: PhasePlan
-    encoders: int
-    compressors: int
-    finalists: int
-    store_finalists: int
-    in_flight: tuple[int, ...]
-    in_flight_linked: tuple[int, ...]
-    min_sample_s: float
-    max_sample_s: float
+    screening: float
+    publishing: float
+    pipelines: int
+    clients: int
+    processes: int
+    rounds: int
+    half_width: float
+    screening_s: float
+    passes: int
+    sample_s: float
 
 
-#: Ends within 60 s on two cores: 44 s are planned, the rest is for a noisy machine and the last block of each phase.
+#: Answers within 60 s of the command on two cores.
 QUICK = Effort(
-    time_s=44,
-    ceiling=PhasePlan(0.03, 2, 2),
-    screen=PhasePlan(0.17, 2, 6),
-    cross=PhasePlan(0.10, 3, 8),
-    stores=PhasePlan(0.15, 2, 4),
-    finals=PhasePlan(0.31, 6, 12),
-    alone=PhasePlan(0.04, 1, 1),
-    held_out=PhasePlan(0.12, 2, 6),
-    encoders=2,
-    compressors=3,
-    finalists=2,
-    store_finalists=2,
-    in_flight=(2, 8),
-    in_flight_linked=(8, 16),
-    min_sample_s=0.05,
-    max_sample_s=0.4,
+    time_s=47,
+    screening=0.20,
+    publishing=0.20,
+    pipelines=3,
+    clients=2,
+    processes=4,
+    rounds=6,
+    half_width=0.05,
+    screening_s=0.5,
+    passes=3,
+    sample_s=0.12,
 )
-#: Ends within 6 min on two cores.
+#: About five minutes.
 FULL = Effort(
-    time_s=315,
-    ceiling=PhasePlan(0.02, 3, 6),
-    screen=PhasePlan(0.18, 4, 10),
-    cross=PhasePlan(0.12, 4, 10),
-    stores=PhasePlan(0.14, 4, 8),
-    finals=PhasePlan(0.36, 8, 24),
-    alone=PhasePlan(0.03, 1, 2),
-    held_out=PhasePlan(0.11, 8, 12),
-    encoders=3,
-    compressors=5,
-    finalists=3,
-    store_finalists=3,
-    in_flight=(1, 8, 32),
-    in_flight_linked=(8, 32, 64),
-    min_sample_s=0.1,
-    max_sample_s=1.0,
+    time_s=300,
+    screening=0.14,
+    publishing=0.14,
+    pipelines=5,
+    clients=3,
+    processes=6,
+    rounds=12,
+    half_width=0.02,
+    screening_s=2.0,
+    passes=5,
+    sample_s=0.15,
 )
+#: The most processes of the finals: beyond them an interval hardly shrinks.
+MOST_PROCESSES = 60
 
 #: Targets that a link can be put in front of, and the link that they get unless another is asked for.
 LINKED_TARGETS = ("rclone", "moto")
 DEFAULT_LINK = "same-region"
 #: What a record calls the way to an endpoint given by URL.
 AS_IT_IS = "as it is (endpoint given by URL)"
-#: Answers later than this make a link one with round trips.
-ROUND_TRIPS_MS = 5.0
-#: Captures in flight that the reference is compared at, and that the target's ceiling is measured with.
-REFERENCE_IN_FLIGHT = 8
-#: A pipeline that reaches this part of the target's ceiling may be limited by the target.
-CEILING_SHARE = 0.7
-MAX_IN_FLIGHT = 1024
-#: Part of the planned time that each further goal adds: its pipelines run in every block of the finals.
+#: Captures in flight unless levels are given: what a hand-written loop has.
+IN_FLIGHT = 8
+MAX_IN_FLIGHT = 256
+#: Each further goal adds this part to the planned time.
 ALSO_SHARE = 0.15
 
-__all__ = ["FULL", "QUICK", "STEERING", "Effort", "Objective", "PhasePlan", "RaceOptions", "Require"]
+__all__ = ["FULL", "QUICK", "STEERING", "Effort", "Goal", "Objective", "RaceOptions", "Require"]
 
 
 @dataclass(frozen=True, slots=True)
 class RaceOptions:
-    """Everything that a race depends on beside the machine.
+    """A race's options.
 
     Attributes:
-        captures: Files to race on; empty for the seeded synthetic set.
-        target: ``rclone``, ``moto``, ``memory`` (no server at all: CPU only, for tests) or an endpoint's URL.
+        captures: Capture files; none takes the synthetic set.
+        target: ``rclone``, ``moto``, ``aws``, ``memory`` (no server; for tests) or an endpoint's URL.
         bucket: Bucket at that target; the embedded targets make it.
         link: A preset's name or figures (:func:`packhorse.bench.lab.link.model.parse_link`); None for ``same-region``
             in front of a local server, and nothing elsewhere.
         objective: What decides.
-        quick: About a minute instead of about five.
-        seed: Seed of orders, synthetic captures and resampling.
-        out_dir: Folder of ``record.json`` and ``report.md``; made when it is missing.
-        pipelines: Race exactly these end to end, without screening. Presets' names are allowed.
-        in_flight: Concurrency levels in place of the effort's own.
+        quick: Within a minute instead of about five.
+        seed: Seed of orders, synthetic captures and what is held out.
+        out_dir: Folder of ``record.json`` and the reports; made when it is missing.
+        pipelines: Race exactly these, without screening. Presets' names are allowed.
+        in_flight: Concurrency levels in place of eight.
         time_budget_s: Wall time to plan for in place of the effort's own.
+        redact: Whether the finals redact, as the uploader does unless told otherwise.
         whole: Let candidates win that hold a whole encoded capture in memory. Otherwise they are screened and shown
             only: the fastest *safe* way is sought, and memory that grows with the capture is not safe.
         wires: Wire formats of encoders that may win. Others are screened and shown, but are not raced end to end:
             their objects are not JSON documents, which is for the user to want.
-        also: Goals whose best survivors of the screening go end to end too, so that the record can be judged for them
+        also: Goals whose best by the screening go to the finals too, so that the record can be judged for them
             (:data:`packhorse.bench.race.goals.GOALS`).
         require: Let only pipelines be chosen whose objects meet this; all are measured and shown.
         tariff: Prices and retention that ``cost`` is reckoned with; None for the packaged ones.
@@ -156,6 +126,7 @@ class RaceOptions:
     pipelines: tuple[str, ...] | None = None
     in_flight: tuple[int, ...] | None = None
     time_budget_s: float | None = None
+    redact: bool = True
     wires: tuple[str, ...] = ("json",)
     whole: bool = False
     also: tuple[str, ...] = ()
@@ -219,11 +190,7 @@ class RaceOptions:
         """Concurrency levels, ascending. Latency is judged with one capture in flight unless levels are given."""
         if self.in_flight is not None:
             return tuple(sorted(set(self.in_flight)))
-        if self.objective is Objective.LATENCY:
-            return (1,)
-        link = self.declared_link()
-        linked = link is not None and link.answer_ms > ROUND_TRIPS_MS
-        return self.effort.in_flight_linked if linked else self.effort.in_flight
+        return (1,) if self.objective is Objective.LATENCY else (IN_FLIGHT,)
 
     @property
     def time_s(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -23,12 +24,20 @@ class Observer(Protocol):
         """A phase begins."""
         ...
 
-    def block(self, phase: str, index: int, arms: int) -> None:
-        """A block with so many arms begins."""
+    def now(self, what: str) -> None:
+        """What the phase is at."""
         ...
 
-    def left(self, phase: str, arm: str, reason: str) -> None:
-        """An arm left early."""
+    def process(self, number: int, planned: int, arms: int) -> None:
+        """A process with so many arms begins."""
+        ...
+
+    def round(self) -> None:
+        """A round is done."""
+        ...
+
+    def standing(self, best: str, captures_per_s: float, half_width: float | None, members: int) -> None:
+        """The current best, the half-width of the intervals in log units, and how many may be as fast."""
         ...
 
     def end(self, *, interrupted: bool) -> None:
@@ -45,10 +54,16 @@ class Silent:
     def phase(self, title: str) -> None:
         """See :class:`Observer`."""
 
-    def block(self, phase: str, index: int, arms: int) -> None:
+    def now(self, what: str) -> None:
         """See :class:`Observer`."""
 
-    def left(self, phase: str, arm: str, reason: str) -> None:
+    def process(self, number: int, planned: int, arms: int) -> None:
+        """See :class:`Observer`."""
+
+    def round(self) -> None:
+        """See :class:`Observer`."""
+
+    def standing(self, best: str, captures_per_s: float, half_width: float | None, members: int) -> None:
         """See :class:`Observer`."""
 
     def end(self, *, interrupted: bool) -> None:
@@ -56,46 +71,59 @@ class Silent:
 
 
 class RichProgress:
-    """A bar with the phase and the time left, on a terminal; plain lines where the console is not one."""
+    """A line with the phase, the current best with its spread, and the time left; plain lines without a terminal."""
 
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress, SpinnerColumn, TextColumn
 
         self._console = console
         self._clock = clock
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[left]}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
+        self._bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True)
         self._begun = 0.0
         self._planned_s = 1.0
-        self._title = ""
+        self._title = self._at = self._best = ""
+        self._rounds = 0
 
     def begin(self, planned_s: float) -> None:
         """See :class:`Observer`."""
         self._begun = self._clock()
         self._planned_s = planned_s
-        self._task = self._bar.add_task("starting", total=planned_s, left="")
+        self._task = self._bar.add_task("starting", total=None)
         if self._console.is_terminal:
             self._bar.start()
 
     def phase(self, title: str) -> None:
         """See :class:`Observer`."""
-        self._title = title
-        self._show(title)
+        self._title, self._at = title, ""
+        self._show()
         if not self._console.is_terminal:
-            self._console.print(f"{title} ({format_s(max(0.001, self._clock() - self._begun))} gone)", markup=False)
+            gone_s = max(0.001, self._clock() - self._begun)
+            self._console.print(f"{format_s(gone_s):>8}  {title}", markup=False, highlight=False)
 
-    def block(self, phase: str, index: int, arms: int) -> None:
+    def now(self, what: str) -> None:
         """See :class:`Observer`."""
-        self._show(f"{self._title}: block {index + 1}, {arms} arms")
+        self._at = what
+        self._show()
 
-    def left(self, phase: str, arm: str, reason: str) -> None:
+    def process(self, number: int, planned: int, arms: int) -> None:
         """See :class:`Observer`."""
+        self._at, self._rounds = f"process {number} of about {planned}, {arms} pipelines", 0
+        self._show()
+
+    def round(self) -> None:
+        """See :class:`Observer`."""
+        self._rounds += 1
+        self._show()
+
+    def standing(self, best: str, captures_per_s: float, half_width: float | None, members: int) -> None:
+        """See :class:`Observer`."""
+        spread = "" if half_width is None else f" ± {100 * math.expm1(half_width):.1f} %"
+        others = f", {members - 1} as fast so far" if members > 1 else ""
+        self._best = f"best: {best}, {captures_per_s:.3g} captures/s{spread}{others}"
+        self._show()
+        if not self._console.is_terminal:
+            gone_s = max(0.001, self._clock() - self._begun)
+            self._console.print(f"{format_s(gone_s):>8}  {self._best}", markup=False, highlight=False, soft_wrap=True)
 
     def end(self, *, interrupted: bool) -> None:
         """See :class:`Observer`."""
@@ -103,10 +131,11 @@ class RichProgress:
         if interrupted:
             self._console.print("interrupted: writing what was measured", markup=False)
 
-    def _show(self, description: str) -> None:
+    def _show(self) -> None:
         from rich.markup import escape
 
-        gone_s = self._clock() - self._begun
-        left_s = max(0.0, self._planned_s - gone_s)
-        text = f"about {format_s(left_s)} left" if left_s >= 1 else "ending"
-        self._bar.update(self._task, completed=min(gone_s, self._planned_s), description=escape(description), left=text)
+        left_s = max(0.0, self._planned_s - (self._clock() - self._begun))
+        left = f"{left_s:.0f} s left" if left_s >= 1 else "ending"
+        rounds = f", round {self._rounds}" if self._rounds else ""
+        parts = [part for part in (self._title, f"{self._at}{rounds}" if self._at else "", self._best, left) if part]
+        self._bar.update(self._task, description=escape(" · ".join(parts)))

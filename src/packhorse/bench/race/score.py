@@ -1,111 +1,99 @@
-"""Costs by objective: of a finished upload, and the prediction for CPU stages whose output is yet to be uploaded."""
+"""Costs by objective: of a finished sample, and predicted from what stages cost alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 
+from packhorse.bench.lab.link.model import Link
 from packhorse.bench.race.cost import Tariff, packaged_tariff
-from packhorse.bench.race.options import Objective
-from packhorse.bench.race.spec import Arm, Sample
+from packhorse.bench.race.objective import Objective
+from packhorse.bench.race.spec import Sample
+
+Cost = Callable[[Sample], float]
 
 
-@dataclass(frozen=True, slots=True)
-class PutPrice:
-    """What a put costs at this target through the cheapest client, fitted through ready bodies of two sizes.
-
-    Attributes:
-        wall_s, wall_s_per_byte: Seconds of the target's time per put and per byte, eight in flight.
-        cpu_s, cpu_s_per_byte: The client's CPU seconds.
-    """
-
-    wall_s: float
-    wall_s_per_byte: float
-    cpu_s: float
-    cpu_s_per_byte: float
-
-    def ceiling_per_s(self, body_bytes: float) -> float:
-        """Puts per second of bodies of this size when nothing has to be encoded."""
-        return 1 / max(self.wall_s + body_bytes * self.wall_s_per_byte, 1e-9)
-
-
-def fit_price(arms: list[Arm], samples: list[Sample]) -> PutPrice:
-    """A line through the medians of the two body sizes; never a negative slope or offset."""
-    small, large = sorted(arms, key=lambda arm: arm.body_bytes)
-
-    def line(cost: Callable[[Sample], float]) -> tuple[float, float]:
-        low, high = (
-            median([cost(s) / s.captures for s in samples if s.arm == arm.name] or [0.0]) for arm in (small, large)
-        )
-        slope = max(0.0, (high - low) / (large.body_bytes - small.body_bytes))
-        return max(0.0, low - slope * small.body_bytes), slope
-
-    wall, cpu = line(lambda s: s.wall_s), line(lambda s: s.cpu_s)
-    return PutPrice(wall[0], wall[1], cpu[0], cpu[1])
-
-
-def upload_cost(objective: Objective, tariff: Tariff | None = None) -> Callable[[Sample], float]:
+def cost_of(objective: Objective, capture_bytes: float, tariff: Tariff | None = None) -> Cost:
     """Cost per capture of an end-to-end sample: seconds, bytes for ``size``, dollars per million for ``cost``.
 
-    Args:
-        objective: What counts. A sample knows nothing of memory, which is measured apart.
-        tariff: Prices for ``cost``; None for the packaged ones.
-
-    Raises:
-        ValueError: The objective is ``memory``.
-    """
-    if objective is Objective.MEMORY:
-        raise ValueError("memory is measured apart from samples")
-    if objective is Objective.COST:
-        prices = tariff or packaged_tariff()
-        return lambda s: prices.usd_per_million(cpu_s=s.cpu_s / s.captures, stored_bytes=s.bytes_out / s.captures)
-    return {
-        Objective.THROUGHPUT: lambda s: s.wall_s / s.captures,
-        Objective.LATENCY: lambda s: s.latency_p50_s or s.wall_s / s.captures,
-        Objective.CPU: lambda s: s.cpu_s / s.captures,
-        Objective.SIZE: lambda s: s.bytes_out / s.captures,
-    }[objective]
-
-
-def predicted_cost(
-    objective: Objective, price: PutPrice, *, cores: int, before_s: float = 0.0, tariff: Tariff | None = None
-) -> Callable[[Sample], float]:
-    """Cost per capture predicted for a CPU sample: its own, what comes before it, and what putting its bytes will cost.
+    The rate is over the bytes of raw captures, so that samples of different captures can be set side by side.
 
     Args:
         objective: What counts.
-        price: Of a put at this target.
-        cores: Throughput divides wall time by them, since captures are encoded side by side.
-        before_s: Seconds per capture of the stages before. Without them "no compression" would beat every compressor a
-            thousandfold, though it hardly changes what the whole pipeline takes.
-        tariff: As for :func:`upload_cost`.
+        capture_bytes: Mean compact JSON of a capture.
+        tariff: Prices for ``cost``; None for the packaged ones.
+
+    Raises:
+        ValueError: The objective is ``memory``, which is measured apart from samples.
     """
-    if objective is Objective.MEMORY:
-        raise ValueError("memory is measured apart from samples")
 
-    def put(sample: Sample, s: float, s_per_byte: float) -> float:
-        return s + sample.bytes_out / sample.captures * s_per_byte
-
-    def wall(sample: Sample) -> float:
-        return before_s + sample.wall_s / sample.captures
-
-    def cpu(sample: Sample) -> float:
-        return before_s + sample.cpu_s / sample.captures + put(sample, price.cpu_s, price.cpu_s_per_byte)
+    def each(value: float, sample: Sample) -> float:
+        return value * capture_bytes / sample.raw_bytes
 
     if objective is Objective.COST:
         prices = tariff or packaged_tariff()
-        return lambda s: prices.usd_per_million(cpu_s=cpu(s), stored_bytes=s.bytes_out / s.captures)
-    return {
-        Objective.THROUGHPUT: lambda s: wall(s) / cores + put(s, price.wall_s, price.wall_s_per_byte),
-        Objective.LATENCY: lambda s: wall(s) + put(s, price.wall_s, price.wall_s_per_byte),
-        Objective.CPU: cpu,
-        Objective.SIZE: lambda s: s.bytes_out / s.captures,
-    }[objective]
+        return lambda s: prices.usd_per_million(cpu_s=each(s.cpu_s, s), stored_bytes=each(s.bytes_out, s))
+    costs: dict[Objective, Cost] = {
+        Objective.THROUGHPUT: lambda s: each(s.wall_s, s),
+        Objective.LATENCY: lambda s: s.latency_p50_s or each(s.wall_s, s),
+        Objective.CPU: lambda s: each(s.cpu_s, s),
+        Objective.SIZE: lambda s: each(s.bytes_out, s),
+    }
+    if objective not in costs:
+        raise ValueError("memory is measured apart from samples")
+    return costs[objective]
 
 
-def own_cost(objective: Objective) -> Callable[[Sample], float]:
-    """Cost per capture of an encoder or base64 alone: its output's size is the next stage's matter."""
-    if objective in (Objective.CPU, Objective.COST):
-        return lambda s: s.cpu_s / s.captures
-    return lambda s: s.wall_s / s.captures
+@dataclass(frozen=True, slots=True)
+class LinkPrice:
+    """What the declared link takes for a byte, never what a few samples seemed to say of it.
+
+    Attributes:
+        busy_s: Seconds per byte with every connection at work: what bounds the rate.
+        alone_s: Seconds per byte of one connection: what one capture waits.
+    """
+
+    busy_s: float = 0.0
+    alone_s: float = 0.0
+
+    @classmethod
+    def of(cls, link: Link, in_flight: int) -> LinkPrice:
+        """From a link's declared bandwidths."""
+
+        def seconds(*mbit: float | None) -> float:
+            known = [rate for rate in mbit if rate is not None]
+            return 8 / (min(known) * 1e6) if known else 0.0
+
+        one = link.up_mbit_per_connection
+        return cls(seconds(link.up_mbit, None if one is None else one * in_flight), seconds(link.up_mbit, one))
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What a stage's candidate costs alone, per capture: the client's CPU seconds, and bytes that come out."""
+
+    cpu_s: float
+    bytes_out: float
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """Predicts a whole pipeline's cost from its stages' client CPU and its bytes at the declared link's price."""
+
+    objective: Objective
+    price: LinkPrice
+    cores: int
+    tariff: Tariff | None = None
+
+    def __call__(self, cpu_s: float, stored_bytes: float) -> float:
+        """Cost per capture of a pipeline that takes ``cpu_s`` in all and stores ``stored_bytes``."""
+        if self.objective is Objective.SIZE:
+            return stored_bytes
+        if self.objective is Objective.CPU:
+            return cpu_s
+        if self.objective is Objective.COST:
+            prices = self.tariff or packaged_tariff()
+            return prices.usd_per_million(cpu_s=cpu_s, stored_bytes=stored_bytes)
+        if self.objective is Objective.LATENCY:
+            return cpu_s + stored_bytes * self.price.alone_s
+        return cpu_s / self.cores + stored_bytes * self.price.busy_s

@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from packhorse.bench.report.text import percent, rate, seconds
+from packhorse.bench.report.text import percent
 
 Record = dict[str, Any]
-
-#: Other processes' share of the machine above which the report warns.
-BUSY_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,60 +31,49 @@ def limits(record: Record) -> Iterator[Limit]:
     """All of a record's, the weightiest first."""
     if record["interrupted"]:
         yield Limit("these are the figures it had.", "The race was interrupted")
+    if record["busy"]:
+        yield Limit(
+            "others took over 10 % of the machine in more than a third of the rounds; differences are harder to see.",
+            "Busy machine",
+        )
+    if record["twin"] and record["twin"]["differs"]:
+        yield Limit(
+            "one pipeline under two names was told apart. Believe no small difference of this run.", "A/A alarm"
+        )
+    if not record["redacted"]:
+        yield Limit("the finals did not redact; the uploader does, unless it is told not to.", "Without redaction")
     if record["winner"].get("streaming") is False:
         yield Limit(
             "a stage of it makes its whole output at once, holding the interpreter meanwhile. For captures of tens of "
             "megabytes beside an event loop, prefer a streaming one.",
             "The chosen pipeline does not stream",
         )
-    yield from _target(record)
-    null = next((row for row in record["stages"].get("encode", ()) if row["candidate"] == "(null)"), None)
-    if null and null.get("wall_s") is not None:
+    if record["published"] and len(record["published"]["captures"]) < 3:
+        count = len(record["published"]["captures"])
         yield Limit(
-            f"The harness's own cost, the null pipeline: {seconds(null['wall_s'])} per capture; not subtracted."
-        )
-    yield from _other_load(record)
-    suspect = sum(bool(block["suspect"]) for block in record["blocks"])
-    if suspect:
-        yield Limit(f"{suspect} suspect block(s) were measured again; both stay in the record.")
-    yield _link(record)
-    if record["quick"]:
-        yield Limit("A quick race: few blocks. Run without --quick before publishing.")
-
-
-def _target(record: Record) -> Iterator[Limit]:
-    limited = [row for row in record["results"] if row.get("target_limited") and row["role"] != "aa-twin"]
-    if limited:
-        yield Limit(
-            "they reach over 70 % of what the target takes of ready bodies of their size, so their order among "
-            "themselves says as much of the target as of the pipelines.",
-            f"The target limits {len(limited)} pipeline(s)",
+            f"the figure stands on {count} capture{'s' if count != 1 else ''}, so it cannot say how captures differ. "
+            f"({record['published']['note']}.)",
+            "Few captures",
         )
     if record["target"].get("name") == "moto":
         yield Limit(
             "moto answers some 170 puts a second: right for correctness, useless for judging clients. Use rclone."
         )
-    ceiling = record["target"].get("ceiling")
-    if ceiling:
-        puts = ", ".join(f"{rate(value)}/s ({name})" for name, value in sorted(ceiling["puts_per_s"].items()))
+    yield from _rounds(record)
+    yield _link(record)
+    if record["quick"]:
+        yield Limit("A quick race. Run without --quick before publishing.")
+
+
+def _rounds(record: Record) -> Iterator[Limit]:
+    rounds = [row for row in record["rounds"] if row["phase"] == "finals"]
+    if rounds:
+        left_out = sum(not row["counted"] for row in rounds)
+        share = sum(row["foreign_share"] for row in rounds) / len(rounds)
         yield Limit(
-            f"The target's ceiling, ready bodies through {ceiling['client']}, {ceiling.get('in_flight', 8)} in flight: "
-            f"{puts}."
+            f"Others took {percent(share)} of the machine during the finals; {left_out} of {len(rounds)} rounds were "
+            "left out for that. They stay in the record."
         )
-
-
-def _other_load(record: Record) -> Iterator[Limit]:
-    """What other processes took while CPU stages were timed; servers idle then, so it is none of ours."""
-    rows = [row for stage in ("encode", "compress", "cross") for row in record["stages"].get(stage, ())]
-    samples = [sample for row in rows for sample in row["samples"]]
-    wall_s = sum(sample["wall_s"] for sample in samples)
-    cores = record["machine"].get("cores_logical") or 1
-    if not wall_s:
-        return
-    share = sum(sample.get("other_busy_s", 0.0) for sample in samples) / (wall_s * cores)
-    text = f"Other processes took {percent(share)} of the machine's {cores} cores while CPU stages were timed"
-    busy = share > BUSY_SHARE
-    yield Limit("run again on an idle machine before acting on small differences.", text) if busy else Limit(f"{text}.")
 
 
 def _link(record: Record) -> Limit:

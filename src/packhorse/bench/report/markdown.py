@@ -6,28 +6,30 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from packhorse.bench.report import judged, verdicts
+from packhorse.bench.report import judged
 from packhorse.bench.report.limits import limits
+from packhorse.bench.report.names import PRESETS, letters, shown_rows
 from packhorse.bench.report.text import bytes_, code, number, percent, plain, rate, seconds, table, times
 from packhorse.units import format_bytes
 
 Record = dict[str, Any]
+Row = dict[str, Any]
 
 
 def render(record: Record) -> str:
     """The whole report, ending in a newline.
 
     Args:
-        record: A valid record (see ``record.schema.json``). Names in it may be hostile; they are escaped.
+        record: A valid record (see ``record.schema.json``) as JSON data. Names in it may be hostile; they are escaped.
     """
     sections: Sequence[Callable[[Record], list[str]]] = (
-        _verdict,
+        _answer,
         _ranking,
-        verdicts.sections,
+        _published,
         judged.sections,
-        _held_out,
         _limits,
         _next_steps,
+        _looks,
         _stages,
         _failures,
         _captures,
@@ -39,169 +41,133 @@ def render(record: Record) -> str:
 
 def headline(record: Record) -> str:
     """The verdict in one sentence of plain text."""
-    winner = record["winner"]
-    if winner["pipeline"] is None:
-        return f"No winner: {winner['decided_by']}."
-    what = f"{winner['pipeline']} at {winner['in_flight']} in flight"
-    if record["interrupted"]:
-        return f"No winner is named, since the race was interrupted; ahead so far: {what}."
-    if not winner["conclusive"]:
-        return f"No winner is named ({winner['why']}); ahead so far: {what}."
-    if winner["named"]:
-        return f"Winner by {record['objective']}: {what}."
-    count = len(winner["set_arms"])
-    return (
-        f"No single winner by {record['objective']}: {count} pipelines cannot be told apart. "
-        f"Chosen among them ({winner['decided_by']}): {what}."
-    )
+    return str(record["winner"]["sentence"])
 
 
-def _verdict(record: Record) -> list[str]:
+def _answer(record: Record) -> list[str]:
     winner = record["winner"]
     lines = ["# Race report", "", f"**{plain(headline(record))}**", ""]
     if winner["pipeline"] is None:
         return lines
     lines += [code(winner["pipeline"]), ""]
-    published = winner["held_out"] or winner
-    where = "measured again on held-out captures" if winner["held_out"] else "as raced (not measured again)"
+    width = "unknown" if winner["half_width"] is None else f"± {percent(winner['half_width'])}"
     lines.append(
-        f"* {rate(published['captures_per_s'])} captures/s, {bytes_(published['raw_bytes_per_s'])}/s of raw capture, "
-        f"{times(published['speedup_over_reference'])} the reference, {where}."
+        f"* Decided over {winner['processes']} processes and {winner['rounds']} rounds; intervals in the set {width}; "
+        f"chosen by {plain(winner['decided_by'])}."
     )
     lines.append(
-        f"* Per capture: {seconds(published['wall_s'])} wall, {seconds(published['cpu_s'])} CPU, "
-        f"{bytes_(published['bytes_out'])} stored; peak memory above the loaded captures "
+        f"* Per capture of the race: {seconds(winner['wall_s'])} wall, {seconds(winner['cpu_s'])} CPU, "
+        f"{bytes_(winner['bytes_out'])} stored; peak memory above the loaded captures "
         f"{bytes_(winner['peak_rss_bytes'])}."
     )
-    reference = record["reference"]
-    if reference["captures_per_s"] is not None:
+    if winner["cpu_best"]:
         lines.append(
-            f"* Reference (the original design): {code(reference['pipeline'])} at {reference['in_flight']} in flight: "
-            f"{rate(reference['captures_per_s'])} captures/s, from {reference['blocks']} blocks."
+            f"* By client CPU {code(winner['cpu_best'])} is best; the declared objective, "
+            f"{plain(record['objective'])}, decides."
         )
-    lines.append(f"* Decided over {winner['blocks']} blocks by {plain(winner['method'])}; {_noise(record)}")
     if len(winner["set_arms"]) > 1:
-        lines += ["", "The set that the data cannot tell from the best:", ""]
-        lines += [f"* {code(arm)}" for arm in winner["set_arms"]]
+        lines += ["", "May be as good:", ""]
+        lines += [f"* {code(arm)}" for arm in winner["set_arms"] if arm != winner["arm"]]
     return [*lines, ""]
 
 
-def _noise(record: Record) -> str:
-    noise = record["noise"]
-    if not noise or noise["log_ratio"] is None:
-        return "no A/A arm was measured, so the noise floor is not known."
-    return (
-        f"noise floor {percent(_change(noise['floor']))} (A/A: the same pipeline under two names differed by "
-        f"{_change(noise['log_ratio']):+.1%} in the median of {noise['blocks']} blocks)."
-    )
-
-
 def _ranking(record: Record) -> list[str]:
-    rows = [row for row in record["results"] if row["captures_per_s"] is not None]
+    rows = [row for row in shown_rows(record) if row["captures_per_s"] is not None]
     if not rows:
-        return ["## Ranking", "", "Nothing was measured end to end.", ""]
-    best = {row["arm"]: row["against_best"] for row in rows}
-    figures = (
-        "captures/s",
-        "raw bytes",
-        "× reference",
-        "behind the best (95 %)",
-        "verdict",
-        "CPU",
-        "stored",
-        "p50 / p99",
-    )
-    header = ("", "pipeline", "in flight", *figures, "peak memory", "blocks")
-    ordered = sorted(rows, key=_rank_key)
+        return ["## Verdicts", "", "Nothing was measured end to end.", ""]
+    letter = letters(record)
     body = [
         (
-            _mark(row, record),
+            letter.get(row["arm"], ""),
             code(row["pipeline"]),
             str(row["in_flight"]),
+            PRESETS.get(row["role"]) or (row["verdict"]["text"] if row["verdict"] else "–"),
+            difference(row["verdict"]),
+            row["cpu_verdict"]["text"] if row["cpu_verdict"] else "–",
             rate(row["captures_per_s"]),
             bytes_(row["raw_bytes_per_s"]) + "/s",
+            times(row["speedup_over_common"]),
             times(row["speedup_over_reference"]),
-            _behind(best[row["arm"]]),
-            _verdict_cell(row, record),
             seconds(row["cpu_s"]),
             bytes_(row["bytes_out"]),
             f"{seconds(row['latency']['p50_s'])} / {seconds(row['latency']['p99_s'])}",
             bytes_(row["peak_rss_bytes"]),
-            str(row["blocks"]) + (" (left early)" if row["left_early"] else ""),
+            f"{row['processes']}{' (left early)' if row['left'] else ''}",
         )
-        for row in ordered
+        for row in rows
     ]
-    lines = ["## Ranking, end to end", "", *table(header, body), ""]
-    lines.append(
-        f"By {record['objective']}; rates are captures per second over the whole mix, medians over blocks; "
-        "● in the winner set, ◆ chosen, A/A the twin that gives the noise floor. "
-        "Verdicts are over the yardstick, beside the noise floor. "
-        "× reference is paired within blocks, over the original design at the better of its concurrencies. "
-        "Presets have a place only where they were asked for. CPU is the client's, all threads."
+    header = (
+        "", "pipeline", "in flight", f"by {plain(record['objective'])}", "behind the best (95 %, all at once)",
+        "by client CPU", "captures/s", "raw bytes", "× common", "× original", "CPU", "stored", "p50 / p99",
+        "peak memory", "processes",
+    )  # fmt: skip
+    way = "with redaction, the way of one thread of the uploader" if record["redacted"] else "without redaction"
+    about = (
+        f"Finals went {way}. Rates are captures per second over the whole mix, medians over rounds. The presets are "
+        "loops written by hand: no redaction, no retries. CPU is the client's, all threads."
     )
-    return [*lines, ""]
+    return ["## Verdicts", "", *table(header, body), "", about, ""]
 
 
-def _verdict_cell(row: Record, record: Record) -> str:
-    shown = verdicts.word(row, record)
-    return f"{shown}, noise {verdicts.noise(record)}" if row.get("verdict") else shown
-
-
-def _rank_key(row: dict[str, Any]) -> tuple[float, float, str]:
-    rival = row["against_best"]
-    return (rival["log_ratio"] if rival else math.inf, row["wall_s"], row["arm"])
-
-
-def _mark(row: dict[str, Any], record: Record) -> str:
-    winner = record["winner"]
-    if row["role"] == "aa-twin":
-        return "A/A"
-    if row["pipeline"] == winner["pipeline"] and row["in_flight"] == winner.get("in_flight"):
-        return "◆"
-    if row["arm"] in winner.get("set_arms", ()):
-        return "●"
-    return {"reference": "reference", "common": "common"}.get(row["role"], "")
-
-
-def _behind(rival: dict[str, Any] | None) -> str:
-    if rival is None:
+def difference(verdict: Row | None) -> str:
+    """``+3.1% (+2.0% to +4.4%)``; an end that is not known is ``?``."""
+    if verdict is None:
         return "–"
-    if rival["log_ratio"] == rival["low"] == rival["high"] == 0:
+    if verdict["log_ratio"] == verdict["low"] == verdict["high"] == 0:
         return "best"
-    low, middle, high = (_change(rival[key]) for key in ("low", "log_ratio", "high"))
-    return f"{middle:+.1%} ({low:+.1%} to {high:+.1%})"
+    ends = ["?" if verdict[key] is None else f"{math.expm1(verdict[key]):+.1%}" for key in ("low", "high")]
+    return f"{math.expm1(verdict['log_ratio']):+.1%} ({ends[0]} to {ends[1]})"
 
 
-def _change(log_ratio: float) -> float:
-    return math.expm1(log_ratio)
-
-
-def _held_out(record: Record) -> list[str]:
-    rows = [row for row in record["held_out"]["results"] if row["captures_per_s"] is not None]
-    if not rows:
+def _published(record: Record) -> list[str]:
+    found = record["published"]
+    if not found:
         return []
     body = [
         (
+            PRESETS.get(row["role"]) or plain(row["way"]),
             code(row["pipeline"]),
             str(row["in_flight"]),
             rate(row["captures_per_s"]),
             bytes_(row["raw_bytes_per_s"]) + "/s",
-            times(row["speedup_over_reference"]),
+            seconds(row["cpu_s"]),
             bytes_(row["bytes_out"]),
-            str(row["blocks"]),
+            str(len(row["samples"])),
         )
-        for row in rows
+        for row in found["results"]
+        if row["captures_per_s"] is not None
     ]
-    header = ("pipeline", "in flight", "captures/s", "raw bytes", "× reference", "stored", "blocks")
-    return [
-        "## Measured again",
+    header = ("", "pipeline", "in flight", "captures/s", "raw bytes", "CPU", "stored", "samples")
+    about = (
+        f"The uploader itself with its default settings, on {plain(found['note'])}; every capture new to its process. "
+        "From the bare parts to the uploader each step adds what makes it safe."
+    )
+    lines = [
+        "## As imported",
         "",
-        f"Whatever wins a race is flattered by it. Here: fresh processes, {plain(record['held_out']['note'])}.",
-        "Captures of other sizes give other captures/s; compare raw bytes/s and × reference.",
+        about,
         "",
         *table(header, body),
         "",
     ]
+    for ratio, name in ((found["over_common"], "the common stack"), (found["over_reference"], "the original design")):
+        if ratio:
+            lines.append(f"* {times(ratio['value'])} {name}{interval(ratio)}.")
+    each = found["per_capture"]
+    if len(each) > 1:
+        rows = [
+            (code(one["capture"]), rate(one["captures_per_s"]), times(one["over_common"]), times(one["over_reference"]))
+            for one in each
+        ]
+        lines += ["", *table(("capture", "captures/s", "× common", "× original"), rows)]
+    return [*lines, ""]
+
+
+def interval(ratio: Row) -> str:
+    """`` (95 %: 1.2× to 1.5×, over 3 captures)``."""
+    if ratio["low"] is None:
+        return f" (no interval: {plain(ratio['covers'])})"
+    return f" (95 %: {times(ratio['low'])} to {times(ratio['high'])}, over {plain(ratio['covers'])})"
 
 
 def _limits(record: Record) -> list[str]:
@@ -229,12 +195,27 @@ def _next_steps(record: Record) -> list[str]:
     ]
 
 
+def _looks(record: Record) -> list[str]:
+    if not record["looks"]:
+        return []
+    body = [
+        (
+            str(look["processes"]),
+            number(look["alpha"]),
+            "–" if look["half_width"] is None else f"± {percent(math.expm1(look['half_width']))}",
+            "<br>".join(code(one["arm"]) for one in look["left"]) or "–",
+        )
+        for look in record["looks"]
+    ]
+    header = ("after processes", "error it may spend", "intervals in the set", "left, beaten")
+    return ["## Looks", "", *table(header, body), ""]
+
+
 _STAGE_TITLES = {
     "encode": "Encoders alone",
     "compress": "Compressors alone, on the compact JSON",
     "base64": "base64 alone, on zlib:1 output",
-    "cross": "Survivors crossed, CPU only",
-    "stores": "Store clients and concurrencies, best CPU pipeline",
+    "store": "Store clients alone, on zlib:1 output",
 }
 
 
@@ -242,28 +223,25 @@ def _stages(record: Record) -> list[str]:
     lines: list[str] = []
     raw = sum(file["plain_bytes"] for file in record["captures"]) / max(1, len(record["captures"]))
     for stage, title in _STAGE_TITLES.items():
-        rows = [row for row in record["stages"].get(stage, ()) if row["candidate"] != "(null)"]
+        rows = record["stages"].get(stage, ())
         if not rows:
             continue
-        body = []
-        for row in rows:
-            early = f"left: {row['left_early']}" if row.get("left_early") else ""
-            note = row.get("error") or row.get("not_raced") or early
-            out = row.get("bytes_out")
-            body.append(
-                (
-                    code(row["candidate"]),
-                    seconds(row.get("wall_s")),
-                    seconds(row.get("cpu_s")),
-                    bytes_(out),
-                    number(out / raw if out is not None and raw else None),
-                    bytes_(row.get("raw_bytes_per_s")) + "/s" if row.get("raw_bytes_per_s") else "–",
-                    str(row.get("blocks", 0)),
-                    plain(note),
-                )
+        body = [
+            (
+                code(row["candidate"]),
+                seconds(row["cpu_s"]),
+                seconds(row["wall_s"]),
+                bytes_(row["bytes_out"]),
+                number(row["bytes_out"] / raw if row["bytes_out"] is not None and raw else None),
+                str(row["passes"]),
+                plain(row["error"] or row["not_raced"] or ""),
             )
-        header = ("candidate", "wall", "CPU", "out", "out ÷ raw", "raw bytes", "blocks", "")
+            for row in rows
+        ]
+        header = ("candidate", "client CPU", "wall", "out", "out ÷ raw", "passes", "")
         lines += [f"## {title}", "", *table(header, body), ""]
+    if lines:
+        lines.insert(0, "The screening goes by the client's CPU time and by bytes at the declared link's price.\n")
     return lines
 
 
@@ -278,18 +256,26 @@ def _failures(record: Record) -> list[str]:
     return lines
 
 
+def capture_uses(record: Record) -> list[tuple[Row, str]]:
+    """Every capture once, with what it was used for."""
+    raced = {file["sha256"] for file in record["captures"]}
+    held_out = {file["sha256"] for file in record["held_out"]}
+    files = {file["sha256"]: file for file in (*record["captures"], *record["held_out"])}
+    uses = {(True, True): "raced, held-out", (True, False): "raced", (False, True): "held-out"}
+    return [(file, uses[digest in raced, digest in held_out]) for digest, file in files.items()]
+
+
 def _captures(record: Record) -> list[str]:
-    files = [*record["captures"], *(f for f in record["held_out"]["captures"] if f not in record["captures"])]
     body = [
         (
             code(file["name"]),
-            plain(file["use"]),
+            use,
             format_bytes(file["plain_bytes"]),
             "–" if file["entries"] is None else str(file["entries"]),
             plain(file["origin"]),
             code(file["sha256"][:16]),
         )
-        for file in files
+        for file, use in capture_uses(record)
     ]
     return ["## Captures", "", *table(("file", "use", "compact JSON", "entries", "origin", "SHA-256"), body), ""]
 
@@ -299,9 +285,10 @@ def _machine(record: Record) -> list[str]:
     libraries = [(plain(key), plain(value)) for key, value in sorted(record["versions"]["libraries"].items())]
     cores = [(plain(key), plain(value)) for key, value in sorted(record["versions"]["cores"].items())]
     target = f"{record['target'].get('name')} {record['target'].get('version') or ''}".strip()
+    spent = ", ".join(f"{plain(name)} {seconds(value)}" for name, value in record["seconds"].items())
     provenance = (
         f"Command: {code(record['command'])}; seed {record['seed']}; target {plain(target)}; "
-        f"packhorse {plain(record['versions']['packhorse'])}."
+        f"packhorse {plain(record['versions']['packhorse'])}. Time: {spent or 'not noted'}."
     )
     return [
         "## Machine and versions",

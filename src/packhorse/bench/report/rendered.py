@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from packhorse.bench.race.record import read_record
+from packhorse.bench.race.record import read_plain
 from packhorse.bench.report import export, export_parquet, html, markdown, picture
 from packhorse.bench.report.study_records import find_studies, read_studies
 from packhorse.errors import UnavailableError
@@ -40,7 +40,7 @@ def render(folder: Path, studies: Sequence[Path] = ()) -> Rendered:
     Raises:
         RecordError: A record is missing or does not follow its schema; nothing is written. Names it.
     """
-    record = read_record(folder)
+    record = read_plain(folder)
     beside, left_out = find_studies(folder)
     found = read_studies([*beside, *studies])
     files: dict[str, Callable[[], str | bytes]] = {

@@ -1,4 +1,4 @@
-"""A record's samples as rows: one per arm and block, also those of warm-ups and of blocks that were measured again."""
+"""A record's samples as rows: one per arm and round, also those of warm-ups and of rounds that do not count."""
 
 from __future__ import annotations
 
@@ -8,41 +8,32 @@ from typing import Any
 Record = dict[str, Any]
 Row = dict[str, Any]
 
-#: Phases before the finals, in the order they are raced.
-_STAGES = ("encode", "compress", "base64", "cross", "stores")
 #: Columns in order, with their types. Seconds and bytes are totals over a sample's captures.
 COLUMNS: dict[str, type] = {
-    "kind": str, "phase": str, "arm": str, "pipeline": str, "role": str, "in_flight": int, "block": int, "rounds": int,
-    "captures": int, "wall_s": float, "user_s": float, "system_s": float, "gc_s": float, "gc_collections": int,
-    "bytes_out": int, "involuntary_switches": int, "steal_s": float, "other_busy_s": float, "latency_p50_s": float,
-    "latency_p99_s": float, "put_s": float, "suspect": str,
+    "kind": str, "phase": str, "arm": str, "pipeline": str, "role": str, "way": str, "in_flight": int, "process": int,
+    "round": int, "capture": str, "captures": int, "raw_bytes": int, "wall_s": float, "user_s": float,
+    "system_s": float, "server_s": float, "foreign_s": float, "gc_s": float, "gc_collections": int, "bytes_out": int,
+    "connections": int, "latency_p50_s": float, "latency_p99_s": float, "put_s": float,
 }  # fmt: skip
 
 
 def rows(record: Record) -> Iterator[Row]:
     """Every sample of a record with all of :data:`COLUMNS`; None where a sample has no such value.
 
-    ``kind`` is ``measured``, ``suspect`` (measured again) or ``warm-up``.
+    ``kind`` is ``measured``, ``disturbed`` (not counted) or ``warm-up``.
     """
-    about: dict[tuple[str, str], Row] = {}
-    for phase, result in _measured(record):
-        arm = result.get("arm") or result.get("candidate")
-        facts = {key: result.get(key) for key in ("pipeline", "role", "in_flight")}
-        for sample in result["samples"]:
-            about[phase, sample["arm"]] = facts
-            yield _row({**facts, **sample, "kind": "measured", "phase": phase, "arm": arm})
-    for kind, key in (("suspect", "suspect_samples"), ("warm-up", "warmups")):
-        for sample in record[key]:
-            yield _row({**about.get((sample["phase"], sample["arm"]), {}), **sample, "kind": kind})
-
-
-def _measured(record: Record) -> Iterator[tuple[str, Row]]:
-    stages = record["stages"]
-    for phase in (*(known for known in _STAGES if known in stages), *sorted(stages.keys() - set(_STAGES))):
-        yield from ((phase, result) for result in stages[phase])
-    yield from (("finals", result) for result in record["results"])
-    yield from (("held-out", result) for result in record["held_out"]["results"])
+    published = record["published"]["results"] if record["published"] else ()
+    about: dict[str, Row] = {}
+    for phase, results in (("finals", record["results"]), ("published", published)):
+        for result in results:
+            facts = {key: result.get(key) for key in ("pipeline", "role", "way", "in_flight")}
+            about.setdefault(result["arm"], facts)
+            for sample in result["samples"]:
+                kind = "measured" if sample["counted"] else "disturbed"
+                yield _row({**facts, **sample, "kind": kind, "phase": phase})
+    for sample in record["warmups"]:
+        yield _row({**about.get(sample["arm"], {}), **sample, "kind": "warm-up"})
 
 
 def _row(found: Row) -> Row:
-    return {**{key: found.get(key) for key in COLUMNS}, "suspect": "; ".join(found.get("suspect") or ())}
+    return {key: found.get(key) for key in COLUMNS}

@@ -1,85 +1,127 @@
-"""A race's verdict and ranking on a terminal."""
+"""A race's verdicts on a terminal of 80 columns: a table of short rows, what the import costs, and the answer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from packhorse.bench.report import verdicts
-from packhorse.bench.report.interval_column import FARTHEST, drawn
-from packhorse.bench.report.markdown import headline
+from packhorse.bench.report.names import PRESETS, differing, letters, same, shown_rows
 from packhorse.bench.report.text import bytes_, rate, seconds, times
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
+
+Record = dict[str, Any]
+Row = dict[str, Any]
+
+#: Colour means a verdict, and nothing else.
+_COLOURS = {"fastest": "bold green", "as fast": "green", "undecided": "yellow", "slower": "red"}
+#: What a column of the objective's own figures is called.
+_OWN = {
+    "throughput": "capt./s",
+    "latency": "latency",
+    "cpu": "CPU",
+    "size": "stored",
+    "memory": "memory",
+    "cost": "$/million",
+}
+BUSY = "Busy machine: others took over 10 % of it in more than a third of the rounds. Differences are harder to see."
 
 
-#: Columns of a terminal below which these are left out; the report has them. In flight stands behind the name then.
-_WIDTHS = {"CPU": 130, "memory": 114, "in flight": 104}
-#: Characters of an interval, and where in flight has no column.
-_SPAN, _NARROW_SPAN = 17, 11
-
-
-def show(record: dict[str, Any], console: Console) -> None:
-    """Print the ranking with its intervals, and the verdict. Names are printed as plain text, never as markup."""
+def show(record: Record, console: Console) -> None:
+    """Print verdicts, the price of safety, and the answer. Names are printed as plain text, never as markup."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    narrow = console.width < _WIDTHS["in flight"]
-    rows = [row for row in record["results"] if row["role"] != "aa-twin"]
-    intervals = drawn([_effect(row, record) for row in rows], _NARROW_SPAN if narrow else _SPAN)
-    grid = Table(title="End to end, fastest first", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("pipeline", overflow="fold", min_width=22 if narrow else 28)
-    every = ("in flight", "capt./s", "× ref.", "verdict", "CPU", "stored", "memory")
-    titles = [title for title in every if console.width >= _WIDTHS.get(title, 0)]
-    for title in titles:
-        grid.add_column(title, justify="right", no_wrap=title != "in flight")
-    if intervals:
-        grid.add_column(f"cost\n{intervals.scale}" if narrow else f"cost, 95 %\n{intervals.scale}", no_wrap=True)
-    for index, row in enumerate(rows):
-        at = f" @{row['in_flight']}" if narrow else ""
-        name = Text(row["pipeline"] + at, style="bold" if row["arm"] in record["winner"].get("set_arms", ()) else "")
+    if record["busy"]:
+        console.print(Text(BUSY, style="yellow"))
+    objective = record["objective"]
+    title = "By throughput, best first" if objective == "throughput" else f"By {objective}, best first"
+    grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("", no_wrap=True)
+    grid.add_column("pipeline", overflow="fold", min_width=17)
+    grid.add_column(_OWN[objective], justify="right", no_wrap=True)
+    grid.add_column("× common", justify="right", no_wrap=True)
+    grid.add_column("verdict", no_wrap=True)
+    if objective != "cpu":
+        grid.add_column("by CPU", no_wrap=True)
+    letter, name = letters(record), differing(record)
+    for row in shown_rows(record):
+        cells = [Text(letter.get(row["arm"], "")), Text(name[row["arm"]])]
         if row["captures_per_s"] is None:
-            failed = Text("failed" if row["error"] else "not measured", style="red")
-            grid.add_row(name, *([] if narrow else [str(row["in_flight"])]), failed)
+            grid.add_row(*cells, Text("failed" if row["error"] else "–"))
             continue
-        cells = {
-            "in flight": str(row["in_flight"]),
-            "capt./s": rate(row["captures_per_s"]),
-            "× ref.": times(row["speedup_over_reference"]),
-            "verdict": verdicts.word(row, record),
-            "CPU": seconds(row["cpu_s"]),
-            "stored": bytes_(row["bytes_out"]),
-            "memory": bytes_(row["peak_rss_bytes"]),
-        }
-        grid.add_row(name, *(cells[title] for title in titles), *([intervals.cells[index]] if intervals else []))
+        cells += [Text(figure(row, objective)), Text(times(row["speedup_over_common"]).removesuffix("×"))]
+        by_cpu = [] if objective == "cpu" else [_cell(row.get("cpu_verdict"), timed=False)]
+        grid.add_row(*cells, _cell(row.get("verdict"), timed=record["winner"]["conclusive"]), *by_cpu)
     console.print(grid)
-    _explain(record, console)
-    console.print(Text(headline(record), style="bold"))
-    confirmed = record["winner"].get("held_out")
-    if confirmed:
-        console.print(
-            Text(
-                f"Measured again on held-out captures: {rate(confirmed['captures_per_s'])} captures/s, "
-                f"{times(confirmed['speedup_over_reference'])} the reference."
-            )
-        )
+    for line in _notes(record):
+        console.print(Text(line))
+    console.print(Text(record["winner"]["sentence"], style="bold"))
+    for note in (record.get("judged") or {}).get("notes", ()):
+        console.print(Text(f"* {note}"))
     if record["errors"]:
-        console.print(Text(f"{len(record['errors'])} failed; see the report.", style="red"))
+        console.print(Text(f"{len(record['errors'])} failed; see the report."))
 
 
-def _effect(row: dict[str, Any], record: dict[str, Any]) -> dict[str, Any] | None:
-    """A row's cost over the yardstick; the yardstick's own is what it differed from itself by."""
-    if row["arm"] == record["method"]["yardstick"]:
-        noise: dict[str, Any] | None = record["noise"]
-        return noise
-    return row.get("verdict")
+def _cell(verdict: dict[str, Any] | None, *, timed: bool) -> Text:
+    from rich.text import Text
+
+    if verdict is None:
+        return Text("")
+    return Text(short(verdict, timed=timed), style=_COLOURS[verdict["word"]])
 
 
-def _explain(record: dict[str, Any], console: Console) -> None:
-    if record["method"]["yardstick"]:
-        console.print(
-            f"Verdicts and costs are over the yardstick (│), raced twice: its own cost is over itself, and the noise "
-            f"floor {verdicts.noise(record)}. ◀ and ▶: beyond {FARTHEST:.0f} %.",
-            style="dim",
-        )
+def short(verdict: dict[str, Any], *, timed: bool = True) -> str:
+    """A verdict in at most 20 characters: ``undecided (+31 s)``, or without the time that would decide it."""
+    if verdict["word"] != "undecided":
+        return str(verdict["text"])
+    more = str(verdict["text"]).partition("; ")[2].removesuffix(" more would tell")
+    return f"undecided (+{more})" if more and timed else "undecided"
+
+
+def figure(row: Row, objective: str) -> str:
+    """A row's figure by an objective, with its unit; dollars per million captures for ``cost``."""
+    if objective == "cost":
+        priced = row.get("usd_per_million")
+        return f"{priced['total']:.3g}" if priced else "–"
+    values = {
+        "throughput": rate(row["captures_per_s"]),
+        "latency": seconds(row["latency"]["p50_s"]),
+        "cpu": seconds(row["cpu_s"]),
+        "size": bytes_(row["bytes_out"]),
+        "memory": bytes_(row["peak_rss_bytes"]),
+    }
+    return values[objective]
+
+
+def _notes(record: Record) -> list[str]:
+    lines = []
+    if shared := same(record):
+        lines.append(f"All but the last two rows: {shared}. Other rows show what is not as in A.")
+    presets = {row["role"]: row["pipeline"] for row in shown_rows(record) if row["role"] in PRESETS}
+    lines += [f"{PRESETS[role].capitalize()}: {pipeline}." for role, pipeline in presets.items()]
+    if record["twin"] and record["twin"]["differs"]:
+        lines.append("Alarm: one pipeline under two names was told apart; believe no small difference.")
+    if record["winner"].get("cpu_best"):
+        best = letters(record).get(record["winner"]["cpu_best"], "another")
+        lines.append(f"By client CPU {best} is best; the declared objective, {record['objective']}, decides.")
+    if steps := price_of_safety(record):
+        lines.append(steps)
+    return lines
+
+
+def price_of_safety(record: Record) -> str:
+    """The waterfall in one line: from bare parts to the uploader; empty where it was not measured."""
+    if not record["published"]:
+        return ""
+    rows = [row for row in record["published"]["results"] if row["captures_per_s"] is not None]
+    chosen = record["winner"]["arm"] or ""
+    steps = [
+        f"{row['way']} {rate(row['captures_per_s'])}"
+        for row in rows
+        if row["role"] not in PRESETS and row["arm"].startswith(f"{chosen} (")
+    ]
+    presets = [f"{PRESETS[row['role']]} {rate(row['captures_per_s'])}" for row in rows if row["role"] in PRESETS]
+    return f"On {record['published']['note']}, captures/s: {' → '.join(steps)}; {', '.join(presets)}."

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from packhorse.errors import InputError
 
 FloatArray: TypeAlias = NDArray[np.float64]
-BoolArray: TypeAlias = NDArray[np.bool_]
 
 
 def finite_vector(values: ArrayLike, *, name: str) -> FloatArray:
@@ -21,21 +20,21 @@ def finite_vector(values: ArrayLike, *, name: str) -> FloatArray:
     """
     vector = np.asarray(values, dtype=np.float64)
     if vector.ndim != 1:
-        raise InputError(f"{name}: expected one value per block, got an array of shape {vector.shape}")
+        raise InputError(f"{name}: expected a list of values, got an array of shape {vector.shape}")
     if np.isinf(vector).any():
-        raise InputError(f"{name}: an infinite value in block {int(np.argmax(np.isinf(vector)))}; use NaN for missing")
+        raise InputError(f"{name}: value {int(np.argmax(np.isinf(vector)))} is infinite; use NaN for missing")
     return vector[~np.isnan(vector)]
 
 
-def block_matrix(values: ArrayLike, *, name: str) -> FloatArray:
-    """``values`` as a block × pipeline matrix of float64, NaN where a cell is missing.
+def sample_matrix(values: ArrayLike, *, name: str) -> FloatArray:
+    """``values`` as a matrix of float64, NaN where a cell is missing.
 
     Raises:
         InputError: Not two-dimensional, or an element is infinite. The message names ``name``.
     """
     matrix = np.asarray(values, dtype=np.float64)
     if matrix.ndim != 2:
-        raise InputError(f"{name}: expected a block × pipeline matrix, got an array of shape {matrix.shape}")
+        raise InputError(f"{name}: expected a matrix, got an array of shape {matrix.shape}")
     if np.isinf(matrix).any():
         raise InputError(f"{name}: an infinite value; use NaN for a missing cell")
     return matrix

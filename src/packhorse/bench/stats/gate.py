@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from packhorse.bench.stats.arrays import FloatArray, check_fraction, finite_vector
-from packhorse.bench.stats.equivalence import log_margin, tost_p
-from packhorse.bench.stats.interval import RESAMPLES, Interval, bca_interval
-from packhorse.bench.stats.significance import holm, signed_rank_p
+from packhorse.bench.stats.signed_rank import centre_interval, holm, signed_rank_p
+from packhorse.bench.stats.student import t_quantile, t_sf
 from packhorse.errors import InputError
 
 EXIT_PASSED = 0
@@ -53,8 +52,6 @@ class GateRule:
             measurements are judged together.
         alpha_environment: Level at which base against itself counts as different, Holm over rows.
         measure_unresolved_again: Also measure again what the first measurement left open.
-        seed: Seeds the intervals.
-        resamples: Bootstrap resamples of the intervals, which are shown and decide nothing.
     """
 
     margin_ratio: float = 0.01
@@ -62,12 +59,12 @@ class GateRule:
     alpha: float = 0.05
     alpha_environment: float = 0.01
     measure_unresolved_again: bool = True
-    seed: int = 0
-    resamples: int = RESAMPLES
 
     def log_margin(self, row: str) -> float:
         """The row's margin in log units."""
-        return log_margin(self.margins.get(row, self.margin_ratio))
+        ratio = self.margins.get(row, self.margin_ratio)
+        check_fraction(ratio, name="margin")
+        return math.log1p(ratio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,8 @@ class RowResult:
 
     Attributes:
         outcome: The decision so far.
-        interval: Median log ratio of change over base in the data that decided, with its interval.
+        interval: Centre of the log ratios of change over base in the data that decided, with its interval's ends.
+        level: That interval's confidence.
         p_slower: Signed-rank test that the slowdown exceeds the margin, after Holm.
         p_within: Signed-rank test that it is below the margin.
         log_ratios: The data that decided.
@@ -98,7 +96,8 @@ class RowResult:
     """
 
     outcome: RowOutcome
-    interval: Interval
+    interval: tuple[float, float, float]
+    level: float
     p_slower: float
     p_within: float
     log_ratios: FloatArray
@@ -160,7 +159,7 @@ def second_pass(state: GateState, measurement: Mapping[str, RowData], rule: Gate
 
     A row that failed is judged by the second measurement alone, since the first one was selected for looking bad. A row
     that was open is judged by both together, at half of α; it fails only if the second measurement alone is also above
-    the margin in the median.
+    the margin.
 
     Raises:
         InputError: The state is decided already, or ``measurement`` is not of exactly the rows asked for.
@@ -180,7 +179,7 @@ def second_pass(state: GateState, measurement: Mapping[str, RowData], rule: Gate
     }
     judged = _judge(failing, rule, rule.alpha) | _judge(pooled, rule, rule.alpha / 2)
     for name in pooled:
-        if judged[name].outcome is RowOutcome.REGRESSED and not _median_above(measurement[name], name, rule):
+        if judged[name].outcome is RowOutcome.REGRESSED and not _above(measurement[name], name, rule):
             judged[name] = replace(judged[name], outcome=RowOutcome.UNRESOLVED)
     again = {
         name: replace(row, measurements=2, judged_measurements=(2,) if name in failing else (1, 2))
@@ -231,36 +230,66 @@ def _judge(measurement: Mapping[str, RowData], rule: GateRule, alpha: float) -> 
     for (name, values), p_slower in zip(data.items(), slower, strict=True):
         margin = rule.log_margin(name)
         p_within = signed_rank_p(values, shift=margin, alternative="less")
-        centre = float(np.median(values))
         outcome = RowOutcome.UNRESOLVED
-        if p_slower <= alpha and centre > margin:
+        if p_slower <= alpha:
             outcome = RowOutcome.REGRESSED
-        elif p_within <= alpha and centre < margin:
+        elif p_within <= alpha:
             outcome = RowOutcome.PASSED
-        interval = bca_interval(values, 1 - alpha, seed=rule.seed, resamples=rule.resamples)
-        results[name] = RowResult(outcome, interval, float(p_slower), p_within, values, measurements=1)
+        level = 1 - alpha
+        results[name] = RowResult(
+            outcome, centre_interval(values, level), level, p_slower, p_within, values, measurements=1
+        )
     return results
+
+
+def t_p(values: FloatArray, bound: float, *, above: bool) -> float:
+    """Student's t test of blocks' log ratios: the chance of such data were their mean not above (or below) ``bound``.
+
+    For the base over itself, whose few blocks ranks cannot judge. Fewer than two show nothing.
+    """
+    if values.size < 2:
+        return 1.0
+    distance = float(values.mean()) - bound
+    error = float(values.std(ddof=1)) / math.sqrt(values.size)
+    signed = distance if above else -distance
+    if error == 0:
+        return 0.0 if signed > 0 else 1.0
+    return t_sf(signed / error, values.size - 1)
+
+
+def mean_interval(values: FloatArray, level: float) -> tuple[float, float, float]:
+    """Mean of log ratios with the ends of its interval by Student's t; infinite ends with fewer than two."""
+    middle = float(values.mean())
+    if values.size < 2:
+        return middle, -math.inf, math.inf
+    half = t_quantile((1 + level) / 2, values.size - 1) * float(values.std(ddof=1)) / math.sqrt(values.size)
+    return middle, middle - half, middle + half
 
 
 def _environment_differs(measurement: Mapping[str, RowData], rule: GateRule) -> bool:
     """True when base against itself differs in some row, by more than is certainly inside that row's margin."""
     arms = {name: finite_vector(row.base_over_base, name=f"{name}, A/A") for name, row in measurement.items()}
-    arms = {name: values for name, values in arms.items() if values.size}
+    arms = {name: values for name, values in arms.items() if values.size > 1}
     if not arms:
         return False
-    adjusted = holm([signed_rank_p(values) for values in arms.values()])
+    two_sided = [min(1.0, 2 * min(t_p(v, 0.0, above=True), t_p(v, 0.0, above=False))) for v in arms.values()]
     return any(
-        p_value <= rule.alpha_environment and tost_p(values, math.expm1(rule.log_margin(name))) > rule.alpha
-        for (name, values), p_value in zip(arms.items(), adjusted, strict=True)
+        p_value <= rule.alpha_environment and not _inside(values, rule.log_margin(name), rule.alpha)
+        for (name, values), p_value in zip(arms.items(), holm(two_sided), strict=True)
     )
+
+
+def _inside(values: FloatArray, margin: float, alpha: float) -> bool:
+    """Whether two one-sided tests put the mean inside ± the margin."""
+    return max(t_p(values, margin, above=False), t_p(values, -margin, above=True)) <= alpha
 
 
 def _inconclusive(rows: Mapping[str, RowResult]) -> GateState:
     return GateState(Stage.DECIDED, {name: replace(row, outcome=RowOutcome.ENVIRONMENT) for name, row in rows.items()})
 
 
-def _median_above(row: RowData, name: str, rule: GateRule) -> bool:
-    return float(np.median(_change(row, name))) > rule.log_margin(name)
+def _above(row: RowData, name: str, rule: GateRule) -> bool:
+    return centre_interval(_change(row, name), 0.5)[0] > rule.log_margin(name)
 
 
 def _change(row: RowData, name: str) -> FloatArray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from itertools import compress
 from typing import Any
 
 #: Data that quartiles and a standard deviation need.
@@ -39,9 +40,9 @@ def _benchmark(record: dict[str, Any], judged: dict[str, Any], arm: str) -> dict
     timings = [
         t
         for t in record["timings"]
-        if t["row"] == row and t["arm"] == arm and t["judged"] and t["measurement"] in measurements
+        if t["row"] == row and t["arm"] == arm and any(t["counted"]) and t["measurement"] in measurements
     ]
-    data = [statistics.median(t["wall_s"]) / t["rounds"] for t in timings]
+    data = [statistics.median(compress(t["wall_s"], t["counted"])) / t["passes"] for t in timings]
     return {
         "group": row,
         "name": f"{row}[{arm}]",
@@ -49,8 +50,8 @@ def _benchmark(record: dict[str, Any], judged: dict[str, Any], arm: str) -> dict
         "params": {"side": arm},
         "param": arm,
         "extra_info": {},
-        "options": {"timer": "perf_counter", "rounds": len(data), "iterations": timings[0]["rounds"]},
-        "stats": _stats(data, timings[0]["rounds"]),
+        "options": {"timer": "perf_counter", "rounds": len(data), "iterations": timings[0]["passes"]},
+        "stats": _stats(data, timings[0]["passes"]),
     }
 
 

@@ -133,7 +133,7 @@ def environment(record: dict[str, Any]) -> str:
     machine, settings = record["machine"], record["settings"]
     return (
         f"{machine.get('cpu_model')}, {machine.get('cores_usable')} cores, Python {machine.get('python')}; link "
-        f"{record['link']}; {settings['blocks']} blocks of three fresh processes, "
+        f"{record['link']}; {settings['blocks']} blocks of fresh processes, in turns; "
         f"{settings['environments']} environments"
     )
 

@@ -18,6 +18,7 @@ from packhorse.bench.report.gate.facts import (
     verdict,
 )
 from packhorse.bench.report.text import code, plain, table
+from packhorse.bench.sampler import FOREIGN_SHARE, busy
 
 #: Incidents that the summary names; the record has them all.
 _INCIDENTS = 5
@@ -46,9 +47,9 @@ def markdown(record: dict[str, Any]) -> str:
         f"{plain(environment(record))}. Each time is that of one pass over {len(record['captures'])} captures.",
         "A row fails only if a signed-rank test puts its slowdown above the margin, after Holm, and a second",
         "measurement is above it too; it passes only if the test puts it below. A row's figures are of what decided.",
-        "The noise floor is the base measured against itself.",
+        "The noise floor is the base measured against itself, in the first blocks.",
         "",
-        *_suspects(record),
+        *_disturbed(record),
         *_incidents(record),
         code(record["command"]),
         "",
@@ -58,12 +59,19 @@ def markdown(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _suspects(record: dict[str, Any]) -> list[str]:
-    """Doubtful blocks that were judged all the same: more than are measured again."""
-    judged = {(t["measurement"], t["block"]): t["suspect"] for t in record["timings"] if t["judged"]}
-    count = sum(bool(suspect) for suspect in judged.values())
-    said = f"Suspect and judged, as too many were to measure them again: {count} of {len(judged)} blocks."
-    return [said, ""] if count else []
+def _disturbed(record: dict[str, Any]) -> list[str]:
+    """How many rounds others disturbed, and whether they count all the same."""
+    shares = [share for t in record["timings"] for share in t["foreign_share"]]
+    disturbed = sum(share > FOREIGN_SHARE for share in shares)
+    counted = sum(
+        counts and share > FOREIGN_SHARE
+        for t in record["timings"]
+        for share, counts in zip(t["foreign_share"], t["counted"], strict=False)
+    )
+    if not disturbed:
+        return []
+    busy_too = " Busy machine: differences are harder to see." if busy(shares) else ""
+    return [f"Others disturbed {disturbed} of {len(shares)} samples; {counted} of these count.{busy_too}", ""]
 
 
 def _incidents(record: dict[str, Any]) -> list[str]:

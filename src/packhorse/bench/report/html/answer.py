@@ -12,7 +12,6 @@ from packhorse.bench.report.markdown import headline
 from packhorse.bench.report.text import bytes_, percent, rate, seconds, times
 
 Record = dict[str, Any]
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +56,16 @@ with Uploader("s3://bucket/prefix", profile="my-profile.toml") as up:
 
 
 def answer(record: Record) -> Answer:
-    """The answer of a record. Figures are of the captures that the race had not seen, where it measured on some."""
+    """The answer of a record. Figures are those of the uploader as it is imported, where it was measured."""
     winner = record["winner"]
     named = winner["pipeline"] is not None
-    held_out = record["held_out"]["results"]
-    rows = held_out if facts.chosen(held_out, record) else record["results"]
-    row = facts.chosen(rows, record)
-    mine = facts.chosen(record["results"], record)
     return Answer(
         headline=_headline(record),
         pipeline=winner["pipeline"] or "",
-        in_flight=winner.get("in_flight") or 0,
-        others=tuple(arm for arm in winner.get("set_arms", ()) if not mine or arm != mine["arm"]),
-        cards=tuple(_cards(record, row, rows, mine)) if row and row["captures_per_s"] else (),
-        confidence=tuple(_confidence(record, again=rows is held_out)),
+        in_flight=winner["in_flight"] or 0,
+        others=tuple(arm for arm in winner["set_arms"] if arm != winner["arm"]),
+        cards=tuple(_cards(record)) if named and winner["captures_per_s"] else (),
+        confidence=tuple(_confidence(record)),
         publish=PUBLISH if named else "",
         use=USE if named else "",
     )
@@ -82,29 +77,34 @@ def _headline(record: Record) -> str:
     if winner["pipeline"] is None:
         return headline(record)
     if record["interrupted"]:
-        return "No winner is named, since the race was interrupted; ahead so far:"
+        return "Interrupted; ahead so far:"
     if not winner["conclusive"]:
-        return f"No winner is named ({winner['why']}); ahead so far:"
-    if winner["named"]:
-        return f"Winner by {record['objective']}:"
+        return f"No answer: {winner['why']}; ahead so far:"
     count = len(winner["set_arms"])
-    return f"{count} pipelines cannot be told apart by {record['objective']}. Chosen ({winner['decided_by']}):"
+    if count == 1:
+        return f"Best by {record['objective']}:"
+    return f"{count} pipelines may be the best by {record['objective']}. Chosen ({winner['decided_by']}):"
 
 
-def _cards(record: Record, row: Row, rows: list[Row], mine: Row | None) -> Iterator[Card]:
-    for title, role in (("× original design", "reference"), ("× common stack", "common")):
-        other = facts.of_role(rows, role)
-        against = facts.ratio(row, other)
-        if against and other:
-            yield Card(title, times(against.value), f"{_interval(against)}; {other['pipeline']} @{other['in_flight']}")
-    speed = f"{bytes_(row['raw_bytes_per_s'])}/s of raw capture, {row['in_flight']} in flight"
-    yield Card("captures/s", rate(row["captures_per_s"]), speed)
-    share = row["bytes_out"] * row["captures_per_s"] / row["raw_bytes_per_s"]
-    yield Card("stored/capture", bytes_(row["bytes_out"]), f"{percent(share)} of the compact JSON")
-    yield Card("CPU/capture", seconds(row["cpu_s"]), "the client's, all threads")
-    if mine and mine["peak_rss_bytes"] is not None:
-        yield Card("peak memory", bytes_(mine["peak_rss_bytes"]), "above the loaded captures")
-    dollars = facts.usd_per_million(row, record)
+def _cards(record: Record) -> Iterator[Card]:
+    winner, published = record["winner"], record["published"]
+    figures = winner["held_out"] or winner
+    for title, name, role in (("× original design", "reference", "reference"), ("× common stack", "common", "common")):
+        against = facts.times_over(record, name)
+        preset = facts.of_role(record["results"], role)
+        if against and preset:
+            yield Card(
+                title, times(against.value), f"{_interval(against)}; {preset['pipeline']} @{preset['in_flight']}"
+            )
+    what = "the uploader as it is imported" if published else "in the race"
+    speed = f"{what}: {bytes_(figures['raw_bytes_per_s'])}/s of raw capture, {winner['in_flight']} in flight"
+    yield Card("captures/s", rate(figures["captures_per_s"]), speed)
+    share = figures["bytes_out"] * figures["captures_per_s"] / figures["raw_bytes_per_s"]
+    yield Card("stored/capture", bytes_(figures["bytes_out"]), f"{percent(share)} of the compact JSON")
+    yield Card("CPU/capture", seconds(figures["cpu_s"]), "the client's, all threads")
+    if winner["peak_rss_bytes"] is not None:
+        yield Card("peak memory", bytes_(winner["peak_rss_bytes"]), "above the loaded captures")
+    dollars = facts.usd_per_million(figures, record)
     tariff = facts.tariff_of(record)
     if dollars is not None:
         kept = f"CPU, PUT and {tariff.retention_days:g} days of storage; {tariff.name}"
@@ -113,27 +113,27 @@ def _cards(record: Record, row: Row, rows: list[Row], mine: Row | None) -> Itera
 
 def _interval(against: facts.Ratio) -> str:
     if against.low is None or against.high is None:
-        return f"{against.blocks} block{'s' if against.blocks != 1 else ''}: too few for an interval"
-    return f"95 %: {times(against.low)} to {times(against.high)}"
+        return against.covers
+    return f"95 %: {times(against.low)} to {times(against.high)}, over {against.covers}"
 
 
-def _confidence(record: Record, *, again: bool) -> Iterator[str]:
-    winner, noise = record["winner"], record["noise"] or {}
+def _confidence(record: Record) -> Iterator[str]:
+    winner = record["winner"]
     if winner["pipeline"] is None:
         return
-    yield f"Decided over {winner['blocks']} blocks; how: {winner['method']}."
-    if noise.get("floor") is not None:
-        twin = percent(math.expm1(noise["log_ratio"])) if noise.get("log_ratio") is not None else "–"
-        floor = percent(math.expm1(noise["floor"]))
-        yield f"Noise floor {floor}: one pipeline under two names differed by {twin} over {noise['blocks']} blocks."
-    else:
-        yield "No A/A arm was measured: the noise floor is not known."
-    if noise.get("differs"):
-        yield "The A/A arms differ: no verdict of this run can be relied on."
+    yield f"Decided over {winner['processes']} processes and {winner['rounds']} rounds, all arms in turns."
+    if winner["half_width"] is not None:
+        yield f"Intervals in the set are ± {percent(winner['half_width'])} wide, all of them at once at 95 %."
+    if record["twin"] is not None:
+        twin = record["twin"]
+        said = "were told apart: believe no small difference" if twin["differs"] else "were not told apart"
+        yield f"One pipeline under two names differed by {percent(abs(math.expm1(twin['log_ratio'])))}; the two {said}."
+    if record["busy"]:
+        yield "Busy machine: others disturbed more than a third of the rounds."
     yield (
-        f"Figures were measured again in fresh processes: {record['held_out']['note']}."
-        if again
-        else "Figures are the race's own, which flatter a winner: they were not measured again."
+        f"Figures are those of the uploader itself, on {record['published']['note']}."
+        if record["published"]
+        else "Figures are the race's own: the uploader was not measured."
     )
     if record["quick"]:
-        yield "A quick race, of few blocks: run without --quick before publishing."
+        yield "A quick race: run without --quick before publishing."

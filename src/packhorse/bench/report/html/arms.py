@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
+
+from packhorse.bench.report.names import shown_rows
 
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -12,25 +13,14 @@ _MARKS = {"chosen": "◆ chosen", "set": "● in the set", "reference": "the ori
 
 
 def ordered(record: Record) -> list[Row]:
-    """Measured rows from the best on, the A/A twin left out.
-
-    By throughput all are ordered by time. By another objective those that were compared with the best come first, by
-    their distance from it; the presets and what was raced for other goals follow, by time.
-    """
-    rows = [row for row in record["results"] if row["captures_per_s"] is not None and row["role"] != "aa-twin"]
-    by_time = record["objective"] == "throughput"
-    return sorted(rows, key=lambda row: (0.0 if by_time else _behind(row), row["wall_s"], row["arm"]))
-
-
-def _behind(row: Row) -> float:
-    rival = row.get("against_best")
-    return float(rival["log_ratio"]) if rival else math.inf
+    """Measured rows as all tables show them, the A/A twin left out."""
+    return [row for row in shown_rows(record) if row["captures_per_s"] is not None]
 
 
 def tone(row: Row, record: Record) -> str:
     """``chosen``, ``set``, ``candidate``, ``common`` or ``reference``."""
     winner = record["winner"]
-    if row["pipeline"] == winner["pipeline"] and row["in_flight"] == winner.get("in_flight"):
+    if row["arm"] == winner["arm"]:
         return "chosen"
     if row["arm"] in winner.get("set_arms", ()):
         return "set"

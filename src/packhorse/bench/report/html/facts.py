@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from packhorse.bench.race.cost import Price, Tariff, packaged_tariff, priced
-from packhorse.bench.report.html.order import median_interval, middle
 
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -15,56 +14,44 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times more captures a second, as the median over blocks, with its 95 % interval.
+    """How many times more captures a second, with its 95 % interval.
 
     Attributes:
         value: Times.
-        low: Lower end; None with fewer than six blocks.
-        high: Upper end.
-        blocks: Blocks that measured both.
+        low, high: The interval's ends; None where it stands on too little.
+        covers: What the interval is over.
     """
 
     value: float
     low: float | None
     high: float | None
-    blocks: int
-
-
-def chosen(rows: list[Row], record: Record) -> Row | None:
-    """The row of the chosen pipeline, its A/A twin aside; None where it was not measured.
-
-    ``rows`` are the record's results, or those of its last measurement. Arms are compared: texts of pipelines differ
-    where one names a pool that goes without saying in the other.
-    """
-    winner = record["winner"]
-    wanted = (winner["pipeline"], winner.get("in_flight"))
-    arms = {r["arm"] for r in record["results"] if (r["pipeline"], r["in_flight"]) == wanted and r["role"] != "aa-twin"}
-    return next((row for row in rows if row["arm"] in arms and row["role"] != "aa-twin"), None)
+    covers: str
 
 
 def of_role(rows: list[Row], role: str) -> Row | None:
-    """The fastest measured row of a role: the original design counts at the better of its concurrencies."""
-    found = [row for row in rows if row["role"] == role and row["captures_per_s"] is not None]
-    return max(found, key=lambda row: row["captures_per_s"], default=None)
+    """The measured row of a role."""
+    return next((row for row in rows if row["role"] == role and row["captures_per_s"] is not None), None)
 
 
-def ratio(row: Row | None, other: Row | None) -> Ratio | None:
-    """How many times faster ``row`` is than ``other``, paired within blocks; None where they share none."""
-    if row is None or other is None:
-        return None
-    mine, theirs = per_block(row), per_block(other)
-    logs = [math.log(theirs[block] / mine[block]) for block in sorted(mine.keys() & theirs.keys())]
-    value = middle(logs)
-    if value is None:
-        return None
-    ends = median_interval(logs)
-    low, high = (math.exp(ends[0]), math.exp(ends[1])) if ends else (None, None)
-    return Ratio(math.exp(value), low, high, len(logs))
+def times_over(record: Record, preset: str) -> Ratio | None:
+    """How many times faster than a preset: the uploader as it is imported, or the choice in the finals."""
+    if record["published"]:
+        found = record["published"][f"over_{preset}"]
+        return Ratio(**found) if found else None
+    value = record["winner"][f"speedup_over_{preset}"]
+    return None if value is None else Ratio(value, None, None, "in the race, a median over processes")
 
 
-def per_block(row: Row) -> dict[int, float]:
-    """Wall seconds per capture of each block."""
-    return {sample["block"]: sample["wall_s"] / sample["captures"] for sample in row["samples"]}
+def per_process(row: Row) -> dict[int, float]:
+    """Wall seconds per capture of the row's mean size: medians over each process's counted samples."""
+    if not row["wall_s"] or not row["raw_bytes_per_s"]:
+        return {}
+    mean_bytes = row["raw_bytes_per_s"] * row["wall_s"]
+    found: dict[int, list[float]] = {}
+    for sample in row["samples"]:
+        if sample["counted"]:
+            found.setdefault(sample["process"], []).append(sample["wall_s"] * mean_bytes / sample["raw_bytes"])
+    return {process: median(values) for process, values in found.items()}
 
 
 def tariff_of(record: Record) -> Tariff:
@@ -84,5 +71,5 @@ def usd_per_million(row: Row | None, record: Record) -> float | None:
 
 def raw_bytes(record: Record) -> float | None:
     """Mean size in bytes of the captures that were raced."""
-    sizes = [file["plain_bytes"] for file in record["captures"] if file["use"] == "raced"]
+    sizes = [file["plain_bytes"] for file in record["captures"]]
     return sum(sizes) / len(sizes) if sizes else None

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from packhorse.bench.report.html.model import Line, Table, figure, text
-from packhorse.bench.report.text import bytes_, seconds, times
-from packhorse.bench.report.verdicts import by_stage
+from packhorse.bench.report.markdown import capture_uses, difference
+from packhorse.bench.report.text import bytes_, percent
 
 Record = dict[str, Any]
 
@@ -24,59 +24,41 @@ def unavailable(record: Record) -> Table:
     return Table("unavailable", ("stage", "candidate", "why"), tuple(lines), "Candidates that could not race here")
 
 
-def suspects(record: Record) -> Table:
-    """Samples that something else disturbed, and that were measured again."""
+def disturbed(record: Record) -> Table:
+    """Rounds that others disturbed, and that do not count."""
     lines = [
         Line((
-            text(row["phase"]), text(row["arm"], code=True), figure(row["block"], str(row["block"])),
-            figure(row["wall_s"] / row["captures"], seconds(row["wall_s"] / row["captures"])),
-            text("; ".join(row["suspect"])),
-        ), row["arm"])
-        for row in record["suspect_samples"]
+            text(row["phase"]), figure(row["process"], str(row["process"] + 1)),
+            figure(row["round"], str(row["round"] + 1)), figure(row["foreign_share"], percent(row["foreign_share"])),
+        ))
+        for row in record["rounds"] if not row["counted"]
     ]  # fmt: skip
-    columns = ("phase", "arm", "block", "wall per capture", "why suspect")
-    return Table("suspects", columns, tuple(lines), "Suspect samples; each was measured again and is kept")
-
-
-def interactions(record: Record) -> Table:
-    """Finalists' cost over the yardstick: as their stages alone predict, and as raced."""
-    lines = [
-        Line((
-            text(row["arm"], code=True),
-            text(by_stage(row["stages"])),
-            figure(row["predicted"], times(row["predicted"])),
-            figure(row["measured"], f"{times(row['measured'])} ({row['low']:.2f} to {row['high']:.2f})"),
-            text("the other way round" if row["reversed"] else "interaction" if row["interaction"] else "as predicted"),
-        ), row["arm"])
-        for row in record["interactions"]
-    ]  # fmt: skip
-    columns = ("pipeline", "stages alone", "predicted", "end to end (95 %)", "verdict")
-    return Table("interactions", columns, tuple(lines), "Cost over the yardstick: predicted by stages, and as raced")
+    columns = ("phase", "process", "round", "taken by others")
+    return Table("disturbed", columns, tuple(lines), "Rounds left out, since others were busy; their samples are kept")
 
 
 def exits(record: Record) -> Table:
-    """Arms that left a phase early, and by which rule."""
+    """Arms that left the finals early, and at which look."""
     lines = [
         Line((
-            text(row["phase"]), text(row["arm"], code=True), figure(row["block"], str(row["block"])), text(row["rule"]),
-            text(row["reason"]),
-        ), row["arm"])
-        for row in record["exits"]
+            text(one["arm"], code=True), figure(look["processes"], str(look["processes"])),
+            text(one["over"], code=True), figure(one["log_ratio"], difference(one)),
+        ), one["arm"])
+        for look in record["looks"] for one in look["left"]
     ]  # fmt: skip
-    columns = ("phase", "what", "after block", "rule", "why")
-    return Table("exits", columns, tuple(lines), "What left early, at looks declared beforehand")
+    columns = ("what", "after processes", "beaten by", "behind it (95 %, all at once)")
+    return Table("exits", columns, tuple(lines), "What left the finals early, at looks declared beforehand")
 
 
 def captures(record: Record) -> Table:
     """The captures, by content hash."""
-    files = [*record["captures"], *(f for f in record["held_out"]["captures"] if f not in record["captures"])]
     lines = [
         Line((
-            text(file["name"], code=True), text(file["use"]), figure(file["plain_bytes"], bytes_(file["plain_bytes"])),
+            text(file["name"], code=True), text(use), figure(file["plain_bytes"], bytes_(file["plain_bytes"])),
             figure(file["entries"], "–" if file["entries"] is None else str(file["entries"])), text(file["origin"]),
             text(file["sha256"][:16], code=True),
         ))
-        for file in files
+        for file, use in capture_uses(record)
     ]  # fmt: skip
     return Table("captures", ("file", "use", "compact JSON", "entries", "origin", "SHA-256"), tuple(lines), "Captures")
 

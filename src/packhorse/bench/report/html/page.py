@@ -12,7 +12,7 @@ from packhorse.bench.report.html.answer import answer
 from packhorse.bench.report.html.escape import csp_hash, script_json, visible, visible_data
 from packhorse.bench.report.html.library import compiled, require, script
 from packhorse.bench.report.html.model import Section
-from packhorse.bench.report.html.waterfall_figure import stages
+from packhorse.bench.report.html.steps_figure import steps
 from packhorse.bench.report.limits import limits
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def render(record: Record, study_records: list[Record] | None = None) -> str:
 
 def race_sections(record: Record) -> list[Section]:
     """The sections of a race, without its studies."""
-    whole = (race_figures.rates(record), stages(record), race_figures.trade(record))
+    whole = (race_figures.rates(record), steps(record), race_figures.trade(record))
     sure = (verdict_figure.figure_of(record), race_figures.latencies(record))
     alone = (
         stage_figures.encoders(record),
@@ -68,9 +68,8 @@ def race_sections(record: Record) -> list[Section]:
         stage_figures.clients(record),
     )
     doubts = [
-        ("Stages against the whole", lists.interactions(record)),
         ("Left early", lists.exits(record)),
-        ("Suspect samples, measured again", lists.suspects(record)),
+        ("Rounds left out", lists.disturbed(record)),
         ("Failed", lists.failures(record)),
         ("Not available here", lists.unavailable(record)),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from packhorse.bench.report.html.arms import label, left_out, mark, ordered, tone
-from packhorse.bench.report.html.facts import per_block, usd_per_million
+from packhorse.bench.report.html.facts import per_process, usd_per_million
 from packhorse.bench.report.html.model import Cell, Figure, Line, Table, figure, text
 from packhorse.bench.report.html.order import median_interval
 from packhorse.bench.report.plots.bars import bars, spans
@@ -20,13 +20,13 @@ def rates(record: Record) -> Figure:
     """Captures a second of every pipeline, and the ranking behind it."""
     rows = []
     for row in ordered(record):
-        points = [1 / value for value in per_block(row).values()]
+        points = [1 / value for value in per_process(row).values()]
         low, high = median_interval(points) or (None, None)
         facts = {"value": row["captures_per_s"], "low": low, "high": high, "points": points}
         rows.append({**_common(row, record), **facts, "text": f"{rate(row['captures_per_s'])}/s"})
     about = (
-        "Captures a second over the whole mix: medians over blocks (bars), 95 % intervals of the median (lines), and "
-        f"each block (ticks). ◆ chosen, ● in the winner set. {left_out(record)}"
+        "Captures a second over the whole mix: medians over rounds (bars), 95 % intervals of the median over processes "
+        f"(lines), and each process (ticks). ◆ chosen, ● in the winner set. {left_out(record)}"
     )
     description = "Captures per second of each pipeline, end to end"
     chart = bars(rows, title="captures/s", description=description) if rows else None
@@ -40,7 +40,7 @@ def _common(row: Row, record: Record) -> Row:
 def _ranking(record: Record) -> Table:
     columns = (
         "pipeline", "captures/s", "× original", "in flight", "role", "stored", "CPU", "p50", "p99", "peak memory",
-        "$ per million", "raw bytes/s", "blocks",
+        "$ per million", "raw bytes/s", "processes",
     )  # fmt: skip
     lines = []
     for row in ordered(record):
@@ -58,7 +58,7 @@ def _ranking(record: Record) -> Table:
             figure(row["peak_rss_bytes"], bytes_(row["peak_rss_bytes"])),
             figure(dollars, "–" if dollars is None else f"{dollars:.3g}"),
             figure(row["raw_bytes_per_s"], f"{bytes_(row['raw_bytes_per_s'])}/s"),
-            Cell(f"{row['blocks']}{' (left early)' if row['left_early'] else ''}", row["blocks"]),
+            Cell(f"{row['processes']}{' (left early)' if row['left'] else ''}", row["processes"]),
         )
         lines.append(Line(cells, row["arm"], tone(row, record)))
     return Table("ranking", columns, tuple(lines), "Every pipeline measured end to end; best first")
@@ -68,9 +68,8 @@ def trade(record: Record) -> Figure:
     """Bytes stored against captures a second, end to end."""
     rows, presets = [], {"common": "common stack", "reference": "original"}
     for row in ordered(record):
-        points = [1 / value for value in per_block(row).values()]
+        points = [1 / value for value in per_process(row).values()]
         low, high = median_interval(points) or (None, None)
-        # Of the original's two the faster one, which all are compared with.
         names = {"label": label(row, record, shortest=True), "aside": presets.pop(tone(row, record), "")}
         facts = {"size": row["bytes_out"] / 1e3, "speed": row["captures_per_s"], "low": low, "high": high}
         rows.append({**_common(row, record), **names, **facts})

@@ -27,7 +27,13 @@ def bars(rows: Sequence[Row], *, title: str, description: str) -> Spec:
     line = {"type": "rule", "strokeWidth": 2, "yOffset": _BELOW, "color": INK, "tooltip": None}
     return plot(
         rows,
-        [bar, _samples(), _interval(line, {"opacity": FADED}), *named(rows)],
+        # A layer without marks would be a picture without a name to those who hear the page.
+        [
+            bar,
+            *([_samples()] if any(row["points"] for row in rows) else []),
+            *([_interval(line, {"opacity": FADED})] if any(row["low"] is not None for row in rows) else []),
+            *named(rows),
+        ],
         description=description,
         height={"step": ROW_PX},
         encoding={"y": y},

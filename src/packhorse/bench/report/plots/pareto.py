@@ -60,11 +60,7 @@ def pareto(rows: Sequence[Row], *, size: str, speed: str, log: bool, description
             "mark": {"type": "rule", "color": SOFT, "strokeWidth": 0.7, "tooltip": None},
             "encoding": {"x": name_x, "y": name_y, "x2": {"field": "size"}, "y2": {"field": "speed"}},
         },
-        {
-            "transform": [{"filter": "isNumber(datum.low)"}],
-            "mark": {"type": "rule", "strokeWidth": 1.5},
-            "encoding": {"x": dot_x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, **_coloured()},
-        },
+        *([_intervals(dot_x, y)] if any(row["low"] is not None for row in rows) else []),
         {
             "mark": {"type": "point", "filled": True, "opacity": 1},
             "encoding": {"x": dot_x, "y": dot_y, **_coloured(), "size": _area()},
@@ -92,6 +88,15 @@ def _aside(x: Spec, y: Spec, *, right: bool, widest: float) -> Spec:
         "transform": [{"filter": f"{wanted}{'true' if right else 'false'}"}],
         "mark": {"type": "text", "color": SOFT, "fontSize": 11, "baseline": "middle", **side},
         "encoding": {"x": x, "y": y, "text": {"field": "aside"}, "opacity": FADED},
+    }
+
+
+def _intervals(x: Spec, y: Spec) -> Spec:
+    """Left out where no row has one: a layer without marks is a picture without a name to those who hear the page."""
+    return {
+        "transform": [{"filter": "isNumber(datum.low)"}],
+        "mark": {"type": "rule", "strokeWidth": 1.5},
+        "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, **_coloured()},
     }
 
 

@@ -45,7 +45,7 @@
     const view = views.get(name);
     const own = waiting.get(name).keys;
     view.signal("picked", own.has(state.pipeline) ? state.pipeline : "");
-    view.signal("shown", name === "stages" ? null : shown);
+    view.signal("shown", shown);
     view.runAsync();
   };
 
