@@ -1,0 +1,73 @@
+"""Web servers that fork their workers, before or after the uploader was made and used, and end them by a signal."""
+
+from __future__ import annotations
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.hosts.host import Host, check, get, requires, wait_for
+
+pytestmark = pytest.mark.hosts
+REQUESTS = 60
+
+
+def served(host: Host, command: str, *, also: int = 0, slowest_s: float = 5.0, end: signal.Signals = signal.SIGTERM) -> None:
+    """Start the host, ask 60 times, end it, and see what became of all captures."""
+    root = f"http://127.0.0.1:{host.port('127.0.0.1:8000')}"
+    command = host.here(command).replace("--port 8000", f"--port {root.rpartition(':')[2]}")
+    took_s: list[float] = []
+
+    def ask(number: int) -> None:
+        begun_s = time.monotonic()
+        get(f"{root}/{number}")
+        took_s.append(time.monotonic() - begun_s)
+
+    with host.running(command, end=end):
+        wait_for(f"{root}/first")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(ask, range(REQUESTS - 1)))
+    assert max(took_s) < slowest_s
+    check(host.fates(REQUESTS + also), spool=host.spool, said=host.said())
+
+
+@requires("gunicorn")
+@pytest.mark.parametrize("hook", [False, True], ids=["", "worker_exit"])
+@pytest.mark.parametrize("number", range(3), ids=["sync", "gthread", "preload"])
+def test_gunicorn(number: int, hook: bool, host: Host) -> None:
+    commands = host.prepare("gunicorn", **{"close(20)": "close(3)"})
+    if not hook:
+        (host.folder / "gunicorn.conf.py").unlink()
+    served(host, commands[number])
+
+
+@requires("gunicorn", ".gevent")
+@pytest.mark.parametrize("client", ["obstore", "boto3"])
+@pytest.mark.parametrize("preload", ["", " --preload"])
+def test_gevent(preload: str, client: str, host: Host) -> None:
+    profile = f'name = "p"\npipeline = "orjson-stream | isal:1 | raw | {client}"\nmax_in_flight = 8\n'
+    (host.folder / "profile.toml").write_text(profile)
+    host.instead[', spool_dir="spool")'] = ', spool_dir="spool", profile="profile.toml")' if host.spool else ', profile="profile.toml")'
+    host.instead = dict(reversed(host.instead.items()))
+    (command,) = host.prepare("gunicorn with gevent")
+    served(host, command + preload, slowest_s=0.3)
+
+
+@requires("gunicorn", "uvicorn", ".fastapi", ".uvicorn_worker")
+@pytest.mark.parametrize("number", range(3), ids=["uvicorn", "gunicorn", "gunicorn-preload"])
+def test_uvicorn(number: int, host: Host) -> None:
+    commands = host.prepare("uvicorn and FastAPI")
+    served(host, commands[number])
+
+
+@requires("uwsgi")
+@pytest.mark.parametrize("used", [True, False], ids=["used-before-the-fork", "unused"])
+def test_uwsgi(used: bool, host: Host) -> None:
+    root = host.port("127.0.0.1:8000")
+    host.instead |= {} if used else {'uploader.submit_nowait({"path": "startup"})': "#"}
+    (command,) = host.prepare("uWSGI")
+    host.instead.pop("127.0.0.1:8000")
+    host.port = lambda _: root  # type: ignore[method-assign]  # it stands in the ini file already
+    served(host, command, also=int(used))
