@@ -72,7 +72,10 @@ def test_lambda(host: Host) -> None:
     (command,) = host.prepare("Lambda", **{', spool_dir="/tmp/spool"': spool})
     runtime = Runtime()
     threading.Thread(target=runtime.serve_forever, args=(0.05,), daemon=True).start()
-    host.environment |= {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{runtime.server_port}", "LAMBDA_TASK_ROOT": str(host.folder)}
+    host.environment |= {
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{runtime.server_port}",
+        "LAMBDA_TASK_ROOT": str(host.folder),
+    }
     with host.running(command, end=signal.SIGKILL):
         for number in range(1, INVOCATIONS + 1):
             assert runtime.answered.acquire(timeout=30), host.said()

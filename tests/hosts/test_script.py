@@ -18,7 +18,12 @@ PROMPT_S = 8.0
 
 @pytest.mark.parametrize(
     "heading",
-    ["A script or a cron job", "Threads", "asyncio", pytest.param("trio", marks=[pytest.mark.hosts, requires(".trio")])],
+    [
+        "A script or a cron job",
+        "Threads",
+        "asyncio",
+        pytest.param("trio", marks=[pytest.mark.hosts, requires(".trio")]),
+    ],
 )
 def test_a_script(heading: str, host: Host) -> None:
     (command,) = host.prepare(heading)
@@ -73,7 +78,9 @@ def test_the_asyncio_face_says_what_to_do_under_trio(host: Host) -> None:
 
 
 @pytest.mark.hosts
-@pytest.mark.skipif(shutil.which("unshare") is None or os.geteuid() != 0, reason="needs unshare, and root: apt-get install util-linux")
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or os.geteuid() != 0, reason="needs unshare, and root: apt-get install util-linux"
+)
 def test_pid_1_ends_after_the_signal(host: Host) -> None:
     (command,) = host.prepare("A container: PID 1")
     # Python itself is PID 1 of a new namespace; unshare passes no signal on, so that its child gets it.

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.hosts
 REQUESTS = 60
 
 
-def served(host: Host, command: str, *, also: int = 0, slowest_s: float = 5.0, end: signal.Signals = signal.SIGTERM) -> None:
+def served(
+    host: Host, command: str, *, also: int = 0, slowest_s: float = 5.0, end: signal.Signals = signal.SIGTERM
+) -> None:
     """Start the host, ask 60 times, end it, and see what became of all captures."""
     root = f"http://127.0.0.1:{host.port('127.0.0.1:8000')}"
     command = host.here(command).replace("--port 8000", f"--port {root.rpartition(':')[2]}")
@@ -49,7 +51,9 @@ def test_gunicorn(number: int, hook: bool, host: Host) -> None:
 def test_gevent(preload: str, client: str, host: Host) -> None:
     profile = f'name = "p"\npipeline = "orjson-stream | isal:1 | raw | {client}"\nmax_in_flight = 8\n'
     (host.folder / "profile.toml").write_text(profile)
-    host.instead[', spool_dir="spool")'] = ', spool_dir="spool", profile="profile.toml")' if host.spool else ', profile="profile.toml")'
+    host.instead[', spool_dir="spool")'] = (
+        ', spool_dir="spool", profile="profile.toml")' if host.spool else ', profile="profile.toml")'
+    )
     host.instead = dict(reversed(host.instead.items()))
     (command,) = host.prepare("gunicorn with gevent")
     served(host, command + preload, slowest_s=0.3)

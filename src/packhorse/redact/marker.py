@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 import weakref
@@ -13,6 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 from packhorse.errors import InputError
+from packhorse.forks import renew_in_child
 
 _PREFIX = "[redacted:"
 _DIGEST_BYTES = 4
@@ -101,4 +101,4 @@ def _in_child() -> None:
         marker.renew()
 
 
-os.register_at_fork(after_in_child=_in_child)
+renew_in_child(_in_child)

@@ -17,6 +17,7 @@ from itertools import accumulate
 from typing import Any, ClassVar, Literal
 
 from packhorse.errors import UnavailableError
+from packhorse.forks import renew_in_child
 from packhorse.redact.scan_base import Scan, Scanner
 from packhorse.redact.signals import NAME, Signal
 from packhorse.units import KIB
@@ -144,4 +145,4 @@ def _in_child() -> None:
     Deferred.making = threading.RLock()  # whoever held it is not there any more
 
 
-os.register_at_fork(after_in_child=_in_child)
+renew_in_child(_in_child)

@@ -65,6 +65,24 @@ class Stats:
     spool: SpoolStats | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What had become of all captures handed in before ``flush``, when it returned: they add up to those.
+
+    Attributes:
+        uploaded: S3 has them.
+        spooled: On disk, fsynced. A request on the wire may still bring one of them to S3.
+        dropped, failed: As in :class:`Stats`.
+        in_flight: Without a fate by the deadline: still in memory alone.
+    """
+
+    uploaded: int
+    spooled: int
+    dropped: int
+    failed: int
+    in_flight: int
+
+
 class Account:
     """Counts and bytes.
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from dataclasses import replace
 
-from packhorse.errors import InputError, UnavailableError
+from packhorse.errors import InputError
 from packhorse.pipeline import Choice
 from packhorse.profiles.loading import Profile
+from packhorse.stages.base import Stage
 from packhorse.stores import obstore_forks
 from packhorse.stores.base import Endpoint, Store
 from packhorse.uploader.adaptive import Adaptive, Limit, checked_limit
 from packhorse.uploader.first_use import first_use
 from packhorse.uploader.options import UploaderOptions
+
+logger = logging.getLogger("packhorse")
 
 #: Idle connections kept at the least, when the profile does not say: room for raising ``max_in_flight`` live.
 ROOMY_POOL = 64
@@ -36,9 +41,6 @@ class Client:
         self._choice = choice
         if "pool" in dict(choice.settings) and "pool" not in dict(choice.given):
             self._choice = _sized(choice, ROOMY_POOL)
-        if self.is_lost():
-            why = f"{obstore_forks.WHAT}; {obstore_forks.WHAT_TO_DO}"
-            raise UnavailableError(f"profile {profile.name!r} cannot be used here: {why}")
 
     @property
     def pool(self) -> int | None:
@@ -93,24 +95,33 @@ class Client:
             if store is not None:
                 store.close()
 
-    def abandon(self) -> bool:
-        """In a forked child: never touch the parent's client again. True when there was one, or there can be none."""
+    def abandon(self) -> None:
+        """In a forked child: never touch the parent's client again."""
         stores = [store for store in (self._store, *self._outgrown) if store is not None]
         for store in stores:
             _abandoned.append(store)
             obstore_forks.keep(store)
         self._store, self._outgrown = None, []
         self._lock = threading.Lock()
-        return bool(stores) or self.is_lost()
 
     def _made(self) -> Store:
-        choice = self._choice
+        choice = self._after_fork() if self.is_lost() else self._choice
         if choice.candidate.asynchronous:
             from packhorse.stores.bridge import SyncBridge
 
             return SyncBridge(lambda: choice.make(endpoint=self.endpoint))
         made: Store = choice.make(endpoint=self.endpoint)
         return made
+
+    def _after_fork(self) -> Choice:
+        """boto3 in place of obstore, whose threads a child does not have. Raises UnavailableError without boto3."""
+        logger.info(
+            "%s; bucket %r gets its captures by boto3 in process %d",
+            obstore_forks.WHAT,
+            self.endpoint.bucket,
+            os.getpid(),
+        )
+        return _sized(Choice.parse(Stage.STORE, "boto3"), self.pool or ROOMY_POOL)
 
 
 def _sized(choice: Choice, pool: int) -> Choice:

@@ -11,6 +11,8 @@ import threading
 from contextlib import AbstractContextManager
 from typing import Any
 
+from packhorse.forks import renew_in_child
+
 #: The longest a fork waits, in seconds: a first use takes about half a second, most of it Hyperscan's compiling.
 LONGEST_WAIT_S = 5.0
 
@@ -42,4 +44,5 @@ def first_use() -> AbstractContextManager[Any]:
     return _gate.lock
 
 
-os.register_at_fork(before=_gate.before, after_in_parent=_gate.in_parent, after_in_child=_gate.renew)
+os.register_at_fork(before=_gate.before, after_in_parent=_gate.in_parent)
+renew_in_child(_gate.renew)
