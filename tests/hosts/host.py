@@ -72,8 +72,8 @@ class Fates:
 
     @property
     def uncounted(self) -> int:
-        """Lost, and nobody was told."""
-        return self.lost - self.counted
+        """Lost, and nobody was told. Of those that were on the wire nobody knows: told of, they may be stored."""
+        return max(0, self.lost - self.counted)
 
     def __str__(self) -> str:
         return (

@@ -115,12 +115,7 @@ class Client:
 
     def _after_fork(self) -> Choice:
         """boto3 in place of obstore, whose threads a child does not have. Raises UnavailableError without boto3."""
-        logger.info(
-            "%s; bucket %r gets its captures by boto3 in process %d",
-            obstore_forks.WHAT,
-            self.endpoint.bucket,
-            os.getpid(),
-        )
+        logger.warning("%s: process %d uploads with boto3", obstore_forks.WHAT, os.getpid())
         return _sized(Choice.parse(Stage.STORE, "boto3"), self.pool or ROOMY_POOL)
 
 

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import weakref
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Protocol
 
@@ -99,7 +100,20 @@ def _end_and_raise(number: int) -> None:
     try:
         end_all()
     finally:
-        os.kill(os.getpid(), number)
+        end_by(number)
+
+
+def end_by(number: int) -> None:
+    """Raise a signal for the handler that it has now; without one, the process ends.
+
+    The kernel spares PID 1 of a container that, so that it has to end itself.
+    """
+    os.kill(os.getpid(), number)
+    if os.getpid() == 1 and signal.getsignal(number) is signal.SIG_DFL:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):  # closed, or none at all
+                stream.flush()
+        os._exit(128 + number)
 
 
 def _in_child() -> None:

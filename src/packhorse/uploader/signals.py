@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import os
 import signal
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from packhorse.errors import InputError
+from packhorse.uploader.endings import end_by
 from packhorse.uploader.face import Face
 
 
@@ -20,7 +20,8 @@ def close_on_signal(
     """Close the uploaders when one of ``signals`` comes, then raise it again for the handler that was there before.
 
     A process without another handler ends by the signal, as supervisors expect (status -15 for SIGTERM), with the
-    captures uploaded or spooled within the deadline. Meanwhile ``submit`` raises UploaderClosed. A second signal is
+    captures uploaded or spooled within the deadline. PID 1 of a container, which no signal ends that it has no handler
+    for, exits with the status that shells show for the signal (143 for SIGTERM). Meanwhile ``submit`` raises UploaderClosed. A second signal is
     not held up any more.
 
     Args:
@@ -39,7 +40,7 @@ def close_on_signal(
         for engine in engines:
             own_s = engine.options.close_deadline_s
             engine.close(own_s if end_s is None else max(0.0, end_s - time.monotonic()))
-        os.kill(os.getpid(), number)
+        end_by(number)
 
     def handle(number: int, _: FrameType | None) -> None:
         for other, handler in previous.items():
