@@ -61,6 +61,7 @@ def capture_comes() -> None:
 
 def end_all() -> None:
     """End every uploader of this process that nobody has closed. Idempotent. They share the time that there is."""
+    notice_fork()  # also where it was never used: what is the parent's must not be freed here
     begun_s = time.monotonic()
     for ending in list(_endings):
         ending.exit(begun_s)
