@@ -10,6 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
+#: Beginnings of the headers that are kept with an object.
+KEPT = ("x-amz-meta-", "content-type", "content-encoding")
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -22,22 +25,24 @@ class _Handler(BaseHTTPRequestHandler):
             s3.ended.wait()
             return
         time.sleep(s3.put_s)
+        kept = {name: text for name, text in self.headers.items() if name.lower().startswith(KEPT)}
         s3.stored[self._key()] = body
-        self._answer(200, b"", hashlib.md5(body).hexdigest())
+        s3.headers[self._key()] = kept | {"Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}
+        self._answer(200, b"", hashlib.md5(body).hexdigest(), {})
 
     def do_GET(self) -> None:
         body = self.server.s3.stored.get(self._key())
         if body is None:
-            self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>", "")
+            self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>", "", {})
         else:
-            self._answer(200, body, hashlib.md5(body).hexdigest())
+            self._answer(200, body, hashlib.md5(body).hexdigest(), self.server.s3.headers[self._key()])
 
     def _key(self) -> str:
         return unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2]
 
-    def _answer(self, status: int, body: bytes, etag: str) -> None:
+    def _answer(self, status: int, body: bytes, etag: str, more: dict[str, str]) -> None:
         self.send_response(status)
-        headers = {"ETag": f'"{etag}"', "Content-Length": str(len(body)), "x-amz-request-id": "0123456789ABCDEF"}
+        headers = {"ETag": f'"{etag}"', "Content-Length": str(len(body)), "x-amz-request-id": "0123456789ABCDEF"} | more
         for name, text in headers.items():
             self.send_header(name, text)
         self.end_headers()
@@ -67,6 +72,7 @@ class SlowS3:
     def __init__(self, put_s: float | None) -> None:
         self.put_s = put_s
         self.stored: dict[str, bytes] = {}
+        self.headers: dict[str, dict[str, str]] = {}
         self.ended = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.s3 = self

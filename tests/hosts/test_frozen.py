@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -20,8 +20,10 @@ EACH = 20
 PATIENCE_MS = 4000
 
 
-class Runtime(HTTPServer):
+class Runtime(ThreadingHTTPServer):
     """Lambda's runtime API, as far as one function needs it: it freezes the sandbox between invocations."""
+
+    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Invocations)
@@ -44,6 +46,10 @@ class Invocations(BaseHTTPRequestHandler):
             "Lambda-Runtime-Aws-Request-Id": str(self.server.given),
             "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1000) + PATIENCE_MS),
             "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:1:function:f",
+            "Lambda-Runtime-Trace-Id": "Root=1-0-0",
+            "Lambda-Runtime-Client-Context": "{}",
+            "Lambda-Runtime-Cognito-Identity": "{}",
+            "Content-Type": "application/json",
         }
         self._answer(200, headers, b"{}")
 
@@ -78,7 +84,7 @@ def test_lambda(host: Host) -> None:
     }
     with host.running(command, end=signal.SIGKILL):
         for number in range(1, INVOCATIONS + 1):
-            assert runtime.answered.acquire(timeout=30), host.said()
+            assert runtime.answered.acquire(timeout=30), f"no answer: {host.said()}"
             fates = host.fates(number * EACH)  # what is not safe by now may never be
             if host.spool:
                 assert fates.lost == 0, f"{fates} {host.said()}"
@@ -88,8 +94,7 @@ def test_lambda(host: Host) -> None:
 
 @requires(".nbclient", ".ipykernel")
 def test_jupyter(host: Host) -> None:
-    import nbclient
-    import nbformat
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
 
     host.prepare("Jupyter")
     (code,) = (text for language, text in blocks("Jupyter") if language == "python")

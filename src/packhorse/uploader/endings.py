@@ -1,8 +1,8 @@
 """Ends that nobody announces to an uploader: its interpreter's, and those of children that never come to that.
 
-``multiprocessing`` and Celery end their children by ``os._exit``, before Python's own hooks, and ``Pool`` by SIGTERM. Each
-has hooks of its own, which are set with the first capture of a process. Where there is none (RQ, a plain ``os._exit``),
-only ``flush()`` helps.
+``multiprocessing`` and Celery end their children by ``os._exit``, before Python's own hooks, and ``Pool`` by SIGTERM.
+Each has hooks of its own, which are set with the first capture of a process. Where there is none (RQ, a plain
+``os._exit``), only ``flush()`` helps.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ class Face:
                 uploads captures as they are.
             memory_budget_bytes: The most bytes that waiting and travelling captures may hold.
             spool_dir: Folder on a local disk for captures that S3 cannot take now (``options.spool_dir``); None for
-                none. A relative one is meant from the folder that the process is in now. Made when it is first needed. One folder serves any number of processes, for one bucket name.
+                none. A relative one is meant from the folder that the process is in now. Made when it is first needed.
+                One folder serves any number of processes, for one bucket name.
             max_in_flight: Uploads at once: a number, ``"adaptive"`` or ``Adaptive(...)``; None takes the profile's
                 measured value. The client keeps a connection for each.
             deadline_s: Seconds from submit after which a capture is not tried again (300).

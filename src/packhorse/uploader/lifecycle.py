@@ -61,11 +61,13 @@ class Lifecycle:
         self._spooler = spooler
         self._pid = os.getpid()
         self._ended_by_s = 0.0
+        self._lost_before: int | None = None
 
     def close(self, deadline_s: float) -> None:
         """Take no more, drain, spool or drop what is left, stop the threads: all in ``deadline_s``. Idempotent."""
         core, spooler = self._core, self._spooler
         end_s = time.monotonic() + deadline_s
+        self._begin()
         with core.lock:
             self._ended_by_s = max(self._ended_by_s, end_s + LEAST_GRACE_S)
             core.closing = True
@@ -87,6 +89,7 @@ class Lifecycle:
         if self._pid != os.getpid() or core.stopping:
             return
         drained_by_s = begun_s + core.options.exit_deadline_s
+        self._begin()
         with core.lock:
             if core.closing:  # another thread is at it: on a signal, the main thread may end before it has
                 core.settled.wait_for(lambda: core.stopping, self._ended_by_s - time.monotonic())
@@ -255,31 +258,38 @@ class Lifecycle:
         for thread in threads:
             if thread is not threading.current_thread():  # close() from a ticket's callback
                 thread.join(max(0.0, end_s - time.monotonic()))
-        stuck = self._abandon()
-        if left or stuck:
-            count = len(left) + stuck
-            was = "capture was" if count == 1 else "captures were"
-            logger.warning("%d %s not uploaded: %s", count, was, reason.words)
+        self._abandon()
+        self._count_aloud(reason)
         if core.spool is not None:
             core.spool.close()
         core.close_unused()
 
-    def _abandon(self) -> int:
+    def _begin(self) -> None:
+        """The end begins: what is lost from now on is told at its end. Before, ``stats()`` alone counts it."""
+        with self._core.lock:
+            if self._lost_before is None:
+                self._lost_before = self._core.account.lost
+
+    def _count_aloud(self, reason: Reason) -> None:
+        with self._core.lock:
+            lost = self._core.account.lost
+            count, self._lost_before = lost - (self._lost_before or 0), lost
+        if count:
+            was = "capture was" if count == 1 else "captures were"
+            logger.warning("%d %s not uploaded, or not for certain: %s", count, was, reason.words)
+
+    def _abandon(self) -> None:
         """Give a fate to what threads still hold after the grace: they end by themselves and change it no more."""
         core = self._core
-        lost = 0
         with core.lock:
             jobs = core.in_hand()
             for job in jobs:
                 if core.insured.pop(job, None) is not None:
                     core.settle(job, Fate.SPOOLED, Why(Reason.SPOOLED))
+                elif job.attempts > 0:
+                    core.settle(job, Fate.FAILED, Why(Reason.UNKNOWN_OUTCOME))
                 else:
-                    lost += 1
-                    if job.attempts > 0:
-                        core.settle(job, Fate.FAILED, Why(Reason.UNKNOWN_OUTCOME))
-                    else:
-                        core.settle(job, Fate.DROPPED, Why(Reason.STOPPED))
+                    core.settle(job, Fate.DROPPED, Why(Reason.STOPPED))
                 core.hold(job, 0)
         for job in jobs:
             core.publish(job)
-        return lost

@@ -20,9 +20,9 @@ def close_on_signal(
     """Close the uploaders when one of ``signals`` comes, then raise it again for the handler that was there before.
 
     A process without another handler ends by the signal, as supervisors expect (status -15 for SIGTERM), with the
-    captures uploaded or spooled within the deadline. PID 1 of a container, which no signal ends that it has no handler
-    for, exits with the status that shells show for the signal (143 for SIGTERM). Meanwhile ``submit`` raises UploaderClosed. A second signal is
-    not held up any more.
+    captures uploaded or spooled within the deadline. PID 1 of a container, which the kernel spares a signal without a
+    handler, exits with the status that shells show for it (143 for SIGTERM). Meanwhile ``submit`` raises
+    UploaderClosed. A second signal is not held up any more.
 
     Args:
         *uploaders: They share the deadline.
