@@ -14,13 +14,14 @@ MODULES = {
     for path in ROOT.rglob("*.py")
 }
 #: What a folder or a top-level module may import of ours, beside itself.
-BASE = {"errors", "units", "model", "files", "forks", "position", "checks"}
+BASE = {"errors", "units", "model", "files", "forks", "position", "real_threads", "checks"}
 MAY_IMPORT = {
     "errors": set(),
     "units": {"errors"},
     "model": set(),
     "files": set(),
     "forks": set(),
+    "real_threads": set(),
     "position": set(),
     "checks": {"errors"},
     "overlap": BASE,

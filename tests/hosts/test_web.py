@@ -57,14 +57,15 @@ def test_gunicorn(number: int, hook: bool, host: Host) -> None:
 @pytest.mark.parametrize("client", ["obstore", "boto3"])
 @pytest.mark.parametrize("preload", ["", " --preload"])
 def test_gevent(preload: str, client: str, host: Host) -> None:
-    profile = f'name = "p"\npipeline = "orjson-stream | isal:1 | raw | {client}"\nmax_in_flight = 8\n'
-    (host.folder / "profile.toml").write_text(profile)
-    host.instead[', spool_dir="spool")'] = (
-        ', spool_dir="spool", profile="profile.toml")' if host.spool else ', profile="profile.toml")'
-    )
-    host.instead = dict(reversed(host.instead.items()))
+    pipeline = f'Pipeline.parse("orjson-stream | isal:1 | raw | {client}")'
+    profile = f', profile=Profile("p", {pipeline}, max_in_flight=8))'
+    spool = ', spool_dir="spool"'
+    host.instead = {
+        f"{spool})": f"{spool if host.spool else ''}{profile}",
+        "import Uploader": "import Pipeline, Profile, Uploader",
+    }
     (command,) = host.prepare("gunicorn with gevent")
-    served(host, command + preload, slowest_s=0.3)
+    served(host, command + preload, slowest_s=0.9)
 
 
 @requires("gunicorn", "uvicorn", ".fastapi", ".uvicorn_worker")

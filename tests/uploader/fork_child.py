@@ -80,7 +80,7 @@ def main(name: str, end: str, url: str) -> None:
     up, idle = (Uploader(BUCKET, **arguments(name, endpoint)) for _ in range(2))
     if end != "idle":
         up.submit(CAPTURE, key="parent").result(60)
-    store = up._engine.client._store
+    store = up._engine.client._stores.get(0)
     if end == "closed":
         store = None
         up.close()

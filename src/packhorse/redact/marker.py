@@ -13,6 +13,7 @@ from typing import Any
 
 from packhorse.errors import InputError
 from packhorse.forks import renew_in_child
+from packhorse.real_threads import make_rlock
 
 _PREFIX = "[redacted:"
 _DIGEST_BYTES = 4
@@ -56,7 +57,7 @@ class Marker:
 
     def renew(self) -> None:
         """Make the lock afresh: in a forked child, whoever held it is not there any more."""
-        self._lock = threading.RLock()  # re-entrant: a signal handler may ask for the counts wherever we are
+        self._lock = make_rlock()  # re-entrant: a signal handler may ask for the counts wherever we are
 
     def mark(self, value: Any, rule: str) -> str:
         """The marker for a value, counted under ``rule``. A value that is a marker already is handed back uncounted."""

@@ -8,7 +8,6 @@ a thread of its own, and meanwhile every rule is run on every text, which costs 
 from __future__ import annotations
 
 import os
-import threading
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from importlib import import_module
@@ -18,6 +17,7 @@ from typing import Any, ClassVar, Literal
 
 from packhorse.errors import UnavailableError
 from packhorse.forks import renew_in_child
+from packhorse.real_threads import make_rlock, start_thread
 from packhorse.redact.scan_base import Scan, Scanner
 from packhorse.redact.signals import NAME, Signal
 from packhorse.units import KIB
@@ -52,7 +52,7 @@ class Deferred:
     """A scanner that is made when it is needed. Thread-safe."""
 
     #: Held while a scanner is made.
-    making: ClassVar[Any] = threading.RLock()
+    making: ClassVar[Any] = make_rlock()
 
     __slots__ = ("_all", "_guessed_bytes", "_hyperscan", "_maker", "_scan", "_signals")
 
@@ -114,7 +114,7 @@ class Deferred:
                 if self._maker != os.getpid():
                     try:
                         # No daemon: an interpreter that ends while a library compiles would break off its work.
-                        threading.Thread(target=self._make, name="packhorse-redact", daemon=False).start()
+                        start_thread(self._make, "packhorse-redact", daemon=False)
                     except RuntimeError:
                         return False
                     self._maker = os.getpid()
@@ -142,7 +142,7 @@ def _shared(signals: tuple[Signal, ...], *, hyperscan: bool) -> Scan:
 
 
 def _in_child() -> None:
-    Deferred.making = threading.RLock()  # whoever held it is not there any more
+    Deferred.making = make_rlock()  # whoever held it is not there any more
 
 
 renew_in_child(_in_child)

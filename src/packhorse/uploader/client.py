@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from dataclasses import replace
 
 from packhorse.errors import InputError
 from packhorse.pipeline import Choice
 from packhorse.profiles.loading import Profile
+from packhorse.real_threads import current_ident, make_lock, replaced
 from packhorse.stages.base import Stage
 from packhorse.stores import obstore_forks
 from packhorse.stores.base import Endpoint, Store
@@ -32,8 +32,9 @@ class Client:
         self.profile = profile
         self.endpoint = endpoint
         self.options = options
-        self._lock = threading.Lock()
-        self._store: Store | None = None
+        self._lock = make_lock()
+        #: One; where gevent has replaced sockets, which stay in the thread that made them, one for each thread.
+        self._stores: dict[int, Store] = {}
         #: Clients that a larger one has replaced: requests may still run in them.
         self._outgrown: list[Store] = []
         choice = profile.pipeline.store
@@ -67,21 +68,22 @@ class Client:
         with self._lock:
             pool = self.pool
             if pool is not None and most > pool:
-                self._choice = _sized(self._choice, most if self._store is None else max(most, 2 * pool))
-                if self._store is not None:
-                    self._outgrown.append(self._store)
-                    self._store = None
+                self._choice = _sized(self._choice, max(most, 2 * pool) if self._stores else most)
+                self._outgrown.extend(self._stores.values())
+                self._stores.clear()
         return limit
 
     def store(self) -> Store:
         """The store client, made once, when it is first needed, outside the engine's lock."""
         if self.options.store is not None:
             return self.options.store
+        place = current_ident() if replaced() else 0
         with self._lock:
-            if self._store is None:
+            store = self._stores.get(place)
+            if store is None:
                 with first_use():
-                    self._store = self._made()
-            return self._store
+                    store = self._stores[place] = self._made()
+            return store
 
     def is_lost(self) -> bool:
         """True when the client would be obstore's, in the child of a process that had used obstore."""
@@ -90,19 +92,20 @@ class Client:
     def close(self) -> None:
         """Close all connections: nobody uses them any more. A later :meth:`store` would make a new one."""
         with self._lock:
-            stores, self._store, self._outgrown = [self._store, *self._outgrown], None, []
+            stores = self._taken()
         for store in stores:
-            if store is not None:
-                store.close()
+            store.close()
 
     def abandon(self) -> None:
         """In a forked child: never touch the parent's client again."""
-        stores = [store for store in (self._store, *self._outgrown) if store is not None]
-        for store in stores:
+        for store in self._taken():
             _abandoned.append(store)
             obstore_forks.keep(store)
-        self._store, self._outgrown = None, []
-        self._lock = threading.Lock()
+        self._lock = make_lock()
+
+    def _taken(self) -> list[Store]:
+        stores, self._stores, self._outgrown = [*self._stores.values(), *self._outgrown], {}, []
+        return stores
 
     def _made(self) -> Store:
         choice = self._after_fork() if self.is_lost() else self._choice

@@ -7,7 +7,6 @@ Each has hooks of its own, which are set with the first capture of a process. Wh
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import os
 import signal
@@ -16,10 +15,12 @@ import threading
 import time
 import weakref
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any, Protocol
 
 from packhorse.forks import notice_fork, renew_in_child
+from packhorse.real_threads import start_new_thread
 
 #: Among the finalizers of a child of ``multiprocessing``: the last, since others may still hand captures in.
 LAST = -100
@@ -94,7 +95,7 @@ def _end_on_terminate() -> None:
 def _terminated(number: int, _: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
     # Not here: the main thread may hold any lock at this moment.
-    _thread.start_new_thread(_end_and_raise, (number,))
+    start_new_thread(partial(_end_and_raise, number))
 
 
 def _end_and_raise(number: int) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import _thread
 import signal
 import time
 from collections.abc import Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
 from packhorse.errors import InputError
+from packhorse.real_threads import start_new_thread
 from packhorse.uploader.endings import end_by
 from packhorse.uploader.face import Face
 
@@ -46,7 +47,7 @@ def close_on_signal(
         for other, handler in previous.items():
             signal.signal(other, handler)
         # Not here: the main thread may hold any lock at this moment. And not by threading, which has locks of its own.
-        _thread.start_new_thread(close, (number,))
+        start_new_thread(partial(close, number))
 
     try:
         for number in signals:

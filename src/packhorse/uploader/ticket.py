@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from packhorse.checks import check_wait, shown
 from packhorse.errors import InputError, UnavailableError, UploadFailed
 from packhorse.forks import renew_in_child
+from packhorse.real_threads import make_rlock
 
 if TYPE_CHECKING:
     import asyncio
@@ -66,7 +67,7 @@ class Ticket:
     """
 
     #: Held for the moment in which a ticket's list of callbacks is made. Re-entrant: a signal handler may wait, too.
-    _making: ClassVar[Any] = threading.RLock()
+    _making: ClassVar[Any] = make_rlock()
 
     __slots__ = ("_callbacks", "_published", "_receipt", "_url_base", "fate", "key", "reason")
 
@@ -208,7 +209,7 @@ def running_loop() -> asyncio.AbstractEventLoop:
 
 
 def _in_child() -> None:
-    Ticket._making = threading.RLock()  # whoever held it is not there any more
+    Ticket._making = make_rlock()  # whoever held it is not there any more
 
 
 renew_in_child(_in_child)
