@@ -15,13 +15,15 @@ MODULES = {
     for path in ROOT.rglob("*.py")
 }
 #: What a folder or a top-level module of the library may import of ours, beside itself.
-BASE = {"errors", "units", "model", "files", "position", "checks", "checksum"}
+BASE = {"errors", "units", "model", "files", "forks", "position", "real_threads", "checks", "checksum"}
 MAY_IMPORT = {
     "errors": set(),
     "units": {"errors"},
     "model": set(),
     "files": set(),
+    "forks": set(),
     "position": set(),
+    "real_threads": set(),
     "checks": {"errors"},
     "checksum": set(),
     "overlap": BASE,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from packhorse.profiles.loading import load_profile as load_profile
     from packhorse.stores.base import Credentials as Credentials
     from packhorse.stores.base import Endpoint as Endpoint
+    from packhorse.uploader.account import Flushed as Flushed
     from packhorse.uploader.adaptive import Adaptive as Adaptive
     from packhorse.uploader.aio import AsyncUploader as AsyncUploader
     from packhorse.uploader.flags import FlagFollower as FlagFollower
@@ -57,6 +58,7 @@ _HOMES = {
     "InputError": "packhorse.errors",
     "Fate": "packhorse.uploader.ticket",
     "FlagFollower": "packhorse.uploader.flags",
+    "Flushed": "packhorse.uploader.account",
     "PackhorseError": "packhorse.errors",
     "Pipeline": "packhorse.pipeline",
     "Profile": "packhorse.profiles.loading",

@@ -10,7 +10,6 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -104,24 +103,16 @@ def test_many_ends(rounds: int, tmp_path: Path) -> None:
             note(f"ends: {how}, {version}", **figures)
 
 
-def test_what_the_exit_hook_spools_takes_no_time_beyond_the_wire_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    uploader = Uploader("s3://bucket", profile=PROFILE, options=options(FakeStore()))
-    engine, now_s, graces_s = uploader._engine, [100.0], []
-    monkeypatch.setattr(lifecycle, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
-
-    takes_s = iter((0.0, 1.5, 3.0))
-
-    def slow_disk(end_s: float) -> None:
-        assert end_s == now_s[0] + lifecycle.EXIT_SPOOL_S
-        now_s[0] += next(takes_s)
-
-    monkeypatch.setattr(engine.lifecycle, "_spool_rest", slow_disk)
-    monkeypatch.setattr(engine.lifecycle, "_stop", lambda _, grace_s: graces_s.append(grace_s))
-    for _ in range(3):
-        engine.exit()
+def test_all_uploaders_share_the_time_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    uploader = Uploader("s3://bucket", profile=PROFILE, options=options(FakeStore(), exit_deadline_s=1.5))
+    engine = uploader._engine
+    ends_s: list[float] = []
+    monkeypatch.setattr(engine.lifecycle, "_spool_rest", ends_s.append)
+    monkeypatch.setattr(engine.lifecycle, "_stop", lambda _, grace_s: None)
+    engine.exit(100.0)
     monkeypatch.undo()
     uploader.close()
-    assert graces_s == [lifecycle.EXIT_GRACE_S, lifecycle.EXIT_GRACE_S - 1.5, lifecycle.LEAST_GRACE_S]
+    assert ends_s == [100.0 + 1.5 + lifecycle.EXIT_SPOOL_S]
 
 
 def test_the_helper_is_for_the_main_thread() -> None:

@@ -176,7 +176,7 @@ class Struck:
 def test_who_is_interrupted_while_acquiring_does_not_keep_it() -> None:
     taken = Taken()
     real = taken.lock._lock
-    taken.lock._lock = Struck(real)  # type: ignore[assignment]
+    taken.lock._lock = Struck(real)
     with pytest.raises(KeyboardInterrupt), taken.lock:
         raise AssertionError("it was acquired")
     with pytest.raises(KeyboardInterrupt):

@@ -237,7 +237,7 @@ def test_the_exit_waits_for_a_close_that_is_under_way() -> None:
     until(lambda: up._engine.closing)
     timer = threading.Timer(0.3, store.gate.set)
     timer.start()
-    up._engine.exit()
+    up._engine.exit(time.monotonic())
     closing.join(60)
     assert {ticket.fate for ticket in tickets} == {Fate.UPLOADED}
     assert len(store.objects) == 20

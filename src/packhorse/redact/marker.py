@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import threading
 import weakref
 from collections import Counter
 from collections.abc import Mapping
 from hashlib import blake2b
 
 from packhorse.errors import InputError
+from packhorse.forks import renew_in_child
+from packhorse.real_threads import make_rlock
 
 _PREFIX = "[redacted:"
 _DIGEST_BYTES = 4
@@ -53,7 +53,7 @@ class Marker:
 
     def renew(self) -> None:
         """Make the lock afresh: in a forked child, whoever held it is not there any more."""
-        self._lock = threading.RLock()  # re-entrant: a signal handler may ask for the counts wherever we are
+        self._lock = make_rlock()  # re-entrant: a signal handler may ask for the counts wherever we are
 
     def text(self, secret: str) -> str:
         """The marker for a secret; not counted."""
@@ -82,4 +82,4 @@ def _in_child() -> None:
         marker.renew()
 
 
-os.register_at_fork(after_in_child=_in_child)
+renew_in_child(_in_child)

@@ -7,8 +7,6 @@ does.
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,6 +14,8 @@ from types import ModuleType
 from typing import Any, Literal, Protocol
 
 from packhorse.errors import UnavailableError
+from packhorse.forks import renew_in_child
+from packhorse.real_threads import make_rlock
 from packhorse.redact.patterns import Pattern
 
 ScannerName = Literal["auto", "hyperscan", "plain"]
@@ -57,7 +57,7 @@ class Scanners:
 
 
 _ready: dict[tuple[tuple[Pattern, ...], str], Scan] = {}
-_making: list[Any] = [threading.RLock()]
+_making: list[Any] = [make_rlock()]
 
 
 def _shared(patterns: tuple[Pattern, ...], home: ModuleType) -> Scan:
@@ -72,7 +72,7 @@ def _shared(patterns: tuple[Pattern, ...], home: ModuleType) -> Scan:
 
 
 def _in_child() -> None:
-    _making[0] = threading.RLock()  # whoever held it is not there any more
+    _making[0] = make_rlock()  # whoever held it is not there any more
 
 
-os.register_at_fork(after_in_child=_in_child)
+renew_in_child(_in_child)

@@ -11,6 +11,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from packhorse.errors import StoreError, StoreErrorKind
+from packhorse.forks import renew_in_child
 
 if TYPE_CHECKING:
     from packhorse.stores.base import Endpoint
@@ -75,4 +76,4 @@ def _in_child() -> None:
         keep(holder)
 
 
-os.register_at_fork(after_in_child=_in_child)
+renew_in_child(_in_child)

@@ -65,6 +65,24 @@ class Stats:
     spool: SpoolStats | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What had become of all captures handed in before ``flush``, when it returned: they add up to those.
+
+    Attributes:
+        uploaded: S3 has them.
+        spooled: On disk, fsynced. A request on the wire may still bring one of them to S3.
+        dropped, failed: As in :class:`Stats`.
+        in_flight: Without a fate by the deadline: still in memory alone.
+    """
+
+    uploaded: int
+    spooled: int
+    dropped: int
+    failed: int
+    in_flight: int
+
+
 class Account:
     """Counts and bytes.
 
@@ -120,6 +138,11 @@ class Account:
     def in_flight(self) -> int:
         """Captures without a final fate."""
         return self.submitted - self._fates.total()
+
+    @property
+    def lost(self) -> int:
+        """Captures that were dropped or failed."""
+        return self._fates[Fate.DROPPED] + self._fates[Fate.FAILED]
 
     @property
     def short(self) -> bool:

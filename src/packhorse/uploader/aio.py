@@ -7,11 +7,12 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from packhorse.uploader.account import Flushed
 from packhorse.uploader.face import Face
 from packhorse.uploader.options import check_deadline, check_wait
 from packhorse.uploader.reasons import Reason
 from packhorse.uploader.telemetry import watch_loop
-from packhorse.uploader.ticket import Receipt, Ticket
+from packhorse.uploader.ticket import Receipt, Ticket, running_loop
 
 
 def _wake(loop: asyncio.AbstractEventLoop, turn: asyncio.Event) -> None:
@@ -30,7 +31,7 @@ class AsyncUploader(Face):
         """As ``Uploader.submit``, without holding the loop. A cancelled wait drops the capture, counted."""
         check_wait("timeout_s", timeout_s)
         engine = self._engine
-        loop, turn = asyncio.get_running_loop(), asyncio.Event()
+        loop, turn = running_loop(), asyncio.Event()
         if engine.options.telemetry:
             watch_loop(loop)
         waiter = engine.ask(engine.job(capture, key), partial(_wake, loop, turn))
@@ -56,13 +57,22 @@ class AsyncUploader(Face):
         async with asyncio.timeout(timeout_s):
             return await ticket
 
+    async def flush(self, deadline_s: float | None = None) -> Flushed:
+        """As ``Uploader.flush``; the loop goes on meanwhile."""
+        deadline = self._engine.options.close_deadline_s if deadline_s is None else deadline_s
+        check_deadline(deadline)
+        running_loop()
+        return await asyncio.to_thread(self._engine.flush, deadline)
+
     async def close(self, deadline_s: float | None = None) -> None:
         """As ``Uploader.close``; the loop goes on meanwhile."""
         deadline = self._engine.options.close_deadline_s if deadline_s is None else deadline_s
         check_deadline(deadline)
+        running_loop()
         await asyncio.to_thread(self._engine.close, deadline)
 
     async def __aenter__(self) -> Self:
+        running_loop()
         self._engine.start()
         return self
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import threading
+import logging
+import os
 from dataclasses import replace
 
-from packhorse.errors import InputError, UnavailableError
+from packhorse.errors import InputError
 from packhorse.pipeline import Choice
 from packhorse.profiles.loading import Profile
+from packhorse.real_threads import current_ident, make_lock, replaced
+from packhorse.stages.base import Stage
 from packhorse.stores import obstore_forks
 from packhorse.stores.base import Endpoint, Store
 from packhorse.uploader.adaptive import Adaptive, Limit, checked_limit
 from packhorse.uploader.first_use import first_use
 from packhorse.uploader.options import UploaderOptions
+
+logger = logging.getLogger("packhorse")
 
 #: Idle connections kept at the least, when the profile does not say: room for raising ``max_in_flight`` live.
 ROOMY_POOL = 64
@@ -27,8 +32,9 @@ class Client:
         self.profile = profile
         self.endpoint = endpoint
         self.options = options
-        self._lock = threading.Lock()
-        self._store: Store | None = None
+        self._lock = make_lock()
+        #: One; where gevent has replaced sockets, which stay in the thread that made them, one for each thread.
+        self._stores: dict[int, Store] = {}
         #: Clients that a larger one has replaced: requests may still run in them.
         self._outgrown: list[Store] = []
         choice = profile.pipeline.store
@@ -36,9 +42,6 @@ class Client:
         self._choice = choice
         if "pool" in dict(choice.settings) and "pool" not in dict(choice.given):
             self._choice = _sized(choice, ROOMY_POOL)
-        if self.is_lost():
-            why = f"{obstore_forks.WHAT}; {obstore_forks.WHAT_TO_DO}"
-            raise UnavailableError(f"profile {profile.name!r} cannot be used here: {why}")
 
     @property
     def pool(self) -> int | None:
@@ -65,21 +68,22 @@ class Client:
         with self._lock:
             pool = self.pool
             if pool is not None and most > pool:
-                self._choice = _sized(self._choice, most if self._store is None else max(most, 2 * pool))
-                if self._store is not None:
-                    self._outgrown.append(self._store)
-                    self._store = None
+                self._choice = _sized(self._choice, max(most, 2 * pool) if self._stores else most)
+                self._outgrown.extend(self._stores.values())
+                self._stores.clear()
         return limit
 
     def store(self) -> Store:
         """The store client, made once, when it is first needed, outside the engine's lock."""
         if self.options.store is not None:
             return self.options.store
+        place = current_ident() if replaced() else 0
         with self._lock:
-            if self._store is None:
+            store = self._stores.get(place)
+            if store is None:
                 with first_use():
-                    self._store = self._made()
-            return self._store
+                    store = self._stores[place] = self._made()
+            return store
 
     def is_lost(self) -> bool:
         """True when the client would be obstore's, in the child of a process that had used obstore."""
@@ -88,29 +92,34 @@ class Client:
     def close(self) -> None:
         """Close all connections: nobody uses them any more. A later :meth:`store` would make a new one."""
         with self._lock:
-            stores, self._store, self._outgrown = [self._store, *self._outgrown], None, []
+            stores = self._taken()
         for store in stores:
-            if store is not None:
-                store.close()
+            store.close()
 
-    def abandon(self) -> bool:
-        """In a forked child: never touch the parent's client again. True when there was one, or there can be none."""
-        stores = [store for store in (self._store, *self._outgrown) if store is not None]
-        for store in stores:
+    def abandon(self) -> None:
+        """In a forked child: never touch the parent's client again."""
+        for store in self._taken():
             _abandoned.append(store)
             obstore_forks.keep(store)
-        self._store, self._outgrown = None, []
-        self._lock = threading.Lock()
-        return bool(stores) or self.is_lost()
+        self._lock = make_lock()
+
+    def _taken(self) -> list[Store]:
+        stores, self._stores, self._outgrown = [*self._stores.values(), *self._outgrown], {}, []
+        return stores
 
     def _made(self) -> Store:
-        choice = self._choice
+        choice = self._after_fork() if self.is_lost() else self._choice
         if choice.candidate.asynchronous:
             from packhorse.stores.bridge import SyncBridge
 
             return SyncBridge(lambda: choice.make(endpoint=self.endpoint))
         made: Store = choice.make(endpoint=self.endpoint)
         return made
+
+    def _after_fork(self) -> Choice:
+        """boto3 in place of obstore, whose threads a child does not have. Raises UnavailableError without boto3."""
+        logger.warning("%s: process %d uploads with boto3", obstore_forks.WHAT, os.getpid())
+        return _sized(Choice.parse(Stage.STORE, "boto3"), self.pool or ROOMY_POOL)
 
 
 def _sized(choice: Choice, pool: int) -> Choice:

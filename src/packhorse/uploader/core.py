@@ -7,14 +7,15 @@ work between two steps are ``worker.py``, ``encoder.py``, ``sender.py``, ``part_
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from packhorse.errors import StoreError
 from packhorse.profiles.loading import Profile
+from packhorse.real_threads import Joinable, start_thread
 from packhorse.uploader.account import Account, Line, Waiter
 from packhorse.uploader.adaptive import Permits
 from packhorse.uploader.client import Client
@@ -77,7 +78,7 @@ class Core:
         self.scheduler = Scheduler(self.options, self.table, permits)
         self.line = Line()
         self.pool = Pool(self.lock, self.start_thread)
-        self.threads: list[threading.Thread] = []
+        self.threads: list[Joinable] = []
         self._running = 0
         self.trimming = Trimming()
         self.insured: dict[Job, Claim] = {}
@@ -260,12 +261,10 @@ class Core:
 
     def start_thread(self, loop: Callable[[], None], name: str) -> bool:
         """Start a thread; False when the system or a finishing interpreter gives none."""
-        thread = threading.Thread(target=self._run, args=(loop,), name=name, daemon=True)
         try:
-            thread.start()
+            self.threads.append(start_thread(partial(self._run, loop), name))
         except RuntimeError:
             return False
-        self.threads.append(thread)
         self._running += 1
         return True
 

@@ -6,7 +6,6 @@ face ─> Engine ─> Core (lock, jobs, account, scheduler)
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
@@ -18,13 +17,16 @@ from functools import partial
 from typing import Any
 
 from packhorse.errors import InputError, PackhorseError, QueueFull, UploaderClosed
+from packhorse.forks import notice_fork
 from packhorse.profiles.loading import Profile
 from packhorse.stores.base import Endpoint
-from packhorse.uploader.account import Stats, Waiter
+from packhorse.uploader.account import Flushed, Stats, Waiter
 from packhorse.uploader.adaptive import Limit, Permits
 from packhorse.uploader.client import Client
 from packhorse.uploader.core import Core
 from packhorse.uploader.encoder import Encoder
+from packhorse.uploader.endings import capture_comes
+from packhorse.uploader.endings import watch as watch_end
 from packhorse.uploader.job import Job, oldest
 from packhorse.uploader.keys import checked_key, new_key
 from packhorse.uploader.lifecycle import Lifecycle
@@ -75,14 +77,14 @@ class Engine:
         self.redaction = redaction
         self.permits = Permits(self.client.first_limit(options.max_in_flight))
         self.refused_flags = 0
-        self._used = False
         self._prefix = prefix
         self._suffix = suffix(profile.pipeline.wire)
         self._url_base = f"s3://{endpoint.bucket}/"
         self._short_bytes = min(SHORT_BYTES, options.stream_above_bytes)
         checked_key(new_key(prefix, self._suffix))
         self._make(budget_bytes, options.encode_threads)
-        _engines.add(self)  # watched at exit and over forks
+        _engines.add(self)
+        watch_end(self)
 
     def _make(self, budget_bytes: int, encode_threads: int) -> None:
         """All that a process has of its own: at the start, and in a forked child."""
@@ -90,11 +92,16 @@ class Engine:
         encoder = Encoder(self.profile, self.options, self.redaction)
         self.spooler = Spooler(core)
         self.lifecycle = Lifecycle(core, encoder, self.spooler)
-        core.pool.work = Worker(core, encoder, self.spooler).run
+        self._worker = Worker(core, encoder, self.spooler)
+        core.pool.work = self._work
         core.start_keeper, core.wake_keeper = self.spooler.start, self.spooler.wake
         if self.options.telemetry:
             core.watch = partial(watch, self, self.options.name)
         self.core = core
+
+    def _work(self) -> None:
+        """What a thread does. It holds this, which must end well even if nobody else holds it any more."""
+        self._worker.run()
 
     # --- coming in ----------------------------------------------------------------------------------------------------
 
@@ -105,6 +112,9 @@ class Engine:
 
     def job(self, capture: Any, key: str | None) -> Job:
         """A job with its key fixed and its size estimated; not submitted yet. Raises InputError."""
+        capture_comes()
+        if isinstance(capture, (str, os.PathLike)):  # opened later, when the process may be in another folder
+            capture = os.path.abspath(capture)
         chosen = new_key(self._prefix, self._suffix) if key is None else checked_key(key)
         held_bytes = estimate_bytes(capture)
         short = held_bytes <= self._short_bytes
@@ -218,8 +228,7 @@ class Engine:
 
     def _check_open(self, job: Job) -> None:
         if self.core.closing:
-            why = "was used before this process was forked: upload from the parent, or start workers by spawn"
-            raise UploaderClosed(f"this uploader {why if self._used else 'is closed'}; {job.ticket.key} was not taken")
+            raise UploaderClosed(f"this uploader is closed; {job.ticket.key} was not taken")
 
     # --- looking and control ------------------------------------------------------------------------------------------
 
@@ -289,15 +298,21 @@ class Engine:
         """True once no capture is taken any more."""
         return self.core.closing
 
+    def flush(self, deadline_s: float) -> Flushed:
+        """As :meth:`Lifecycle.flush`."""
+        notice_fork()
+        return self.lifecycle.flush(deadline_s)
+
     def close(self, deadline_s: float) -> None:
         """As :meth:`Lifecycle.close`."""
+        notice_fork()
         self.lifecycle.close(deadline_s)
         telemetry.end(self)
 
-    def exit(self) -> None:
+    def exit(self, begun_s: float) -> None:
         """As :meth:`Lifecycle.exit`."""
         if not self.core.stopping:
-            self.lifecycle.exit()
+            self.lifecycle.exit(begun_s)
             telemetry.end(self)
 
     def hurry(self) -> None:
@@ -307,23 +322,12 @@ class Engine:
     def disown(self) -> None:
         """In a forked child: forget the parent's captures, threads and files, and never touch its client again."""
         core = self.core
-        self._used = self.client.abandon()
+        self.client.abandon()
         if core.spool is not None:
             core.spool.disown()
-        # A client's native threads do not live on in the child: it, and any client made after it, would wait for ever.
-        unusable = core.closing or self._used
+        closed = core.closing
         self._make(core.account.budget_bytes, core.encode_threads)
-        self.core.closing = self.core.stopping = unusable
-
-
-def _at_exit() -> None:
-    for engine in list(_engines):
-        engine.exit()
-
-
-def _in_child() -> None:
-    for engine in list(_engines):
-        engine.disown()
+        self.core.closing = self.core.stopping = closed
 
 
 def _before_exit() -> None:
@@ -334,5 +338,3 @@ def _before_exit() -> None:
 # Threads of executors, as those that send parts, are joined before any hook of atexit runs, and while the main thread
 # still counts as alive. There is no public hook that early. This one runs first, being registered after the other.
 threading._register_atexit(_before_exit)  # type: ignore[attr-defined]
-atexit.register(_at_exit)
-os.register_at_fork(after_in_child=_in_child)

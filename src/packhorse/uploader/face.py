@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class Face:
         max_in_flight: Limit | None = None,
         deadline_s: float | None = None,
         close_deadline_s: float | None = None,
+        exit_deadline_s: float | None = None,
         region: str | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
@@ -50,11 +52,14 @@ class Face:
                 uploads captures as they are.
             memory_budget_bytes: The most bytes that waiting and travelling captures may hold.
             spool_dir: Folder on a local disk for captures that S3 cannot take now (``options.spool_dir``); None for
-                none. Made when it is first needed. One folder serves any number of processes, for one bucket name.
+                none. A relative one is meant from the folder that the process is in now. Made when it is first needed.
+                One folder serves any number of processes, for one bucket name.
             max_in_flight: Uploads at once: a number, ``"adaptive"`` or ``Adaptive(...)``; None takes the profile's
                 measured value. The client keeps a connection for each.
             deadline_s: Seconds from submit after which a capture is not tried again (300).
             close_deadline_s: Seconds that ``close()`` takes at the most (30).
+            exit_deadline_s: Seconds that an uploader which nobody has closed drains for at interpreter exit (2). Then
+                it spools, and counts what is left in one log line.
             region: Region name; None: the standard AWS chain (``us-east-1`` for a custom endpoint).
             access_key_id: With the next two the credentials; None: the standard AWS chain. A function that renews them
                 goes into ``options.endpoint``.
@@ -65,10 +70,13 @@ class Face:
         Raises:
             InputError: The URL or an option cannot be used, or a setting is given here and in ``options``.
             ProfileError: The profile cannot be loaded.
-            UnavailableError: The profile's libraries are not installed, or its client is obstore and this process was
-                forked after obstore had been used: the native threads that it needs are not there.
+            UnavailableError: The profile's libraries are not installed.
         """
-        times = {"deadline_s": deadline_s, "close_deadline_s": close_deadline_s}
+        times = {
+            "deadline_s": deadline_s,
+            "close_deadline_s": close_deadline_s,
+            "exit_deadline_s": exit_deadline_s,
+        }
         chosen = _chosen(options, spool_dir=spool_dir, max_in_flight=max_in_flight, **times)
         if chosen.spool_dir is not None:
             _check_folder(Path(chosen.spool_dir))
@@ -143,7 +151,10 @@ def _chosen(options: UploaderOptions | None, **given: Any) -> UploaderOptions:
     for name, value in given.items():
         if getattr(options, name) not in (defaults[name], value):
             raise InputError(f"{name} and options.{name} are both given; give one of them")
-    return replace(options, **given) if given else options
+    chosen = replace(options, **given) if given else options
+    if chosen.spool_dir is not None:  # a daemon changes its folder later
+        chosen = replace(chosen, spool_dir=os.path.abspath(chosen.spool_dir))
+    return chosen
 
 
 #: What the arguments are called that an endpoint's fields can be given by.

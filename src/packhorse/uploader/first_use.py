@@ -7,9 +7,11 @@ would find them locked by a thread that it does not have, and wait for ever.
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import AbstractContextManager
 from typing import Any
+
+from packhorse.forks import renew_in_child
+from packhorse.real_threads import make_rlock
 
 #: The longest a fork waits, in seconds: a first use takes about half a second, most of it Hyperscan's compiling.
 LONGEST_WAIT_S = 5.0
@@ -22,7 +24,7 @@ class _Gate:
         self.renew()
 
     def renew(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = make_rlock()
         self.held = False
 
     def before(self) -> None:
@@ -39,7 +41,9 @@ _gate = _Gate()
 
 def first_use() -> AbstractContextManager[Any]:
     """A context in which no fork happens. Short: nothing of a caller's may run in it."""
-    return _gate.lock
+    lock: AbstractContextManager[Any] = _gate.lock
+    return lock
 
 
-os.register_at_fork(before=_gate.before, after_in_parent=_gate.in_parent, after_in_child=_gate.renew)
+os.register_at_fork(before=_gate.before, after_in_parent=_gate.in_parent)
+renew_in_child(_gate.renew)

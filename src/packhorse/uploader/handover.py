@@ -6,13 +6,13 @@ holds it. Whoever must not wait leaves things with the lock instead: its owner, 
 
 from __future__ import annotations
 
-import _thread
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
+
+from packhorse.real_threads import Condition, make_rlock, start_new_thread
 
 Left = TypeVar("Left")
 
@@ -41,19 +41,19 @@ class HandoverLock(Generic[Left]):
     """
 
     def __init__(self, take: Callable[[Left], Callable[[], object] | None]) -> None:
-        self._lock = threading.RLock()
+        self._lock = make_rlock()
         # Conditions ask for these. As methods in C, they cannot be interrupted half-way.
-        self._is_owned: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
-        self._acquire_restore: Callable[[Any], None] = self._lock._acquire_restore  # type: ignore[attr-defined]
+        self._is_owned: Callable[[], bool] = self._lock._is_owned
+        self._acquire_restore: Callable[[Any], None] = self._lock._acquire_restore
         self._take = take
         self._left: deque[Left] = deque()
         self._afterwards: deque[Callable[[], object]] = deque()
         self._crowded = False
         self._calling = False  # a thread has been started, and not begun yet
 
-    def condition(self) -> threading.Condition:
+    def condition(self) -> Condition:
         """A condition of this lock."""
-        return threading.Condition(self)  # type: ignore[arg-type]  # it asks for what threading's locks can, no more
+        return Condition(self)
 
     def left(self) -> list[Left]:
         """What waits to be taken, now."""
@@ -72,7 +72,7 @@ class HandoverLock(Generic[Left]):
         """As ``threading.RLock.acquire``."""
         nested = self._is_owned()
         try:
-            got = self._lock.acquire(blocking, timeout)
+            got: bool = self._lock.acquire(blocking, timeout)
             if got and self._left and not nested:
                 self._take_all()
         except BaseException:
@@ -110,7 +110,7 @@ class HandoverLock(Generic[Left]):
         if self._afterwards and not self._calling and not self._is_owned():
             self._calling = True
             try:
-                _thread.start_new_thread(self._call_all, ())  # one of threading's would be waited for until it runs
+                start_new_thread(self._call_all)  # one of threading's would be waited for until it runs
             except RuntimeError:  # the system or a finishing interpreter gives none
                 self._call_all()
 
@@ -135,7 +135,7 @@ class HandoverLock(Generic[Left]):
             self._left.popleft()  # last of all, so that an interruption loses nothing
 
     def _release_save(self) -> Any:  # for conditions, too
-        state = self._lock._release_save()  # type: ignore[attr-defined]
+        state = self._lock._release_save()
         try:
             self._serve()
         except BaseException:

@@ -207,6 +207,10 @@ class JobTable:
         """The jobs in these states, in the order in which they came there."""
         return [job for state in states for job in self._by_state[state]]
 
+    def all(self) -> list[Job]:
+        """Every job."""
+        return self.of(*self._by_state)
+
     def count(self, *states: State) -> int:
         """How many there are."""
         return sum(len(self._by_state[state]) for state in states)

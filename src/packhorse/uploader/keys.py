@@ -7,6 +7,7 @@ import time
 from functools import lru_cache
 
 from packhorse.errors import InputError
+from packhorse.forks import renew_in_child
 from packhorse.stores.url import check_key
 from packhorse.uploader.options import shown
 
@@ -43,7 +44,7 @@ def _fresh_random() -> str:
 
 
 # A child would otherwise give out the same ones as its parent.
-os.register_at_fork(after_in_child=_random.clear)
+renew_in_child(_random.clear)
 
 
 def checked_key(key: str) -> str:

@@ -1,4 +1,4 @@
-"""How an uploader ends: by ``close()`` or at interpreter exit. Every capture gets its fate in time."""
+"""How an uploader ends: by ``close()`` or with its process; and ``flush()``. Every capture gets its fate in time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 
+from packhorse.uploader.account import Flushed
 from packhorse.uploader.core import Core
 from packhorse.uploader.encoder import Encoder, limited
 from packhorse.uploader.job import Job, State, oldest
@@ -17,9 +19,7 @@ from packhorse.uploader.ticket import Fate
 
 logger = logging.getLogger("packhorse")
 
-#: Seconds the exit hook gives requests that are already on the wire, from its beginning: while it spools, they go on.
-EXIT_GRACE_S = 2.0
-#: Seconds the exit hook may spend on spooling before that.
+#: Seconds that may go by at interpreter exit for spooling what could not be drained.
 EXIT_SPOOL_S = 3.0
 #: Seconds for threads to end after a deadline has passed; whoever is stuck in a request is left to itself.
 LEAST_GRACE_S = 0.1
@@ -35,6 +35,23 @@ def share_s(deadline_s: float) -> float:
     return min(deadline_s * SHARE, MOST_SHARE_S)
 
 
+class OpenJobs:
+    """Jobs whose captures are in memory alone: false once there is none. Its caller has the lock.
+
+    A capture that is on the wire and on disk is safe, although its fate is open.
+    """
+
+    def __init__(self, core: Core, jobs: list[Job]) -> None:
+        self._core = core
+        self._left = jobs.copy()
+
+    def __bool__(self) -> bool:
+        insured, left = self._core.insured, self._left
+        while left and (left[-1].state is State.DONE or left[-1] in insured):
+            left.pop()
+        return bool(left)
+
+
 class Lifecycle:
     """The endings of one uploader in one process."""
 
@@ -44,11 +61,13 @@ class Lifecycle:
         self._spooler = spooler
         self._pid = os.getpid()
         self._ended_by_s = 0.0
+        self._lost_before: int | None = None
 
     def close(self, deadline_s: float) -> None:
         """Take no more, drain, spool or drop what is left, stop the threads: all in ``deadline_s``. Idempotent."""
         core, spooler = self._core, self._spooler
         end_s = time.monotonic() + deadline_s
+        self._begin()
         with core.lock:
             self._ended_by_s = max(self._ended_by_s, end_s + LEAST_GRACE_S)
             core.closing = True
@@ -58,34 +77,91 @@ class Lifecycle:
         self._spool_rest(end_s)
         self._stop(Reason.STOPPED, grace_s=min(max(end_s - time.monotonic(), LEAST_GRACE_S), MOST_GRACE_S))
 
-    def exit(self) -> None:
-        """At interpreter exit: begin no upload and no thread; spool what is left, let the wire finish for a moment."""
+    def exit(self, begun_s: float) -> None:
+        """The process ends, and nobody has closed this: drain for a moment, spool or drop the rest, aloud.
+
+        At interpreter exit no thread can be started any more: those do it that are there.
+
+        Args:
+            begun_s: When the process began to end: all uploaders share the time from there on.
+        """
         core = self._core
-        if self._pid == os.getpid() and not core.stopping:
-            with core.lock:
-                if core.closing:  # another thread is at it: on a signal, the main thread may end before it has
-                    core.settled.wait_for(lambda: core.stopping, self._ended_by_s - time.monotonic())
-                core.closing = True
-                core.announce_room()
-            begun_s = time.monotonic()
-            self._spool_rest(begun_s + EXIT_SPOOL_S)
-            grace_s = max(begun_s + EXIT_GRACE_S - time.monotonic(), LEAST_GRACE_S)
-            self._stop(Reason.EXIT, grace_s=grace_s)
+        if self._pid != os.getpid() or core.stopping:
+            return
+        drained_by_s = begun_s + core.options.exit_deadline_s
+        self._begin()
+        with core.lock:
+            if core.closing:  # another thread is at it: on a signal, the main thread may end before it has
+                core.settled.wait_for(lambda: core.stopping, self._ended_by_s - time.monotonic())
+            core.closing = True
+            core.announce_room()
+            core.settled.wait_for(
+                lambda: core.stopping or core.account.in_flight == 0, max(0.0, drained_by_s - time.monotonic())
+            )
+        core.hurry()
+        self._spool_rest(drained_by_s + EXIT_SPOOL_S)
+        self._stop(Reason.EXIT, grace_s=LEAST_GRACE_S)
+
+    # --- flushing -----------------------------------------------------------------------------------------------------
+
+    def flush(self, deadline_s: float) -> Flushed:
+        """Wait until all that was handed in has its fate; in the last part of the time spool what has none. Go on."""
+        core = self._core
+        end_s = time.monotonic() + deadline_s
+        with core.lock:
+            before = core.account.look({})
+            jobs = core.table.all()
+            open_jobs = OpenJobs(core, jobs)
+            drain_s = deadline_s - share_s(deadline_s) if core.spool is not None else deadline_s
+            core.settled.wait_for(lambda: core.stopping or not open_jobs, max(0.0, drain_s))
+        self._spool_rest(end_s, open_jobs)
+        with core.lock:
+            after = Counter(Fate.SPOOLED if job in core.insured else job.ticket.fate for job in jobs)
+        return Flushed(
+            uploaded=before.uploaded + after[Fate.UPLOADED],
+            spooled=before.spooled + after[Fate.SPOOLED],
+            dropped=before.dropped + after[Fate.DROPPED],
+            failed=before.failed + after[Fate.FAILED],
+            in_flight=after[Fate.IN_FLIGHT],
+        )
 
     # --- spooling the rest --------------------------------------------------------------------------------------------
 
-    def _spool_rest(self, end_s: float) -> None:
-        """Write what has no fate yet to disk, in this thread: others may not be there, or hang."""
-        core, spooler = self._core, self._spooler
+    def _spool_rest(self, end_s: float, flushed: OpenJobs | None = None) -> None:
+        """Write what has no fate yet to disk, in this thread: others may not be there, or hang.
+
+        Args:
+            end_s: When to stop.
+            flushed: The jobs to write, when the uploader goes on afterwards; None: all, and it does not.
+        """
+        core = self._core
         if core.spool is None:
             return
         with core.lock:
-            if core.stopping or core.account.in_flight == 0:
+            if core.stopping or core.account.in_flight == 0 or (flushed is not None and not flushed):
                 return
             core.scheduler.halted = True  # from here on no upload is begun
-        self._insure(end_s)
+        try:
+            self._insure(end_s)
+            self._write_rest(end_s, flushed)
+        finally:
+            if flushed is not None:
+                self._go_on()
+
+    def _go_on(self) -> None:
+        core = self._core
+        with core.lock:
+            if not core.closing:
+                core.scheduler.halted = False
+                core.pool.wake_all()
+                core.rouse()
+
+    def _write_rest(self, end_s: float, flushed: OpenJobs | None) -> None:
+        core, spooler = self._core, self._spooler
         while time.monotonic() < end_s:
             with core.lock:
+                if flushed is not None and not flushed:
+                    return
                 batch = spooler.next_batch()
                 job = None if batch else self._next_queued(end_s)
                 if not batch and job is None and (not self._being_made() or not spooler.accepts()):
@@ -182,31 +258,38 @@ class Lifecycle:
         for thread in threads:
             if thread is not threading.current_thread():  # close() from a ticket's callback
                 thread.join(max(0.0, end_s - time.monotonic()))
-        stuck = self._abandon()
-        if left or stuck:
-            count = len(left) + stuck
-            was = "capture was" if count == 1 else "captures were"
-            logger.warning("%d %s not uploaded: %s", count, was, reason.words)
+        self._abandon()
+        self._count_aloud(reason)
         if core.spool is not None:
             core.spool.close()
         core.close_unused()
 
-    def _abandon(self) -> int:
+    def _begin(self) -> None:
+        """The end begins: what is lost from now on is told at its end. Before, ``stats()`` alone counts it."""
+        with self._core.lock:
+            if self._lost_before is None:
+                self._lost_before = self._core.account.lost
+
+    def _count_aloud(self, reason: Reason) -> None:
+        with self._core.lock:
+            lost = self._core.account.lost
+            count, self._lost_before = lost - (self._lost_before or 0), lost
+        if count:
+            was = "capture was" if count == 1 else "captures were"
+            logger.warning("%d %s not uploaded, or not for certain: %s", count, was, reason.words)
+
+    def _abandon(self) -> None:
         """Give a fate to what threads still hold after the grace: they end by themselves and change it no more."""
         core = self._core
-        lost = 0
         with core.lock:
             jobs = core.in_hand()
             for job in jobs:
                 if core.insured.pop(job, None) is not None:
                     core.settle(job, Fate.SPOOLED, Why(Reason.SPOOLED))
+                elif job.attempts > 0:
+                    core.settle(job, Fate.FAILED, Why(Reason.UNKNOWN_OUTCOME))
                 else:
-                    lost += 1
-                    if job.attempts > 0:
-                        core.settle(job, Fate.FAILED, Why(Reason.UNKNOWN_OUTCOME))
-                    else:
-                        core.settle(job, Fate.DROPPED, Why(Reason.STOPPED))
+                    core.settle(job, Fate.DROPPED, Why(Reason.STOPPED))
                 core.hold(job, 0)
         for job in jobs:
             core.publish(job)
-        return lost

@@ -91,6 +91,8 @@ class UploaderOptions:
         backoff_base_s, backoff_max_s: Full-jitter pauses between attempts: uniform in [0, min(max, base·2^n)].
         close_deadline_s: Seconds that ``close()`` takes at the most. It drains; the last part of the time goes to
             spooling what is left; without a spool that is dropped, counted.
+        exit_deadline_s: Seconds that an uploader which nobody has closed drains for when the interpreter exits. Then it
+            spools, for 3 s at the most, and counts what is left in one log line.
         spool_dir: Folder for captures that S3 cannot take now; on a local disk, for one bucket name. None: no spool.
         spool_bytes: The most this process keeps there. 1 GiB is an hour of an outage at about 0.3 MB/s encoded.
         spool_max_age_s: Seconds after which a spooled capture is removed, counted as expired.
@@ -115,6 +117,7 @@ class UploaderOptions:
     backoff_base_s: float = 0.2
     backoff_max_s: float = 10.0
     close_deadline_s: float = 30.0
+    exit_deadline_s: float = 2.0
     spool_dir: str | Path | None = None
     spool_bytes: int = 1024 * MIB
     spool_max_age_s: float = 7 * 86_400.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from packhorse.real_threads import make_lock
 from packhorse.uploader.handover import HandoverLock
 from packhorse.uploader.job import Job
 
@@ -72,7 +73,7 @@ class Pool:
 
     def rest(self, wait_s: float | None) -> None:
         """Wait to be woken, at most ``wait_s`` seconds (None: as long as it takes)."""
-        turn = threading.Lock()
+        turn = make_lock()
         turn.acquire()
         self._resting.append(turn)
         self._lock.release()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import _thread
-import os
 import signal
 import time
 from collections.abc import Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
 from packhorse.errors import InputError
+from packhorse.real_threads import start_new_thread
+from packhorse.uploader.endings import end_by
 from packhorse.uploader.face import Face
 
 
@@ -20,8 +21,9 @@ def close_on_signal(
     """Close the uploaders when one of ``signals`` comes, then raise it again for the handler that was there before.
 
     A process without another handler ends by the signal, as supervisors expect (status -15 for SIGTERM), with the
-    captures uploaded or spooled within the deadline. Meanwhile ``submit`` raises UploaderClosed. A second signal is
-    not held up any more.
+    captures uploaded or spooled within the deadline. PID 1 of a container, which the kernel spares a signal without a
+    handler, exits with the status that shells show for it (143 for SIGTERM). Meanwhile ``submit`` raises
+    UploaderClosed. A second signal is not held up any more.
 
     Args:
         *uploaders: They share the deadline.
@@ -39,13 +41,13 @@ def close_on_signal(
         for engine in engines:
             own_s = engine.options.close_deadline_s
             engine.close(own_s if end_s is None else max(0.0, end_s - time.monotonic()))
-        os.kill(os.getpid(), number)
+        end_by(number)
 
     def handle(number: int, _: FrameType | None) -> None:
         for other, handler in previous.items():
             signal.signal(other, handler)
         # Not here: the main thread may hold any lock at this moment. And not by threading, which has locks of its own.
-        _thread.start_new_thread(close, (number,))
+        start_new_thread(partial(close, number))
 
     try:
         for number in signals:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -74,7 +73,7 @@ class Spooler:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.ready: threading.Condition = core.lock.condition()
+        self.ready = core.lock.condition()
         self.rescued: deque[Job] = deque()
         self.looked = False
         self.disk = Pacing(0.5, 10.0, random.uniform)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Self
 
+from packhorse.uploader.account import Flushed
 from packhorse.uploader.face import Face
 from packhorse.uploader.options import check_deadline, check_wait
 from packhorse.uploader.ticket import Receipt, Ticket
@@ -57,6 +58,24 @@ class Uploader(Face):
             QueueFull, UploaderClosed, InputError: As :meth:`submit`.
         """
         return self.submit(capture, key=key, timeout_s=timeout_s).result(timeout_s)
+
+    def flush(self, deadline_s: float | None = None) -> Flushed:
+        """Wait for all captures handed in so far, and go on working: before a freeze, ``os._exit``, or a look at S3.
+
+        Args:
+            deadline_s: Seconds that it takes at the most; None takes the option ``close_deadline_s``. With a spool the
+                last two fifths of it, at most 8 s, go to spooling what S3 has not taken. Without one that stays in
+                flight, in memory.
+
+        Returns:
+            What has become of all that were handed in before.
+
+        Raises:
+            InputError: ``deadline_s`` is not a finite number.
+        """
+        deadline = self._engine.options.close_deadline_s if deadline_s is None else deadline_s
+        check_deadline(deadline)
+        return self._engine.flush(deadline)
 
     def close(self, deadline_s: float | None = None) -> None:
         """Take no more captures, drain for at most ``deadline_s`` (default: the option), then stop. Idempotent.

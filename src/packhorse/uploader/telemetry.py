@@ -9,7 +9,6 @@ its event loops are.
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from packhorse.forks import renew_in_child
 from packhorse.uploader.metrics import METRICS, PROCESS_METRICS, Labels, Metric, Reading, Values, values
 
 if TYPE_CHECKING:
@@ -225,4 +225,4 @@ def watch_loop(loop: asyncio.AbstractEventLoop) -> None:
         telemetry.lag.watch(loop)
 
 
-os.register_at_fork(after_in_child=telemetry.forget)
+renew_in_child(telemetry.forget)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from packhorse.checks import check_wait, shown
-from packhorse.errors import InputError, UploadFailed
+from packhorse.errors import InputError, UnavailableError, UploadFailed
+from packhorse.forks import renew_in_child
+from packhorse.real_threads import make_rlock
+
+if TYPE_CHECKING:
+    import asyncio
 
 logger = logging.getLogger("packhorse")
 
@@ -65,7 +69,7 @@ class Ticket:
     """
 
     #: Held for the moment in which a ticket's list of callbacks is made. Re-entrant: a signal handler may wait, too.
-    _making: ClassVar[Any] = threading.RLock()
+    _making: ClassVar[Any] = make_rlock()
 
     __slots__ = ("_callbacks", "_published", "_receipt", "_url_base", "fate", "key", "reason")
 
@@ -109,9 +113,7 @@ class Ticket:
     def __await__(self) -> Generator[Any, None, Receipt]:
         """Wait for the upload on the running event loop. Cancelling the wait does not cancel the upload."""
         if not self._published:
-            import asyncio
-
-            loop = asyncio.get_running_loop()
+            loop = running_loop()
             arrived = loop.create_future()
 
             def arrive() -> None:
@@ -195,8 +197,21 @@ class Ticket:
             raise interrupted
 
 
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Asyncio's. Raises UnavailableError where there is none, as under trio."""
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise UnavailableError(
+            "this belongs to asyncio, and no event loop of its runs here; under trio use Uploader: its submit_nowait() "
+            "never waits, and what does goes to a thread: await trio.to_thread.run_sync(uploader.close)"
+        ) from None
+
+
 def _in_child() -> None:
-    Ticket._making = threading.RLock()  # whoever held it is not there any more
+    Ticket._making = make_rlock()  # whoever held it is not there any more
 
 
-os.register_at_fork(after_in_child=_in_child)
+renew_in_child(_in_child)

@@ -10,13 +10,13 @@ import errno
 import heapq
 import itertools
 import os
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from packhorse.real_threads import make_lock, make_rlock
 from packhorse.uploader.spool.files import Header, make_folder, sync_folder, write_durably, write_file
 from packhorse.uploader.spool.folders import (
     QUARANTINE,
@@ -165,8 +165,8 @@ class Spool:
         self.root = root
         self.quota = quota
         self._now_s = now_s
-        self._lock = threading.RLock()
-        self._making = threading.Lock()
+        self._lock = make_rlock()
+        self._making = make_lock()
         self._numbers = itertools.count()
         self._index = Index()
         self._own: Owned | None = None

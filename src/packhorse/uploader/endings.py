@@ -1,0 +1,127 @@
+"""Ends that nobody announces to an uploader: its interpreter's, and those of children that never come to that.
+
+``multiprocessing`` and Celery end their children by ``os._exit``, before Python's own hooks, and ``Pool`` by SIGTERM.
+Each has hooks of its own, which are set with the first capture of a process. Where there is none (RQ, a plain
+``os._exit``), only ``flush()`` helps.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+import weakref
+from contextlib import suppress
+from functools import partial
+from types import FrameType
+from typing import Any, Protocol
+
+from packhorse.forks import notice_fork, renew_in_child
+from packhorse.real_threads import start_new_thread
+
+#: Among the finalizers of a child of ``multiprocessing``: the last, since others may still hand captures in.
+LAST = -100
+
+
+class Ending(Protocol):
+    """An engine, as far as it ends."""
+
+    def exit(self, begun_s: float) -> None:
+        """Drain, spool, count aloud; ``begun_s`` is when the process began to end."""
+        ...
+
+    def disown(self) -> None:
+        """In a forked child: begin afresh."""
+        ...
+
+
+class _Process:
+    """The process whose end is watched; 0 before its first capture."""
+
+    watched = 0
+
+
+_endings: weakref.WeakSet[Ending] = weakref.WeakSet()
+
+
+def watch(ending: Ending) -> None:
+    """End it with the process, and make it anew in a forked child."""
+    _endings.add(ending)
+
+
+def capture_comes() -> None:
+    """Before each capture: see whether this is another process now. What it costs is one look at the process id."""
+    if _Process.watched != os.getpid():
+        notice_fork()
+        _Process.watched = os.getpid()
+        _hook()
+
+
+def end_all() -> None:
+    """End every uploader of this process that nobody has closed. Idempotent. They share the time that there is."""
+    notice_fork()  # also where it was never used: what is the parent's must not be freed here
+    begun_s = time.monotonic()
+    for ending in list(_endings):
+        ending.exit(begun_s)
+
+
+def _hook() -> None:
+    """Set the hooks of whoever will end this process. What is not imported by now did not start it."""
+    multiprocessing, util = sys.modules.get("multiprocessing"), sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None and util is not None and multiprocessing.parent_process() is not None:
+        util.Finalize(None, end_all, exitpriority=LAST)
+        _end_on_terminate()
+    celery = sys.modules.get("celery.signals")
+    if celery is not None:
+        celery.worker_process_shutdown.connect(_celery_child_ends, weak=False, dispatch_uid="packhorse")
+
+
+def _celery_child_ends(**_: Any) -> None:
+    end_all()
+
+
+def _end_on_terminate() -> None:
+    """Drain before SIGTERM ends a child of ``multiprocessing``: so ``with Pool()`` ends its workers as a rule.
+
+    Only where it would end the process at once: whoever has a handler knows what is to be done.
+    """
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    # Not here: the main thread may hold any lock at this moment.
+    start_new_thread(partial(_end_and_raise, number))
+
+
+def _end_and_raise(number: int) -> None:
+    try:
+        end_all()
+    finally:
+        end_by(number)
+
+
+def end_by(number: int) -> None:
+    """Raise a signal for the handler that it has now; without one, the process ends.
+
+    The kernel spares PID 1 of a container that, so that it has to end itself.
+    """
+    os.kill(os.getpid(), number)
+    if os.getpid() == 1 and signal.getsignal(number) is signal.SIG_DFL:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):  # closed, or none at all
+                stream.flush()
+        os._exit(128 + number)
+
+
+def _in_child() -> None:
+    for ending in list(_endings):
+        ending.disown()
+
+
+atexit.register(end_all)
+renew_in_child(_in_child)
