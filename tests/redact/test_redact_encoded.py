@@ -126,7 +126,7 @@ def _shape(value: Any) -> Any:
     return [_shape(item) for item in value] if isinstance(value, list) else None
 
 
-_SHARED = {name: Redactor(key=KEY, scanner=name) for name in ("auto", "plain")}  # type: ignore[arg-type]
+_SHARED = {name: Redactor(key=KEY, scanner=name) for name in ("auto", "plain")}
 
 
 # --- linear, whatever the text holds ----------------------------------------------------------------------------------
