@@ -15,7 +15,8 @@ import uvloop
 
 from packhorse.units import KIB, MIB
 
-_OK = b'HTTP/1.1 200 OK\r\nETag: "0"\r\nContent-Length: '
+# The version is S3's own header: without one, clients would look whether the object is there, which it is not.
+_OK = b'HTTP/1.1 200 OK\r\nETag: "0"\r\nx-amz-version-id: null\r\nContent-Length: '
 _BUFFER = memoryview(bytearray(256 * KIB))
 #: The largest body that a GET may ask for.
 MAX_GET_BYTES = 64 * MIB
