@@ -80,8 +80,7 @@ def _false_slower(record: Figures) -> list[str]:
         for row in record["studies"]["false_slower"]
     ]
     header = (
-        "race", "equal arms", "any called slower", "two names of one told apart", "half-width", "with Dunnett's",
-        "runs",
+        "race", "equal arms", "any called slower", "two names apart", "half-width", "with Dunnett's", "runs",
     )  # fmt: skip
     return table(header, body)
 

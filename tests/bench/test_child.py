@@ -41,7 +41,7 @@ ECHO = "tests.bench.test_child:echo"
 
 
 def gone(process: int) -> bool:
-    for _ in range(200):
+    for _ in range(1200):
         try:
             state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:

@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
         OSError: A file cannot be read or written; an existing file is then left as it was or cut short.
     """
     parser = argparse.ArgumentParser(prog="benches.studies.statistics.simulate", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the runs, for a first look")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the runs, for a first look")
     parser.add_argument("--seed", type=int, default=20_260_101, help="seeds every draw")
     parser.add_argument("--from", dest="record", type=Path, default=RECORD, help="the gate's self-test to draw from")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the JSON file to write")
@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
             "sha256": hashlib.sha256(options.record.read_bytes()).hexdigest(),
         },
         "versions": {"numpy": version("numpy")},
-        "studies": run_studies(options.record, scale=2 if options.quick else 20, seed=options.seed),
+        "studies": run_studies(options.record, scale=2 if options.quick else 10, seed=options.seed),
     }
     options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -53,7 +53,7 @@ def test_what_changes_a_capture_or_has_no_levels_is_out(tmp_path: Path, monkeypa
     Screener(task(tmp_path, ("encode", "json"), ("compress", "zlib:1")), told).run()
     assert [one["arm"] for one in told.of("error")] == ["encode/json"]
     assert "equal data" in told.of("error")[0]["error"]
-    choice = Choice.parse(Stage.COMPRESS, "zlib:1")
+    choice = Choice.parse(Stage.COMPRESS, "zstd:1")
     level_takes_effect(choice, json.dumps(list(range(3000))).encode())
     with pytest.raises(NotEligible, match="no effect"):
         level_takes_effect(choice, b"a")

@@ -79,6 +79,31 @@ def write(folder: Path, name: str, capture: Any, origin: str, notes: tuple[str, 
     return CaptureFile(name, sha256(data).hexdigest(), len(data), figures["entries"], figures, origin, list(notes))
 
 
+def for_screening(folder: Path, files: Sequence[CaptureFile], most_bytes: int) -> list[str]:
+    """Names of the captures that stages are screened on: the smallest ones, up to a bound of compact JSON.
+
+    Where even the smallest is beyond it, a capture of its first entries is written and named: screening 15 MB with
+    every candidate would take longer than the race.
+    """
+    picked, left = [], most_bytes
+    for file in sorted(files, key=lambda file: (file.plain_bytes, file.name)):
+        left -= file.plain_bytes
+        if left < 0:
+            break
+        picked.append(file.name)
+    if picked:
+        return picked
+    smallest = min(files, key=lambda file: (file.plain_bytes, file.name))
+    capture = json.loads((folder / smallest.name).read_bytes())
+    log = capture.get("log") if isinstance(capture, dict) else None
+    entries = log.get("entries") if isinstance(log, dict) else None
+    if not isinstance(entries, list) or len(entries) < 2:
+        return [smallest.name]
+    log["entries"] = entries[: max(1, len(entries) * most_bytes // smallest.plain_bytes)]
+    (folder / "screening.json").write_text(json.dumps(capture, separators=(",", ":")), encoding="utf-8")
+    return ["screening.json"]
+
+
 def given(folder: Path, paths: Sequence[Path]) -> list[CaptureFile]:
     """Read the user's captures and write them for the blocks.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import msgspec
 
 from packhorse.bench.lab.link.model import parse_link
-from packhorse.bench.race import lineup
+from packhorse.bench.race import inputs, lineup
 from packhorse.bench.race.bench import Bench
 from packhorse.bench.race.goals import Goal, Require, meets
 from packhorse.bench.race.options import DEFAULT_LINK, RaceOptions
@@ -93,12 +94,13 @@ class Screening:
                 samples.setdefault(one, []).append(msgspec.convert(message["sample"], Screened))
                 bench.observer.now(f"{one.stage} {one.text}")
 
+        names = inputs.for_screening(Path(bench.folder), bench.found.captures, BYTES_A_PASS)
         waiting = list(candidates)
         while waiting:
             task = ScreenTask(
                 tuple(waiting),
                 bench.folder,
-                tuple(file.name for file in bench.found.captures),
+                tuple(names),
                 bench.endpoint,
                 bench.key_prefix,
                 max(options.levels),
