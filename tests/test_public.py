@@ -46,7 +46,8 @@ def test_the_default_profile_needs_only_the_runtime_dependencies() -> None:
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     runtime = {requirement.partition(">")[0] for requirement in project["dependencies"]}
     needed = {dist for choice in packhorse.load_profile().pipeline.choices for dist in choice.candidate.dists}
-    assert needed | {"boto3"} == runtime  # for ~/.aws and roles, multipart, and forked children
+    # boto3 for ~/.aws and roles, multipart, and forked children; Hyperscan for redaction, where it has wheels.
+    assert needed | {"boto3", "pyperscan"} == runtime
 
 
 def test_every_candidate_has_an_extra_that_brings_it() -> None:

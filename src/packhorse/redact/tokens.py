@@ -91,6 +91,8 @@ def decide_card(work: Work, end: int, _number: int) -> None:
 def _quotes(work: Work, start: int, end: int) -> bytes:
     """The quotes that a marker needs in place of digits that are a number of JSON, at the level of that; else none."""
     data = work.data
+    if work.depth == 0 and data.find(b'"', 0, start) < 0:
+        return b'"'  # JSON text that has had no string yet: a number of its own, or in a list
     if _NUMBER_BEHIND.match(data, end) is None:
         return b""
     quote = data.rfind(b'"', max(0, start - _QUOTE_BYTES), start)

@@ -51,18 +51,15 @@ class Face:
             redact: True removes what the built-in rules know as secret, a ``Redactor`` brings its own rules, False
                 uploads captures as they are.
             memory_budget_bytes: The most bytes that waiting and travelling captures may hold.
-            spool_dir: Folder on a local disk for captures that S3 cannot take now (``options.spool_dir``); None for
-                none. A relative one is meant from the folder that the process is in now. Made when it is first needed.
-                One folder serves any number of processes, for one bucket name.
+            spool_dir: Folder on a local disk for captures that S3 cannot take now (``options.spool_dir``), resolved and
+                checked now, made when it is first needed. One serves any number of processes, for one bucket name.
             max_in_flight: Uploads at once: a number, ``"adaptive"`` or ``Adaptive(...)``; None takes the profile's
                 measured value. The client keeps a connection for each.
             deadline_s: Seconds from submit after which a capture is not tried again (300).
             close_deadline_s: Seconds that ``close()`` takes at the most (30).
-            exit_deadline_s: Seconds that an uploader which nobody has closed drains for at interpreter exit (2). Then
-                it spools, and counts what is left in one log line.
+            exit_deadline_s: Seconds that an uploader which nobody closed drains for at interpreter exit (2).
             region: Region name; None: the standard AWS chain (``us-east-1`` for a custom endpoint).
-            access_key_id: With the next two the credentials; None: the standard AWS chain. A function that renews them
-                goes into ``options.endpoint``.
+            access_key_id: Credentials, with the next two; None: the standard AWS chain. (Renewed ones: ``Endpoint``.)
             secret_access_key: See above.
             session_token: See above.
             options: Further settings.
