@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from packhorse.bench.race.options import RaceOptions
@@ -33,8 +34,7 @@ def test_the_uploader_is_measured_beside_its_steps_and_what_it_replaces() -> Non
 def test_ratios_are_paired_and_above_one_where_the_uploader_is_faster() -> None:
     samples = drawn({"u": {"x": 0.01, "y": 0.04}, "c": {"x": 0.03, "y": 0.04}})
     found = ratios(samples, "u", "c")
-    assert found["x"] == pytest.approx({0: math.log(3), 1: math.log(3)})
-    assert found["y"] == pytest.approx({0: 0.0, 1: 0.0})
+    assert found == {"x": {p: [pytest.approx(math.log(3))] for p in (0, 1)}, "y": {0: [0.0], 1: [0.0]}}
     both = over(samples, "u", "c")
     assert both is not None
     assert both.value == pytest.approx(math.sqrt(3))
@@ -55,7 +55,18 @@ def test_from_three_captures_on_the_interval_covers_captures() -> None:
     assert found.covers == "3 captures and 2 processes"
 
 
-def test_one_process_gives_no_interval() -> None:
+def test_with_fewer_it_covers_the_rounds_about_each_captures_mean() -> None:
+    samples = drawn({"u": {"x": 0.01, "y": 0.01}, "c": {"x": 0.02, "y": 0.08}})
+    samples = [s if s.arm == "u" or s.process else msgspec.structs.replace(s, wall_s=s.wall_s * 1.1) for s in samples]
+    found = over(samples, "u", "c")
+    assert found is not None
+    assert found.low is not None
+    half = t_quantile(0.975, 2) * math.sqrt(4 * (math.log(1.1) / 2) ** 2 / 2) / 2
+    assert math.log(found.value / found.low) == pytest.approx(half)
+    assert found.value == pytest.approx(4 * math.sqrt(1.1))
+
+
+def test_one_round_gives_no_interval() -> None:
     found = over(drawn({"u": {"x": 0.01}, "c": {"x": 0.02}}, processes=1), "u", "c")
     assert found is not None
     assert (found.low, found.high) == (None, None)

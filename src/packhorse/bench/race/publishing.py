@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 import msgspec
-import numpy as np
 
 from packhorse.bench.race import lineup
 from packhorse.bench.race.bench import Bench, Findings
@@ -155,8 +154,8 @@ def _middle(values: Sequence[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def ratios(samples: Sequence[Sample], of: str, other: str) -> dict[str, dict[int, float]]:
-    """Capture → process → log of how many times faster ``of`` is than ``other``, paired within rounds."""
+def ratios(samples: Sequence[Sample], of: str, other: str) -> dict[str, dict[int, list[float]]]:
+    """Capture → process → logs of how many times faster ``of`` is than ``other``, paired within rounds."""
     walls: dict[tuple[str, int, int], dict[str, float]] = {}
     for s in samples:
         walls.setdefault((s.capture or "", s.process, s.round), {})[s.arm] = s.wall_s / s.captures
@@ -164,29 +163,33 @@ def ratios(samples: Sequence[Sample], of: str, other: str) -> dict[str, dict[int
     for (capture, process, _), arms in walls.items():
         if of in arms and other in arms:
             logs.setdefault(capture, {}).setdefault(process, []).append(math.log(arms[other] / arms[of]))
-    return {capture: {p: fmean(values) for p, values in by.items()} for capture, by in logs.items()}
+    return logs
 
 
 def over(samples: Sequence[Sample], of: str, other: str | None) -> Ratio | None:
     """How many times faster, as the geometric mean over captures, with an interval that covers captures and processes.
 
     With three captures and more the interval is over captures: each one's figure holds the chance of its processes,
-    too. With fewer it covers the processes alone, and says so.
+    too. With fewer it covers the rounds of all processes, each about its own capture's mean, and says so.
     """
     found = ratios(samples, of, other) if other is not None else {}
     if not found:
         return None
-    captures = [fmean(by.values()) for by in found.values()]
+    captures = {name: fmean(value for by in found[name].values() for value in by) for name in found}
+    middle = fmean(captures.values())
+    processes = max(map(len, found.values()))
     if len(captures) >= 3:
-        values, covers = captures, f"{len(captures)} captures and {max(map(len, found.values()))} processes"
+        values, covers = list(captures.values()), f"{len(captures)} captures and {processes} processes"
     else:
-        processes = sorted(set.intersection(*(set(by) for by in found.values())))
-        values = [fmean(by[process] for by in found.values()) for process in processes]
-        covers = f"{len(values)} processes; {len(captures)} capture(s) cannot say how captures differ"
-    middle = fmean(captures)
-    if len(values) < 2:
+        values = [
+            middle + value - captures[name] for name, by in found.items() for rounds in by.values() for value in rounds
+        ]
+        covers = f"{len(values)} rounds in {processes} process(es); {len(captures)} capture(s) cannot say how captures differ"
+    df = len(values) - (1 if len(captures) >= 3 else len(captures))
+    if df < 1:
         return Ratio(math.exp(middle), None, None, covers)
-    half = t_quantile(0.975, len(values) - 1) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    spread = math.sqrt(sum((value - middle) ** 2 for value in values) / df)
+    half = t_quantile(0.975, df) * spread / math.sqrt(len(values))
     return Ratio(math.exp(middle), math.exp(middle - half), math.exp(middle + half), covers)
 
 
@@ -204,5 +207,5 @@ def _per_capture(
     return found
 
 
-def _times(by_process: dict[int, float] | None) -> float | None:
-    return math.exp(fmean(by_process.values())) if by_process else None
+def _times(by_process: dict[int, list[float]] | None) -> float | None:
+    return math.exp(fmean(value for rounds in by_process.values() for value in rounds)) if by_process else None
