@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from packhorse.errors import ExpansionLimitError
 from packhorse.model import EntryStream
 from packhorse.overlap import ahead
-from packhorse.stages.base import Encoder, Transform, WholeCalls
+from packhorse.stages.base import Encoder, InOneCall, Transform
 from packhorse.stages.encode.runs import as_entries, scrubbed_runs
+from packhorse.stages.encode.texts import gathered
 from packhorse.units import MIB, format_bytes
 
 if TYPE_CHECKING:
@@ -80,9 +81,19 @@ class Codec:
         return self.compressed(self.encoder.encode(capture), tally=tally, overlap=overlap)
 
     def compressed(
-        self, plain: Iterator[bytes], *, tally: Tally | None = None, overlap: bool = True
+        self, plain: Iterator[bytes], *, tally: Tally | None = None, overlap: bool = True, gather_bytes: int = 1
     ) -> Iterator[bytes]:
-        """As :meth:`encode`, of a capture whose encoded form comes from elsewhere."""
+        """As :meth:`encode`, of a capture whose encoded form comes from elsewhere.
+
+        Args:
+            plain: The encoded capture.
+            tally: As :meth:`encode`.
+            overlap: As :meth:`encode`.
+            gather_bytes: Chunks are joined to so many bytes at least before they are handed on: each hand-over, to a
+                thread, a hash or a compressor, gives up the GIL and has to wait for it behind others.
+        """
+        if gather_bytes > 1:
+            plain = gathered(plain, gather_bytes)
         if overlap:
             plain = ahead(plain, after_bytes=OVERLAP_AFTER_BYTES, depth=OVERLAP_CHUNKS)
         watched = plain if tally is None else tally.watch(plain)
@@ -120,7 +131,7 @@ class Codec:
 
     def plain_whole(self, capture: Any) -> bytes:
         """The encoded capture, not compressed, in one call where the encoder offers that. Raises CaptureError."""
-        if isinstance(self.encoder, WholeCalls):
+        if isinstance(self.encoder, InOneCall):
             return self.encoder.whole(capture)
         return b"".join(self.encoder.encode(capture))
 

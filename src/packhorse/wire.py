@@ -72,20 +72,33 @@ def describe(
         plain_bytes: Size of the encoded capture before compression; None while it is still being encoded.
         sha256: Hex SHA-256 of those bytes; None likewise.
     """
-    encoding, compression, text = pipeline.wire
-    metadata = {
-        META_VERSION: FORMAT_VERSION,
-        META_WIRE: " ".join(pipeline.wire),
-        META_PIPELINE: str(pipeline.cpu),
-        META_PROFILE: profile,
-    }
-    if plain_bytes is not None:
-        metadata[META_PLAIN_BYTES] = str(plain_bytes)
-    if sha256 is not None:
-        metadata[META_PLAIN_SHA256] = sha256
-    if text == "base64":  # no HTTP client undoes base64, so the object is plain text to them
-        return ObjectInfo("text/plain; charset=us-ascii", None, metadata)
-    return ObjectInfo(_CONTENT_TYPES[encoding], _CONTENT_CODINGS.get(compression), metadata)
+    return Headers(pipeline, profile).of(plain_bytes=plain_bytes, sha256=sha256)
+
+
+class Headers:
+    """The headers of all objects of a pipeline and a profile: what is the same in each is made once."""
+
+    def __init__(self, pipeline: Pipeline, profile: str) -> None:
+        encoding, compression, text = pipeline.wire
+        self._metadata = {
+            META_VERSION: FORMAT_VERSION,
+            META_WIRE: " ".join(pipeline.wire),
+            META_PIPELINE: str(pipeline.cpu),
+            META_PROFILE: profile,
+        }
+        if text == "base64":  # no HTTP client undoes base64, so the object is plain text to them
+            self._content: tuple[str, str | None] = ("text/plain; charset=us-ascii", None)
+        else:
+            self._content = (_CONTENT_TYPES[encoding], _CONTENT_CODINGS.get(compression))
+
+    def of(self, *, plain_bytes: int | None, sha256: str | None) -> ObjectInfo:
+        """As :func:`describe`."""
+        metadata = dict(self._metadata)
+        if plain_bytes is not None:
+            metadata[META_PLAIN_BYTES] = str(plain_bytes)
+        if sha256 is not None:
+            metadata[META_PLAIN_SHA256] = sha256
+        return ObjectInfo(*self._content, metadata)
 
 
 def read_wire(metadata: Mapping[str, str], key: str) -> Wire:

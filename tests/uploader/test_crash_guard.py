@@ -66,7 +66,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Scheduler, "next"), (Core, "_choose"), (Pool, "rest"), (Core, "next_task"), (Core, "encodable")],
+    [(Scheduler, "next"), (Core, "_choose"), (Pool, "rest"), (Core, "next_task")],
 )
 def test_a_thread_outlives_an_error_in_its_queue(
     owner: Any, name: str, break_: Any, caplog: pytest.LogCaptureFixture

@@ -7,10 +7,11 @@ thread.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 from packhorse.units import KIB
 
@@ -55,13 +56,12 @@ class Encoder(Protocol):
         ...
 
 
-@runtime_checkable
-class WholeCalls(Protocol):
+class InOneCall(ABC):
     """An encoder that can also write a capture in one call of its library, which holds the interpreter meanwhile."""
 
+    @abstractmethod
     def whole(self, capture: Any) -> bytes:
         """The encoded capture. For small ones. Raises CaptureError."""
-        ...
 
 
 class Transform(Protocol):

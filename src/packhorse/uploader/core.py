@@ -108,7 +108,7 @@ class Core:
         account.hold(job.held_bytes)
         if job.state is State.WAITING:
             self.table.move(job, State.QUEUED)
-        self.rouse()
+        self.rouse(submitting=True)
         return None
 
     def hopeless(self, job: Job) -> Why | None:
@@ -185,6 +185,8 @@ class Core:
                 task = self._choose()
                 if not isinstance(task, Wait):
                     self.rouse()  # there may be more, for others
+                    if not isinstance(task, Job) or task.state is State.SENDING:
+                        self._leave_one()
                     return task
                 if self.pool.running > self._most_threads():
                     return None
@@ -211,18 +213,32 @@ class Core:
         """True when a capture waits to be encoded, and a thread may do that."""
         return bool(self.table.queued) and self.table.count(State.ENCODING) < self.encode_threads
 
-    def rouse(self) -> None:
-        """If there is something to do that nobody is about to look for, let one more thread look."""
+    def encodes_alone(self) -> bool:
+        """True when no other capture is being encoded or waits for that: the cores are there for one. Needs no lock."""
+        return not self.table.queued and self.table.count(State.ENCODING) <= 1
+
+    def rouse(self, *, submitting: bool = False) -> None:
+        """If there is something to do that nobody is about to look for, let one more thread look.
+
+        A submitter starts none while one encodes, which will look soon: starting a thread waits for it to run.
+        """
         pool = self.pool
         if pool.woken or self.stopping:
             return
         table = self.table
         sendable = table.ready or table.retrying or (self.spool is not None and self.spool.waiting)
-        if (
-            (self.encodable() or (sendable and self.scheduler.may_begin))
-            and not pool.wake()
-            and pool.running < self._most_threads()
-        ):
+        wanted = self.encodable() or (sendable and self.scheduler.may_begin)
+        if wanted and not pool.wake() and not (submitting and table.count(State.ENCODING)):
+            self._start_another()
+
+    def _leave_one(self) -> None:
+        """This thread goes on to send: if no other is there for what submitters bring meanwhile, it starts one."""
+        pool = self.pool
+        if not (pool.resting or pool.woken or self.table.count(State.ENCODING)):
+            self._start_another()
+
+    def _start_another(self) -> None:
+        if self.pool.running < self._most_threads():
             self.pool.start()
 
     def _most_threads(self) -> int:
@@ -287,6 +303,7 @@ class Core:
                 self.hold(job, streaming if job.body is None else len(job.body) + JOB_BYTES)
                 if self.scheduler.goes_on(job):
                     self.rouse()  # for what this thread would have encoded next
+                    self._leave_one()
                     return True
                 self.table.move(job, State.READY)
                 self.spill()

@@ -16,13 +16,16 @@ from typing import Any
 from packhorse.codec import Codec, Tally
 from packhorse.errors import PackhorseError
 from packhorse.profiles.loading import Profile
+from packhorse.units import KIB
 from packhorse.uploader.first_use import first_use
 from packhorse.uploader.job import Job, Stream
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.prepare import META_DEGRADED, SAYS, SHORT_BYTES, degraded, encodable
 from packhorse.uploader.redaction import NO_REDACTION, Redaction
-from packhorse.wire import describe
+from packhorse.wire import Headers
 
+#: Bytes of a large capture that are hashed and compressed at a time.
+GATHER_BYTES = 256 * KIB
 #: A capture that came out this many times larger than what the short way is for was not what it seemed: as many as this
 #: many captures after it are not trusted.
 SURPRISE_TIMES, WARY_CAPTURES = 3, 256
@@ -41,6 +44,7 @@ class Encoder:
         self._profile = profile
         self._options = options
         self._redaction = redaction
+        self._headers = Headers(profile.pipeline, profile.name)
         self._idle: list[Codec] = []
         self._warm = False
         self._wary = 0
@@ -51,7 +55,8 @@ class Encoder:
 
         Args:
             job: What is to be encoded.
-            overlap: False never starts a thread for a large capture.
+            overlap: False never starts a thread for a large capture: one that encodes ahead brings nothing where other
+                captures wait for the same cores.
 
         Returns:
             True when it has been reduced for want of room.
@@ -81,7 +86,8 @@ class Encoder:
             if job.short and not self._is_wary():
                 job.body = self._in_one_go(codec, capture, job.tally)
             else:
-                chunks = codec.compressed(self._plain(codec, capture), tally=job.tally, overlap=overlap)
+                plain = self._plain(codec, capture)
+                chunks = codec.compressed(plain, tally=job.tally, overlap=overlap, gather_bytes=GATHER_BYTES)
                 head: list[bytes] = []
                 size_bytes = 0
                 for chunk in chunks:
@@ -126,10 +132,10 @@ class Encoder:
 
     def _describe(self, job: Job, *, reduced: bool) -> None:
         """Headers. Of a stream size and digest are not known yet, and the metadata goes before the content."""
-        profile, known = self._profile, job.stream is None
+        known = job.stream is None
         plain_bytes = job.tally.plain_bytes if known else None
         sha256_hex = (job.tally.freeze() or None) if known else None  # while it waits, a capture is what it weighs
-        job.info = describe(profile.pipeline, profile.name, plain_bytes=plain_bytes, sha256=sha256_hex)
+        job.info = self._headers.of(plain_bytes=plain_bytes, sha256=sha256_hex)
         if reduced:
             job.info = replace(job.info, metadata={**job.info.metadata, META_DEGRADED: SAYS[job.level]})
 

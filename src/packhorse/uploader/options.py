@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ __all__ = [
 ]
 
 DEFAULT_MEMORY_BUDGET_BYTES = 256 * MIB
+#: Cores this process may use.
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+ENCODE_THREADS = min(_CORES, 8)
 
 
 def _is_limit(value: Any) -> bool:
@@ -75,9 +79,9 @@ class UploaderOptions:
             standard AWS chain.
         store: A client to use in place of the profile's; it stays the caller's to close.
         max_in_flight: Uploads at once: a number, ``"adaptive"``, or ``Adaptive(...)`` with its bounds; None takes the
-            profile's measured value. The store's pool is never smaller: a profile's smaller pool is refused.
-        encode_threads: Threads that encode and compress; 2 keeps two cores busy while uploads wait, and orjson holds
-            the GIL, so that more bring nothing (docs/decisions/0004-engine.md).
+            profile's measured value. The client's pool follows it.
+        encode_threads: Captures that are encoded at once: by default as many as there are cores to use, 8 at the most,
+            since orjson holds the GIL (docs/decisions/0004-engine.md).
         stream_above_bytes: Encoded size beyond which a capture goes up as multipart while it is still being encoded.
         plain_sha256: Hash the plain capture for its metadata and receipt: about 0.5 ms of CPU per MB. Without it,
             damage is still found by the checksum inside zstd, gzip, lz4, bzip2 and xz objects.
@@ -104,7 +108,7 @@ class UploaderOptions:
     endpoint: Endpoint | None = None
     store: Store | None = None
     max_in_flight: Limit | None = None
-    encode_threads: int = 2
+    encode_threads: int = ENCODE_THREADS
     stream_above_bytes: int = 8 * MIB
     plain_sha256: bool = True
     max_attempts: int = 10

@@ -46,7 +46,7 @@ class Worker:
         """Encode one capture and hand it on. True when this thread is to send it, too."""
         core = self._core
         try:
-            if self._encoder.encode(job):
+            if self._encoder.encode(job, overlap=core.encodes_alone()):
                 core.count_degraded()
             return core.encoded(job)
         except BaseException as error:  # noqa: BLE001  # whatever a capture or a library does

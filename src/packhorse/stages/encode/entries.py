@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from packhorse.stages.base import InOneCall
 from packhorse.stages.encode.read import read_json
 from packhorse.stages.encode.sinks import PartsSink, Sink
 from packhorse.stages.encode.split import Splitter
 from packhorse.stages.encode.syntax import JsonSyntax
 
 
-class JsonEntryEncoder:
+class JsonEntryEncoder(InOneCall):
     """Writes JSON entry by entry.
 
     Args:

@@ -12,6 +12,7 @@ from packhorse import position
 from packhorse.errors import CaptureError, PackhorseError
 from packhorse.model import EntryStream
 from packhorse.position import Path
+from packhorse.stages.base import InOneCall
 
 T = TypeVar("T")
 
@@ -133,7 +134,7 @@ def whole(capture: Any) -> Any:
         raise classified(error, path) from error
 
 
-class WholeEncoder:
+class WholeEncoder(InOneCall):
     """Encodes a capture in one call of a library, which holds the interpreter for as long as that takes.
 
     The result is handed on as it is when it fits ``chunk``, otherwise in slices of that size, each of which is a copy.

@@ -228,8 +228,10 @@ class Splitter:
         run = elements[start : start + _RUN_COUNT_MAX]
         if not run:
             raise CaptureError("it was changed while it was being encoded", position=show(path))
-        for count, element in enumerate(run):
-            weighed = weigh(element)
+        weights = list(map(weigh, run))
+        if max(weights) < alone and (whole := sum(weights)) < most:
+            return len(run), whole
+        for count, weighed in enumerate(weights):
             if weighed >= alone:
                 return (count, total) if count or weighed > HEAVY_WEIGHT else (1, weighed)
             total += weighed

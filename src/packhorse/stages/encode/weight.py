@@ -8,6 +8,7 @@ from typing import Any
 #: libraries concerned writes about 500 MB/s of structure, so that one call stays near 1 ms (design goal: 2 ms).
 HEAVY_WEIGHT = 512 * 1024
 _NODE_WEIGHT = 32
+_CONTAINERS = frozenset({dict, list, tuple})
 _SCALARS = frozenset({int, float, bool, type(None)})
 #: What a HAR entry weighs beside its bodies (packhorse's captures have 2 to 6 kB of headers and timings).
 _ENTRY_WEIGHT = 2048
@@ -42,10 +43,11 @@ def is_heavy(value: Any) -> bool:
 
 
 def entry_weight(entry: Any) -> int:
-    """What a list's element weighs: a few look-ups where it is shaped like a HAR entry, else :func:`weight`.
+    """What a list's element seems to weigh, by a few look-ups: to walk all of it would cost more than to encode it.
 
-    Of a HAR entry only the two bodies are looked at. Where something else in it is large, the caller sees that by the
-    size of what came out, and weighs the following entries in full.
+    Of a HAR entry only the two bodies are looked at, of another object its texts and how much is in its containers, two
+    levels deep. Where something else in it is large, the caller sees that by the size of what came out, and weighs the
+    following entries in full.
     """
     if not isinstance(entry, dict):
         return _NODE_WEIGHT if type(entry) in _SCALARS else weight(entry)
@@ -56,7 +58,26 @@ def entry_weight(entry: Any) -> int:
             characters += len(request["postData"].get("text", ""))
         return weight(entry) if "_webSocketMessages" in entry else _ENTRY_WEIGHT + characters
     except (KeyError, TypeError, AttributeError):
-        return weight(entry)
+        return _glance(entry)
+
+
+def _glance(entry: dict[Any, Any]) -> int:
+    total = _NODE_WEIGHT * len(entry)
+    for value in dict.values(entry):
+        if type(value) is str:
+            total += len(value)
+        elif type(value) is dict:
+            total += _NODE_WEIGHT * len(value)
+            for inner in value.values():
+                if type(inner) is str:
+                    total += len(inner)
+                elif type(inner) in _CONTAINERS:
+                    total += _NODE_WEIGHT * len(inner)
+        elif type(value) in _CONTAINERS:
+            total += weight(value, HEAVY_WEIGHT)
+        elif type(value) not in _SCALARS:
+            total += weight(value)
+    return total
 
 
 def is_small_har(capture: Any, limit: int) -> bool:
