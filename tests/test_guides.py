@@ -32,7 +32,7 @@ from packhorse.bench.lab.targets import Target, start_target
 from packhorse.cli import run
 from packhorse.stores import obstore_sync
 from packhorse.wire import suffix
-from tests.support.guides import PAGES, ROOT, blocks, commands, program, wrong_block, wrong_mentions
+from tests.support.guides import PAGES, ROOT, blocks, commands, files_shown, program, wrong_block, wrong_mentions
 
 pytestmark = pytest.mark.xdist_group("guides")  # one server for all
 
@@ -47,7 +47,7 @@ NOT_RUN = {"race", "gate", "study"}
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_and_every_block_is_right(page: Path) -> None:
     made = page.name == "reference.md"  # its blocks are signatures
-    assert made or [wrong for block in blocks(page) if (wrong := wrong_block(block))] == []
+    assert made or [wrong for block in blocks(page) if (wrong := wrong_block(block, files_shown(page)))] == []
     assert wrong_mentions(page) == []
 
 

@@ -26,6 +26,9 @@ TOOLS = {
     "jq", "apt-get", "npm", "tox", "echo", "exit", "case", "esac", "if", "then", "else", "fi",
 }  # fmt: skip
 
+#: What runs Python on docs/where-it-runs.md, and in tests/hosts.
+HOSTS = {"gunicorn", "uvicorn", "uwsgi", "celery", "rq", "awslambdaric"}
+
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _INDENTED = re.compile(r"(?:^    .*\n?)+", re.MULTILINE)
 _INLINE = re.compile(r"`(packhorse [^`\n]+)`")
@@ -79,12 +82,19 @@ def program(words: list[str]) -> tuple[str, list[str]]:
     return (words[0].removeprefix(".venv/bin/"), words[1:]) if words else ("", [])
 
 
-def wrong_block(block: Block) -> str:
-    """What is wrong with a block, by its language alone; empty when nothing is."""
+def files_shown(page: Path) -> frozenset[str]:
+    """Files that a page shows whole: their block begins with their name."""
+    return frozenset(re.findall(r"^```python\n# (\S+\.py)$", page.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def wrong_block(block: Block, files: frozenset[str] = frozenset()) -> str:
+    """What is wrong with a block, by its language alone; empty when nothing is. ``files`` are there, too."""
     try:
         if block.language in {"sh", "bash"}:
             ended = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
-            return ended.stderr or next(filter(None, map(wrong_command, commands(block.text))), "")
+            return ended.stderr or next(
+                filter(None, (wrong_command(words, files) for words in commands(block.text))), ""
+            )
         if block.language == "python":
             compile(block.text, "block", "exec")
         elif block.language == "toml":
@@ -98,7 +108,7 @@ def wrong_block(block: Block) -> str:
     return ""
 
 
-def wrong_command(words: list[str]) -> str:
+def wrong_command(words: list[str], files: frozenset[str] = frozenset()) -> str:
     """What is wrong with a command: an unknown program, command, option or value, extra, module or script."""
     name, arguments = program(words)
     if name == "packhorse":
@@ -106,11 +116,11 @@ def wrong_command(words: list[str]) -> str:
     if name == "pip" and arguments[:1] == ["install"]:
         return next(filter(None, map(_wrong_requirement, arguments[1:])), "")
     if name in {"python", "python3"} and arguments[:1] == ["-m"]:
-        missing = arguments[1] not in {"venv", "pip"} and importlib.util.find_spec(arguments[1]) is None
+        missing = arguments[1] not in {"venv", "pip", *HOSTS} and importlib.util.find_spec(arguments[1]) is None
         return f"no module {arguments[1]}" if missing else ""
     if name in {"python", "python3"} and arguments and arguments[0].endswith(".py"):
-        return "" if (ROOT / arguments[0]).is_file() else f"no file {arguments[0]}"
-    known = not name or name in TOOLS or name.endswith(")") or re.fullmatch(r"[\d*]+|status", name)
+        return "" if arguments[0] in files or (ROOT / arguments[0]).is_file() else f"no file {arguments[0]}"
+    known = not name or name in TOOLS or name in HOSTS or name.endswith(")") or re.fullmatch(r"[\d*]+|status", name)
     return "" if known else f"no program {name}"
 
 

@@ -19,6 +19,7 @@ _USERINFO_BYTES = 520
 _NUMBER_BEFORE = re.compile(rb"(?:\s|\\+[nrt]|[\d.,:\[\-])*[:\[,](?:\s|\\+[nrt])*")
 _NUMBER_BEHIND = re.compile(rb"(?:\s|\\+[nrt]){0,200}[,\]}]")
 _QUOTE_BYTES = 4096
+_GOES_ON = (b".", b"e", b"E")
 
 
 def decide_token(work: Work, end: int, number: int) -> None:
@@ -85,7 +86,10 @@ def decide_card(work: Work, end: int, _number: int) -> None:
     data = work.data
     card = card_at(data, end)
     if card is not None and card.start >= work.done:
-        work.replace(card.start, card.end, card.digits, "card", _quotes(work, card.start, card.end))
+        quotes = _quotes(work, card.start, card.end)
+        # A number that goes on before or behind the digits is an amount or a measure.
+        if not (quotes and (data[card.start - 1 : card.start] == b"-" or data[card.end : card.end + 1] in _GOES_ON)):
+            work.replace(card.start, card.end, card.digits, "card", quotes)
 
 
 def _quotes(work: Work, start: int, end: int) -> bytes:

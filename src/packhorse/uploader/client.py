@@ -7,10 +7,9 @@ import os
 from dataclasses import replace
 
 from packhorse.errors import InputError
-from packhorse.pipeline import Choice
+from packhorse.pipeline import Choice, Pipeline
 from packhorse.profiles.loading import Profile
 from packhorse.real_threads import current_ident, make_lock, replaced
-from packhorse.stages.base import Stage
 from packhorse.stores import obstore_forks
 from packhorse.stores.base import Endpoint, Store
 from packhorse.uploader.adaptive import Adaptive, Limit, checked_limit
@@ -119,7 +118,9 @@ class Client:
     def _after_fork(self) -> Choice:
         """boto3 in place of obstore, whose threads a child does not have. Raises UnavailableError without boto3."""
         logger.warning("%s: process %d uploads with boto3", obstore_forks.WHAT, os.getpid())
-        return _sized(Choice.parse(Stage.STORE, "boto3"), self.pool or ROOMY_POOL)
+        choice = Pipeline.parse("json | none | raw | boto3").store
+        assert choice is not None
+        return _sized(choice, self.pool or ROOMY_POOL)
 
 
 def _sized(choice: Choice, pool: int) -> Choice:

@@ -113,7 +113,8 @@ class Engine:
     def job(self, capture: Any, key: str | None) -> Job:
         """A job with its key fixed and its size estimated; not submitted yet. Raises InputError."""
         capture_comes()
-        if isinstance(capture, (str, os.PathLike)):  # opened later, when the process may be in another folder
+        # Opened later, when the process may be in another folder.
+        if isinstance(capture, (str, os.PathLike)) and os.path.exists(capture):
             capture = os.path.abspath(capture)
         chosen = new_key(self._prefix, self._suffix) if key is None else checked_key(key)
         held_bytes = estimate_bytes(capture)

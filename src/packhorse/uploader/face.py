@@ -57,7 +57,7 @@ class Face:
                 measured value. The client keeps a connection for each.
             deadline_s: Seconds from submit after which a capture is not tried again (300).
             close_deadline_s: Seconds that ``close()`` takes at the most (30).
-            exit_deadline_s: Seconds that an uploader which nobody closed drains for at interpreter exit (2).
+            exit_deadline_s: Seconds of draining when the process ends without ``close()`` (2).
             region: Region name; None: the standard AWS chain (``us-east-1`` for a custom endpoint).
             access_key_id: Credentials, with the next two; None: the standard AWS chain. (Renewed ones: ``Endpoint``.)
             secret_access_key: See above.
@@ -69,11 +69,7 @@ class Face:
             ProfileError: The profile cannot be loaded.
             UnavailableError: The profile's libraries are not installed.
         """
-        times = {
-            "deadline_s": deadline_s,
-            "close_deadline_s": close_deadline_s,
-            "exit_deadline_s": exit_deadline_s,
-        }
+        times = {"deadline_s": deadline_s, "close_deadline_s": close_deadline_s, "exit_deadline_s": exit_deadline_s}
         chosen = _chosen(options, spool_dir=spool_dir, max_in_flight=max_in_flight, **times)
         if chosen.spool_dir is not None:
             _check_folder(Path(chosen.spool_dir))
