@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -31,7 +32,8 @@ class Marks:
 
     def __init__(self, marker: Marker) -> None:
         self._marker = marker
-        self._known: dict[str, bytes] = {}
+        #: Markers by secret.
+        self.known: dict[str, bytes] = {}
         self.counts: Counter[str] = Counter()
         #: Lists of named values that were read, and the edits in them, told from their beginning.
         self.lists: dict[tuple[str, bytes], list[Any]] = {}
@@ -39,10 +41,12 @@ class Marks:
     def mark(self, secret: str, rule: str) -> bytes:
         """The marker for a secret, counted."""
         self.counts[rule] += 1
-        known = self._known.get(secret)
-        if known is None:
-            known = self._known[secret] = self._marker.text(secret).encode()
-        return known
+        return self.known.get(secret) or self.made(secret)
+
+    def made(self, secret: str) -> bytes:
+        """The marker for a secret that is not in :attr:`known` yet; not counted."""
+        marker = self.known[secret] = self._marker.text(secret).encode()
+        return marker
 
     def done(self) -> None:
         """Add the counts to the redactor's."""
@@ -104,7 +108,8 @@ class Work:
             return
         if secret[0] != "[" or not is_marker(secret):
             self.edits.append((start, end, secret, rule, around))
-            self.done = max(self.done, end)
+            if end > self.done:  # noqa: PLR1730  # a call of max takes as long as all the rest
+                self.done = end
 
     def put(self, edit: Edit) -> None:
         """Have a part replaced."""
@@ -129,19 +134,25 @@ class Work:
         if not self.edits:
             return self.data
         pieces: list[bytes] = []
+        add = pieces.append
         at = 0
-        data, mark = self.data, self.marks.mark
-        for start, end, secret, rule, text in _apart(self.edits):
-            if self.depth == 0 and data.find(b'"', start, end) >= 0:
+        data, known, top = self.data, self.marks.known, self.depth == 0
+        edits = self.edits
+        if any(one[1] > other[0] for one, other in pairwise(edits)):
+            edits = _apart(edits)
+        for start, end, secret, _, text in edits:
+            if top and data.find(b'"', start, end) >= 0:
                 # Whatever was decided: a string of JSON text ends where it does.
                 end = min(end, string_end(data, start, 0))  # noqa: PLW2901
-            pieces.append(data[at:start])
+            add(data[at:start])
             if secret is None:
-                pieces.append(text)
+                add(text)
             else:
-                pieces.append(text + mark(secret, rule) + text if text else mark(secret, rule))
+                marker = known.get(secret) or self.marks.made(secret)
+                add(text + marker + text if text else marker)
             at = end
-        pieces.append(data[at:])
+        add(data[at:])
+        self.marks.counts.update(edit[3] for edit in edits if edit[2] is not None)
         return b"".join(pieces)
 
 
