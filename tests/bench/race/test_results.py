@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -14,7 +16,7 @@ from packhorse.bench.race.spec import Role
 from tests.bench.race.known import ARMS, COMMON, FAST, LEAN, PROCESSES, REFERENCE, ROUNDS, findings, samples
 
 
-def built(**more: object) -> RaceRecord:
+def built(**more: Any) -> RaceRecord:
     return build_record(RaceOptions(), findings(**more), ["packhorse"])
 
 
@@ -80,7 +82,7 @@ def test_the_sentence_names_the_choice_the_company_and_what_the_importer_gets() 
     found = findings()
     found.samples["finals"] = [
         *(s for s in found.samples["finals"] if s.arm != f"{LEAN} @8"),
-        *samples(f"{LEAN} @8", (0.0101, *ARMS[LEAN][1:])),  # type: ignore[arg-type]
+        *samples(f"{LEAN} @8", (0.0101, *ARMS[LEAN][1:])),
     ]
     tied = build_record(RaceOptions(), found, ["packhorse"]).winner
     if len(tied.set_arms) == 2:

@@ -97,7 +97,7 @@ def for_screening(folder: Path, files: Sequence[CaptureFile], most_bytes: int) -
     capture = json.loads((folder / smallest.name).read_bytes())
     log = capture.get("log") if isinstance(capture, dict) else None
     entries = log.get("entries") if isinstance(log, dict) else None
-    if not isinstance(entries, list) or len(entries) < 2:
+    if not isinstance(log, dict) or not isinstance(entries, list) or len(entries) < 2:
         return [smallest.name]
     log["entries"] = entries[: max(1, len(entries) * most_bytes // smallest.plain_bytes)]
     (folder / "screening.json").write_text(json.dumps(capture, separators=(",", ":")), encoding="utf-8")
