@@ -48,7 +48,8 @@ class Findings:
         eligible: Arms that may be chosen; ``for_text``: only where text is required; ``for_goals``: never leave early.
         peaks: Arm → peak and working memory in bytes.
         bundle: Captures in a sample of the finals.
-        process_s, ready_s: Seconds that each process of the finals took, and until it was ready.
+        process_s, ready_s: Seconds that each process of the finals took, and until it was ready; ``check_s`` is what
+            the first one's checks took on top.
         seconds: Phase → wall seconds.
         steered: The objective by which arms left early.
         link: What was asked of the link, and what it did; None without one.
@@ -72,6 +73,7 @@ class Findings:
     bundle: int = 0
     process_s: list[float] = field(default_factory=list)
     ready_s: list[float] = field(default_factory=list)
+    check_s: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
     steered: Objective = Objective.THROUGHPUT
     target: dict[str, Any] = field(default_factory=dict)
@@ -176,6 +178,7 @@ class Bench:
             elif kind == "ready" and not task.apart:
                 self.found.bundle = message["bundle"]
                 self.found.ready_s.append(message["seconds"])
+                self.found.check_s = max(self.found.check_s, message["checks"])
 
         try:
             return self.run(phase, task, heard)

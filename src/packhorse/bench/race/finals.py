@@ -19,7 +19,7 @@ from packhorse.bench.stats.against_best import Standing
 #: Seconds that a process gets at the least.
 LEAST_PROCESS_S = 2.0
 #: Rounds that a process has at the least, where the time allows so many processes as are wanted.
-FEW_ROUNDS = 3
+FEW_ROUNDS = 2
 
 
 def processes_planned(left_s: float, ready_s: float, round_s: float, effort: Effort) -> int:
@@ -92,7 +92,7 @@ class Finals:
         """How many processes there will be, from what the first one took."""
         found, rounds = self._bench.found, len([row for row in self._bench.found.rounds if row.phase == "finals"])
         ready_s = found.ready_s[0] if found.ready_s else found.process_s[0]
-        round_s = max(0.0, found.process_s[0] - ready_s) / max(1, rounds)
+        round_s = max(0.0, found.process_s[0] - ready_s - found.check_s) / max(1, rounds)
         return processes_planned(self._bench.left_s(self._end_s), ready_s, round_s, self._options.effort)
 
     def _process(self, process: int, left: int, planned: int) -> bool | None:

@@ -184,9 +184,8 @@ def over(samples: Sequence[Sample], of: str, other: str | None) -> Ratio | None:
         values = [
             middle + value - captures[name] for name, by in found.items() for rounds in by.values() for value in rounds
         ]
-        covers = (
-            f"{len(values)} rounds in {processes} process(es); {len(captures)} capture(s) do not show how they differ"
-        )
+        few = f"{len(captures)} capture(s) cannot say how captures differ"
+        covers = f"{len(values)} rounds in {processes} process(es); {few}"
     df = len(values) - (1 if len(captures) >= 3 else len(captures))
     if df < 1:
         return Ratio(math.exp(middle), None, None, covers)

@@ -33,9 +33,9 @@ from packhorse.stores.base import Endpoint
 #: A sample that would take longer is given fewer captures, though never fewer than there are cores.
 LONG_SAMPLE_S = 0.4
 #: The same for a preset's one sample.
-LONG_PRESET_S = 0.8
+LONG_PRESET_S = 0.5
 #: Tries to find the number of captures in a sample, and the part of the least time that is near enough.
-CALIBRATIONS, CLOSE_ENOUGH = 2, 0.9
+CALIBRATIONS, CLOSE_ENOUGH = 2, 0.7
 #: Bytes of compact JSON that are parsed for each second of a publication's sample at the most.
 COPIED_BYTES_PER_S = 80_000_000
 #: Seconds above which a publication's sample has only as many captures as there are cores.
@@ -44,10 +44,10 @@ LONG_COPIES_S = 4.0
 MOST_COPIES = 300
 #: Bytes of compact JSON that are parsed for one sample at the most; as objects they take several times that.
 MOST_BYTES = 48_000_000
+#: The same for a sample of the finals, which has so many: parsing takes as long as what is timed.
+MOST_BUNDLE_BYTES = 12_000_000
 #: Opens a connection at next to no cost.
 TINY = b'{"log":{"version":"1.2","creator":{"name":"packhorse","version":"0"},"entries":[]}}'
-#: Captures that a warm-up goes through at the most.
-MOST_WARM = 8
 
 
 class NotEligible(PackhorseError):
@@ -155,6 +155,8 @@ class Racers:
         self._arms = {arm.name: arm for arm in task.arms}
         self._once_s: dict[str, float] = {}
         self._bundle = task.bundle
+        self._checked: set[str] = set()
+        self._check_s = 0.0  # of the first process alone: no other one's time is planned by it
 
     def run(self) -> None:
         """Sample all arms. An arm that fails becomes an ``error`` message; the others go on."""
@@ -170,7 +172,10 @@ class Racers:
         racing = [name for name in self._lanes if not self._arms[name].preset]
         if racing and not self._bundle and not self._task.apart:
             self._calibrate(racing)
-        self._tell({"event": "ready", "bundle": self._bundle, "seconds": time.monotonic() - begun})
+        begun += self._check_s
+        self._tell(
+            {"event": "ready", "bundle": self._bundle, "seconds": time.monotonic() - begun, "checks": self._check_s}
+        )
         self._rounds(racing, begun)
         for arm in self._task.arms:
             if arm.name in self._lanes:
@@ -191,8 +196,12 @@ class Racers:
         self._lanes.pop(name, None)
 
     def _prepare(self, arm: Arm) -> None:
-        if self._task.check and arm.way is not Way.UPLOADER:
+        cpu = str(Pipeline.parse(arm.pipeline).cpu)
+        if self._task.check and cpu not in self._checked:
+            begun = time.monotonic()
             check(arm, self._texts)
+            self._checked.add(cpu)
+            self._check_s += time.monotonic() - begun
         prefix = f"{self._task.key_prefix}{zlib.crc32(f'{arm.name}{arm.way}'.encode()):08x}"
         self._lanes[arm.name] = make_lane(arm, self._endpoint, prefix)
 
@@ -211,10 +220,10 @@ class Racers:
         if self._task.apart:
             picked = [order[len(order) // 2]] * self._affordable(arm, order)
         else:
-            picked = order[: 1 if arm.preset or self._task.bundle else MOST_WARM]
+            picked = [order[len(order) // 2]]
         sample = self._sample(arm, -1, picked)
-        # A preset's threads share one interpreter lock: many at once take what they take in CPU time.
-        spent_s = sample.cpu_s if arm.preset and not self._task.apart else sample.wall_s
+        # Many at once take what they take in CPU time: threads share one interpreter lock, and waits overlap.
+        spent_s = sample.wall_s if self._task.apart else sample.cpu_s
         self._once_s[arm.name] = spent_s / sample.raw_bytes * mean_bytes
         self._tell({"event": "warmup", "sample": msgspec.structs.replace(sample, connections=opened)})
 
@@ -230,9 +239,10 @@ class Racers:
         self._bundle = captures_in_sample(self._once_s[fastest], most, self._task.sample_s, self._cores)
         for _ in range(CALIBRATIONS):
             sample = self._sample(self._arms[fastest], -1, next(self._bundles()))
-            if sample.wall_s >= CLOSE_ENOUGH * self._task.sample_s:
+            if CLOSE_ENOUGH <= sample.wall_s / self._task.sample_s <= 1 / CLOSE_ENOUGH:
                 break
-            self._bundle = math.ceil(self._bundle * self._task.sample_s / sample.wall_s)
+            scaled = math.ceil(sample.captures * self._task.sample_s / sample.wall_s)
+            self._bundle = max(scaled, min(self._bundle, most if sample.wall_s <= LONG_SAMPLE_S else self._cores))
 
     def _rounds(self, racing: list[str], begun: float) -> None:
         """The rounds, and the presets' one sample: before them in every second process, after them in the others."""
@@ -307,7 +317,7 @@ class Racers:
         waiting: list[int] = []
         while True:
             picked: list[int] = []
-            bytes_left = MOST_BYTES
+            bytes_left = MOST_BUNDLE_BYTES
             while len(picked) < max(1, self._bundle):
                 if not waiting:
                     waiting = list(range(len(self._texts)))
