@@ -26,7 +26,7 @@ def test_the_alarm_goes_off_only_where_two_names_of_one_pipeline_are_told_apart(
     twin = f"{FAST} @8{TWIN}"
     wall, *rest = ARMS[FAST]
     others = [s for s in found.samples["finals"] if s.arm != twin]
-    found.samples["finals"] = [*others, *samples(twin, (wall * times, *rest))]
+    found.samples["finals"] = [*others, *samples(twin, (wall * times, *rest))]  # type: ignore[arg-type]
     seen = twin_of(found, Asked(Objective.THROUGHPUT))
     assert seen is not None
     assert seen.differs is alarm
