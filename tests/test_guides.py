@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from packhorse import Uploader, fetch, load_profile
+from packhorse import Uploader, UploaderOptions, fetch, load_profile
 from packhorse.bench.gate.config import read_config
 from packhorse.bench.lab.targets import Target, start_target
 from packhorse.cli import run
@@ -207,7 +207,8 @@ def body(reader: Reader, url: str) -> bytes:
 def test_reading_with_standard_tools(reader: Reader) -> None:
     stored = {}
     for profile in ("default", "text"):
-        with Uploader("s3://debug-captures/checkout", profile=profile, redact=False) as uploader:
+        options = UploaderOptions(plain_sha256=True)
+        with Uploader("s3://debug-captures/checkout", profile=profile, redact=False, options=options) as uploader:
             receipt = uploader.upload(CAPTURE)
         stored[receipt.key.partition(".json")[2]] = (body(reader, receipt.url), receipt.sha256)
     page = HOWTO / "read-with-standard-tools.md"

@@ -47,7 +47,6 @@ def test_a_race_draws_time_and_memory(tmp_path: Path, capsys: pytest.CaptureFixt
     assert loaded(page) == []
     assert loaded((tmp_path / "flamegraph-memory.html").read_text()) == []
     # The threads that do the work, and what they do.
-    assert "packhorse-encode" in page
     assert "packhorse-upload" in page
     assert "iterencode" in page
     assert 'id="search"' in page
