@@ -214,3 +214,23 @@ def test_a_wrong_limit_is_refused_before_anything_is_sent(max_bytes: Any, tmp_pa
     with pytest.raises(InputError, match=r"^max_bytes is "):
         fetch_to_file("s3://bucket/key", tmp_path / "capture.json", **given)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damage_is_found_by_the_crc_alone(store: Store, target: Target) -> None:
+    """What uploaders write by default: a CRC-32, and a coding (here none) that has no checksum of its own."""
+    text = "orjson | none | raw"
+    plain = b"".join(Pipeline.parse(text).encode(CAPTURE))
+    metadata = described(text, plain_bytes=len(plain), crc32=zlib.crc32(plain))
+    put(store, "good", plain, metadata)
+    assert fetch(url(target, "good"), endpoint=target.endpoint) == CAPTURE
+    draws = random.Random(1)
+    for number in range(40):
+        at = draws.randrange(len(plain))
+        put(
+            store,
+            f"flipped-{number}",
+            plain[:at] + bytes([plain[at] ^ 1 << draws.randrange(8)]) + plain[at + 1 :],
+            metadata,
+        )
+        with pytest.raises(CorruptObjectError):
+            fetch(url(target, f"flipped-{number}"), endpoint=target.endpoint)

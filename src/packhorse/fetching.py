@@ -149,9 +149,12 @@ def _opened(
     try:
         with store.open(key) as stored:
             formats = wire.read_wire(stored.info.metadata, url)
-            if formats[1] not in SELF_CHECKING and wire.META_PLAIN_SHA256 not in stored.info.metadata:
+            sums = {wire.META_PLAIN_CRC32, wire.META_PLAIN_SHA256}
+            if formats[1] not in SELF_CHECKING and sums.isdisjoint(stored.info.metadata):
                 _log.warning(
-                    "%s: nothing in this object would show damage: no digest, and no checksum of %s", url, formats[1]
+                    "%s: nothing in this object would show damage: it has no checksum, nor has %s",
+                    url,
+                    formats[1],
                 )
             yield wire.codec_for(formats), (stored.chunks, dict(stored.info.metadata), url), formats
     finally:

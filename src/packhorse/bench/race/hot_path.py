@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any, Protocol
 
+from packhorse.codec import Tally
 from packhorse.pipeline import Choice, Pipeline
 from packhorse.redact import Redactor
 from packhorse.stages.base import Stage
 from packhorse.stores.base import Endpoint, ObjectInfo, Store
+from packhorse.wire import Headers
 
 #: Keys are used again after this many uploads of an arm, so that a long race does not fill the target; but never while
 #: an earlier put of the same key may still be under way, which some servers answer with 500.
@@ -43,16 +44,8 @@ class Put:
     put_s: float
 
 
-def redacted(redactor: Redactor, encoded: bytes) -> bytes:
-    """Encoded JSON without its secrets, as encoded JSON."""
-    on_bytes: Callable[[bytes], bytes] | None = getattr(redactor, "encoded", None)
-    if on_bytes is not None:
-        return on_bytes(encoded)
-    return b"".join(_orjson().encode(redactor.capture(parsed(encoded))))
-
-
 def hot_path(pipeline: Pipeline, redactor: Redactor | None, store: Store) -> Run:
-    """One worker's way from capture to stored object, with contexts of its own: not for two threads at once.
+    """One worker's way from capture to stored object, by the uploader's own functions: not for two threads at once.
 
     Args:
         pipeline: Its three CPU stages; the store is made already.
@@ -61,19 +54,18 @@ def hot_path(pipeline: Pipeline, redactor: Redactor | None, store: Store) -> Run
         store: Shared by all workers.
     """
     codec = pipeline.codec()
-    encode, forward, carry = codec.encoder.encode, codec.compressor.forward, codec.base64.forward
     on_bytes = pipeline.encode_with.candidate.wire == "json"
+    scrub = redactor.encoded if redactor is not None and on_bytes else None
+    headers = Headers(pipeline, "race")
 
     def run(capture: Any, key: str) -> Put:
         if redactor is not None and not on_bytes:
             capture = redactor.capture(capture)
-        plain = b"".join(encode(capture))
-        if redactor is not None and on_bytes:
-            plain = redacted(redactor, plain)
-        sha256(plain).hexdigest()  # goes into every object's metadata
-        body = b"".join(carry(forward(iter((plain,)))))
+        tally = Tally()
+        body = codec.encode_whole(capture, tally=tally, scrub=scrub)
+        info = headers.of(plain_bytes=tally.plain_bytes, crc32=tally.crc32, sha256=None)
         handed = time.perf_counter()
-        store.put(key, body, _INFO)
+        store.put(key, body, info)
         return Put(len(body), time.perf_counter() - handed)
 
     return run
