@@ -138,7 +138,7 @@ up = Uploader("s3://bucket", profile=PROFILE, options=options(FakeStore()))
 up.upload({})
 keys = {up.submit({}).key.rpartition("-")[2] for _ in range(10)}
 up.flush()
-pid = ctypes.CDLL(None).fork()  # as uWSGI does: Python is not told
+pid = ctypes.PyDLL(None).fork()  # as uWSGI does, which holds the GIL: Python is not told
 if pid == 0:
     assert up.stats().submitted in (0, 11)
     own = [up.submit({}) for _ in range(10)]
