@@ -115,21 +115,6 @@ class PartStore(Protocol):
         ...
 
 
-@runtime_checkable
-class RetryingStore(Protocol):
-    """A store whose client tries parts again by itself, and does not let others do it."""
-
-    def put_stream_retrying(self, key: str, chunks: Iterator[bytes], info: ObjectInfo) -> PutResult:
-        """As :meth:`packhorse.stores.base.Store.put_stream`, with retries of each request.
-
-        Args:
-            key: Object key.
-            chunks: The body.
-            info: Its metadata holds :data:`META_UPLOAD`, by which the object is known when the last answer is lost.
-        """
-        ...
-
-
 class AsyncSender(Protocol):
     """As :class:`Sender`, for asyncio."""
 

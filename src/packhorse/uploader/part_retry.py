@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import PutResult, Store
-from packhorse.stores.multipart import META_UPLOAD, LookingSender, PartStore, RetryingStore, send_stream
+from packhorse.stores.multipart import META_UPLOAD, LookingSender, PartStore, send_stream
 from packhorse.uploader.adaptive import OVERLOAD
 from packhorse.uploader.core import Core
 from packhorse.uploader.job import Job, State
@@ -28,7 +28,7 @@ MAY_BE_DONE = frozenset({StoreErrorKind.NOT_FOUND, StoreErrorKind.CONFLICT})
 
 
 def send_parts(core: Core, store: Store, job: Job) -> PutResult:
-    """Send the job's stream as one object, each request again where the store lets us, or does so itself.
+    """Send the job's stream as one object, each request again where the store lets us.
 
     Raises:
         StoreError: A request failed for good, or too often; what was stored of it has been thrown away.
@@ -38,8 +38,6 @@ def send_parts(core: Core, store: Store, job: Job) -> PutResult:
     info = replace(job.info, metadata={**job.info.metadata, META_UPLOAD: mark})
     if isinstance(store, PartStore):
         return send_stream(Resending(core, job, store.sender(job.ticket.key, info), mark), job.stream)
-    if isinstance(store, RetryingStore):
-        return store.put_stream_retrying(job.ticket.key, job.stream, info)
     return store.put_stream(job.ticket.key, job.stream, job.info)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from packhorse import position
@@ -69,6 +69,19 @@ def classified(error: Exception, path: Path = (), value: Any = None) -> Packhors
         reason = f"{type(error).__name__} was raised while it was being read"
         found = position.find(value, position.raising)
     return CaptureError(reason, position=show(path) if found is None else position.show((*path, *found)))
+
+
+def read_entries(entries: Iterable[Any], at: Path) -> Iterator[Any]:
+    """The entries, any error of their source as a CaptureError that says which entry could not be had."""
+    index = 0
+    try:
+        for entry in entries:
+            yield entry
+            index += 1
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise classified(error, (*at, index)) from error
 
 
 class EndlessError(CaptureError):

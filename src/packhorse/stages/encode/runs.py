@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
 from packhorse.errors import CaptureError
 from packhorse.model import HAR_ENTRIES, EntryStream
-from packhorse.position import Path, within
-from packhorse.stages.encode.plain import classified
+from packhorse.position import within
+from packhorse.stages.encode.plain import read_entries
 from packhorse.stages.encode.texts import around
 from packhorse.stages.encode.weight import HEAVY_WEIGHT, run_weights, weight
 from packhorse.units import KIB
@@ -80,7 +80,7 @@ def scrubbed_runs(
     yield head
     lead = b""
     start = 0
-    for run in _runs(_read(capture.entries, path), LOOK_ELEMENTS if isinstance(capture.entries, list) else 1):
+    for run in _runs(read_entries(capture.entries, path), LOOK_ELEMENTS if isinstance(capture.entries, list) else 1):
         try:
             text = scrub(write(run))
         except CaptureError as error:
@@ -89,18 +89,6 @@ def scrubbed_runs(
         lead = b","
         start += len(run)
     yield tail
-
-
-def _read(entries: Iterable[Any], path: Path) -> Iterator[Any]:
-    index = 0
-    try:
-        for entry in entries:
-            yield entry
-            index += 1
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise classified(error, (*path, index)) from error
 
 
 def _runs(entries: Iterator[Any], look: int) -> Iterator[list[Any]]:

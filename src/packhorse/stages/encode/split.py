@@ -15,7 +15,7 @@ from typing import Any
 from packhorse.errors import CaptureError
 from packhorse.model import EntryStream
 from packhorse.position import Path
-from packhorse.stages.encode.plain import EndlessError, classified, endless, show
+from packhorse.stages.encode.plain import EndlessError, classified, endless, read_entries, show
 from packhorse.stages.encode.sinks import Sink
 from packhorse.stages.encode.syntax import Syntax
 from packhorse.stages.encode.weight import HEAVY_WEIGHT, entry_weight, is_heavy, is_small_har, run_weights, weight
@@ -137,7 +137,7 @@ class Splitter:
         yield from self.rest()
         encoded: list[bytes] = []
         count = 0
-        for entry in self.read(entries, at):
+        for entry in read_entries(entries, at):
             encoded.extend(self.root(entry, (*at, count)))
             encoded.extend(self.rest())
             count += 1
@@ -145,25 +145,13 @@ class Splitter:
         for data in encoded:
             yield from self.raw(data)
 
-    def read(self, entries: Iterable[Any], at: Path) -> Iterator[Any]:
-        """The entries, any error of their source as a CaptureError that says which entry could not be had."""
-        index = 0
-        try:
-            for entry in entries:
-                yield entry
-                index += 1
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise classified(error, (*at, index)) from error
-
     def lazily(self, entries: Iterable[Any], at: Path, row: Row) -> Generator[bytes, None, int]:
         """Write entries one at a time, as they come; returns their number."""
         sink, full = self._sink, self._full
         sink.raw(row.opened)
         lead = b""
         count = 0
-        for entry in self.read(entries, at):
+        for entry in read_entries(entries, at):
             if self._weigh(entry) > HEAVY_WEIGHT:
                 sink.raw(lead)
                 yield from self.root(entry, (*at, count), heavy=True)
