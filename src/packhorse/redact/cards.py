@@ -8,7 +8,9 @@ from typing import NamedTuple
 from packhorse.redact.patterns import CARD_BEFORE
 
 _SEPARATOR = rb"(?:[ +-]|%20|\\+u0020)"
-_ALONE = rb"(?:\A|" + b"|".join(b"(?<=" + re.escape(before) + b")" for before in CARD_BEFORE) + b")"
+_SIGNS = re.escape(b"".join(before for before in CARD_BEFORE if len(before) == 1))
+_ESCAPES = b"|".join(b"(?<=" + re.escape(before) + b")" for before in CARD_BEFORE if len(before) > 1)
+_ALONE = rb"(?:(?<=[" + _SIGNS + rb"])|\A|" + _ESCAPES + b")"
 _BEHIND = rb"(?![0-9a-fA-F_])"
 #: In one group; or as printed: 16 to 19 digits by fours, American Express and Diners Club by 4-6-5 and 4-6-4.
 _GROUPS = rb"S[0-9]{4}S[0-9]{4}S[0-9]{4}(?:S[0-9]{1,3})?|S[0-9]{6}S[0-9]{4,5}".replace(b"S", _SEPARATOR)
@@ -16,7 +18,9 @@ _CARD = re.compile(_ALONE + rb"(?:[2-6][0-9]{12,18}|[2-6][0-9]{3}(?:" + _GROUPS 
 _SHORTER = re.compile(_ALONE + b"[2-6][0-9]{3}" + (_SEPARATOR + b"[0-9]{4}") * 3)
 _SEPARATORS_OF_ONE = b" +-"
 _SEPARATORS = re.compile(_SEPARATOR)
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+#: A digit to its double's sum of digits, and to itself, as numbers.
+_DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
+_SINGLE = bytes.maketrans(b"0123456789", bytes(range(10)))
 _SHORTEST, _LONGEST = 13, 19
 
 
@@ -30,8 +34,8 @@ class Card(NamedTuple):
 
 def luhn(digits: str) -> bool:
     """Whether the last digit is the check digit of the others."""
-    values = [ord(digit) - 48 for digit in reversed(digits)]
-    return (sum(values[0::2]) + sum(_DOUBLED[value] for value in values[1::2])) % 10 == 0
+    raw = digits.encode()
+    return (sum(raw[::-2].translate(_SINGLE)) + sum(raw[-2::-2].translate(_DOUBLED))) % 10 == 0
 
 
 def is_card(digits: str) -> bool:

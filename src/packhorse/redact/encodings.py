@@ -5,16 +5,18 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
 
 from packhorse.redact.quoting import SPACE, level_of, string_end
 from packhorse.redact.values import scalar_at
 from packhorse.redact.work import Work
-from packhorse.units import MIB
+from packhorse.units import KIB, MIB
 
-#: First bytes of formats without text worth a scan: PNG, JPEG, GIF, WebP/WAV/AVI, WOFF, WOFF2, Ogg, MP3, MP4/AVIF.
+#: First bytes of formats without text worth a scan: PNG, JPEG, GIF, WebP/WAV/AVI, icons, BMP, WOFF, WOFF2, OpenType,
+#: TrueType, Ogg, FLAC, MP3, WebM, and MP4/AVIF.
 _MAGIC = (
-    b"\xff\xfb", b"\xff\xf3", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"wOFF", b"wOF2", b"OggS", b"ID3",
-    b"\x1aE\xdf\xa3",
+    b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"\x00\x00\x01\x00", b"BM", b"wOFF", b"wOF2", b"OTTO",
+    b"\x00\x01\x00\x00", b"OggS", b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\x1aE\xdf\xa3",
 )  # fmt: skip
 _MAGIC_FTYP = b"ftyp"
 _MEDIA = re.compile(
@@ -22,11 +24,15 @@ _MEDIA = re.compile(
     re.IGNORECASE,
 )
 _HEAD_CHARS, _HEAD_BYTES = 24, 256
+_STEP_BYTES = 8 * KIB
 _NEAR_BYTES = 400
 #: Decoded at once: the interpreter's lock is held meanwhile. A multiple of four characters.
 _PIECE_CHARS = MIB
 _TEXT_KEYS = {b"encoding": (b"text",), b"base64encoded": (b"body",), b"opcode": (b"data", b"payloadData")}
 _LABEL = re.compile(rb"(base64encoded|encoding|opcode|base64_string)\\*\"" + SPACE + rb":" + SPACE, re.IGNORECASE)
+#: As our encoders write it.
+_COMPACT_LABEL, _TEXT_KEY = b'"encoding":"base64', b'"text":"'
+_QUOTE_SIGN = 34
 _KEY = re.compile(rb"\\*\"([\w$-]{1,40})\\*\"" + SPACE + rb":" + SPACE)
 _QUOTE = re.compile(rb"(\\*)\"")
 _COMMA = re.compile(SPACE + rb"," + SPACE)
@@ -36,12 +42,18 @@ _MOST_KEYS = 12
 def decide_encoded(work: Work, end: int, _number: int) -> None:
     """An object says that a text in it is base64."""
     data = work.data
+    low = work.seen.get("encoded", 0)
+    if data.startswith(_COMPACT_LABEL, end - len(_COMPACT_LABEL)) and data.startswith(b'"}', end):
+        work.seen["encoded"] = end
+        start, stop = _compact_body(data, end - len(_COMPACT_LABEL), low)
+        if start < stop:
+            hide_base64(work, start, stop)
+        return
     labels = list(_LABEL.finditer(data, max(0, end - 64), end + 32))
     if not labels:
         return
     label = labels[-1]
     name = label[1].lower()
-    low = work.seen.get("encoded", 0)
     work.seen["encoded"] = end
     at: int | None = label.end()
     if name != b"base64_string":
@@ -51,6 +63,18 @@ def decide_encoded(work: Work, end: int, _number: int) -> None:
     opened = _QUOTE.match(data, at) if at is not None else None
     if opened is not None:
         hide_base64(work, opened.end(), string_end(data, opened.end(), level_of(len(opened[1]))))
+
+
+def _compact_body(data: bytes, label: int, low: int) -> tuple[int, int]:
+    """Where the text stands before a label that ends an object, as our encoders write it; no further back than low."""
+    # Mostly the text comes last; a search for its key would read all of it.
+    closing = label - 2
+    start = data.rfind(b'"', low, closing) + 1 if data[closing] == _QUOTE_SIGN else 0
+    if start and data.startswith(_TEXT_KEY, start - len(_TEXT_KEY)):
+        return start, closing
+    # An object that begins right before holds no text, and base64 has no brace.
+    start = data.rfind(_TEXT_KEY, max(low, data.rfind(b"{", low, label)), label) + len(_TEXT_KEY)
+    return (start, string_end(data, start, 0)) if start >= len(_TEXT_KEY) else (0, 0)
 
 
 def _after(data: bytes, at: int, keys: tuple[bytes, ...]) -> int | None:
@@ -78,15 +102,40 @@ def _before(data: bytes, at: int, low: int, keys: tuple[bytes, ...]) -> int | No
     return None
 
 
+def media_bodies(data: bytes, only_base64: Callable[[memoryview], bool]) -> Iterator[tuple[int, int]]:
+    """Where images, fonts, sound and films stand in JSON text as base64: most of what is longer than two steps.
+
+    They hold half the bytes of what browsers record, and nothing that a scan could find.
+    """
+    at, size = 0, len(data)
+    while at < size:
+        # Text has a quote every few dozen bytes, so that a look at each step costs next to nothing.
+        if data.find(b'"', at, at + _STEP_BYTES) >= 0:
+            at += _STEP_BYTES
+            continue
+        start, end = data.rfind(b'"', 0, at) + 1, data.find(b'"', at)
+        if end < 0:
+            return
+        if _is_media_body(data, start, end) and only_base64(memoryview(data)[start:end]):
+            yield start, end
+        at = end
+
+
+def _is_media_body(data: bytes, start: int, end: int) -> bool:
+    """Text that begins like a picture or the like in base64, beside a media type that says so."""
+    head = data[start : start + 2 * _HEAD_CHARS].replace(b"\\/", b"/")[:_HEAD_CHARS]
+    if not is_media(head):
+        return False
+    before = data.rfind(b"mimeType", max(0, start - _NEAR_BYTES), start)
+    behind = data.find(b"mimeType", end, end + _NEAR_BYTES)
+    return any(at >= 0 and _MEDIA.match(data, at) is not None for at in (before, behind))
+
+
 def hide_base64(work: Work, start: int, end: int) -> None:
     """Base64 text whose content is searched. Text that is no base64 has been searched as it stands, as any other."""
-    data = work.data
-    head = data[start : start + 2 * _HEAD_CHARS].replace(b"\\/", b"/")[:_HEAD_CHARS]
-    if is_media(head) and (
-        _MEDIA.search(data, max(0, start - _NEAR_BYTES), start) or _MEDIA.search(data, end, end + _NEAR_BYTES)
-    ):
+    if _is_media_body(work.data, start, end):
         return
-    raw = _decoded(data[start:end])
+    raw = _decoded(work.data[start:end])
     if raw is None:
         return
     new = redact_bytes(work, raw)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
-from packhorse.redact.encodings import decide_encoded
+from packhorse.redact.encodings import decide_encoded, media_bodies
 from packhorse.redact.markup import decide_part
 from packhorse.redact.named import decide_cookies, decide_escaped, decide_item, decide_list, decide_name
 from packhorse.redact.names import PLACES, NameBook
@@ -13,7 +14,10 @@ from packhorse.redact.rules import Rules
 from packhorse.redact.scanner import Scanners
 from packhorse.redact.tokens import decide_card, decide_token, decide_userinfo
 from packhorse.redact.work import Edit, Tools, Work
+from packhorse.units import KIB
 
+#: In shorter texts media bodies are not looked for.
+SMALL_BYTES = 16 * KIB
 _DECIDERS: dict[Kind, Callable[[Work, int, int], None]] = {
     Kind.NAME: decide_name,
     Kind.NAMED_LIST: decide_list,
@@ -40,10 +44,15 @@ class Engine:
 
     def edits(self, work: Work) -> list[Edit]:
         """What has to be replaced in a text; also noted in ``work``."""
-        deciders = self._deciders
-        for hits in self._scanner.hits(self._patterns, work.data):
-            for end, number in hits:
-                # What is found within something that is replaced already is part of it.
-                if end > work.done:
-                    deciders[number](work, end, number)
+        deciders, data = self._deciders, work.data
+        scan = self._scanner.of(self._patterns)
+        at = 0
+        bodies = media_bodies(data, scan.only_base64) if len(data) > SMALL_BYTES else ()
+        for start, stop in chain(bodies, ((len(data), len(data)),)):
+            for hits in scan.hits(data, at, start):
+                for end, number in hits:
+                    # What is found within something that is replaced already is part of it.
+                    if end > work.done:
+                        deciders[number](work, end, number)
+            at = stop
         return work.edits

@@ -55,9 +55,9 @@ class Marker:
         """Make the lock afresh: in a forked child, whoever held it is not there any more."""
         self._lock = make_rlock()  # re-entrant: a signal handler may ask for the counts wherever we are
 
-    def text(self, secret: str) -> str:
+    def marker(self, secret: str) -> bytes:
         """The marker for a secret; not counted."""
-        return f"{_PREFIX}{self.digest(secret)}]"
+        return b"[redacted:%b]" % self.digest(secret).encode()
 
     def count(self, counts: Mapping[str, int]) -> None:
         """Add to how many values were replaced, by rule."""

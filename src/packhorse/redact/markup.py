@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from packhorse.redact.encodings import hide_base64
-from packhorse.redact.quoting import level_of, plain, run_start, slashes_before, string_end
+from packhorse.redact.quoting import charset, level_of, plain, run_start, slashes_before, string_end
 from packhorse.redact.work import Work
 
-_ELEMENT_CHARS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:"
+_ELEMENT_CHARS = charset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:")
 _ELEMENT_BYTES, _TAG_BYTES = 20_000, 16_384
 #: Behind the name of a field: the attribute that holds its value.
 _FIELD = re.compile(rb"[^<>]{0,4000}?\b(?:value|content)=(\\*)([\"'])", re.IGNORECASE)

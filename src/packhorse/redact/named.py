@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from packhorse.redact.items import PARAMETER_LISTS, header_item, item_names, parameter_item
 from packhorse.redact.markup import decide_element, decide_field
 from packhorse.redact.params import decide_colon, decide_encoded_equals, decide_equals
 from packhorse.redact.quoting import (
@@ -19,7 +20,7 @@ from packhorse.redact.quoting import (
     run_start,
     slashes_before,
 )
-from packhorse.redact.values import hide_value, item_names, scalar_at, value_beside
+from packhorse.redact.values import hide_value, scalar_at, value_beside
 from packhorse.redact.views import decide_entity, decide_escaped_sign, decide_percent
 from packhorse.redact.work import Work
 
@@ -34,9 +35,8 @@ _BACKSLASH = 92
 _OPENING = re.compile(rb":\s*[\[{]")
 _CONTAINERS = (b"[", b"{")
 _JARS = frozenset({b"cookies", b"requestcookies", b"responsecookies"})
+_COMPACT_JAR = b'"cookies":[{'
 _JAR_SIGN = re.compile(rb"(\\*\")\s{0,8}:\s{0,8}")
-_QUERIES = frozenset({b"query", b"querystring", b"queryparams"})
-_FORMS = frozenset({b"params", b"form", b"formdata", b"postdata"})
 _KEY_BEFORE = re.compile(
     rb"(?<!\\)\"\s{0,8}:\s{0,8}\Z|(?:query(?:string|params)?|params|form(?:data)?|postdata)\\+\"\s{0,8}:\s{0,8}\Z",
     re.IGNORECASE,
@@ -51,29 +51,10 @@ _NAME_REST = re.compile(
 )
 
 
-#: Behind the name of an item as most recordings write it. Without this way, headers would take twice the time.
-_PLAIN_VALUE = re.compile(rb"\"\s?,\s?\"value\"\s?:\s?\"([^\"\\]*)\"")
-_PLAIN_KEYS = (b'"name":', b'"name": ')
-
-
-def _decide_plain_item(work: Work, end: int) -> bool:
-    """An item of a list of headers, whose name ends before the quote at ``end``: whether it is one."""
-    value = _PLAIN_VALUE.match(work.data, end)
-    if value is None:
-        return False
-    data = work.data
-    start = data.rfind(b'"', max(0, end - LONGEST_NAME), end)
-    if not data[max(0, start - 8) : start].endswith(_PLAIN_KEYS):
-        return False
-    if value[1] and work.secret(data[start + 1 : end], "anywhere"):
-        work.replace(value.start(1), value.end(1), value[1].decode("utf-8", "surrogateescape"), "header")
-    return True
-
-
 def decide_name(work: Work, end: int, _number: int) -> None:
     """What a pattern for names found: a name, and a sign that ends before ``end``."""
     sign = work.data[end - 1]
-    if sign == 34 and _decide_plain_item(work, end - 1):
+    if sign == 34 and header_item(work, end):
         return
     if sign in b"\"'`":
         _decide_quoted(work, end - 1)
@@ -157,6 +138,8 @@ def _decide_pair(work: Work, behind: int, quote: bytes) -> None:
 
 def decide_item(work: Work, end: int, _number: int) -> None:
     """A name that is secret in lists of parameters only: ``{"name": "code", "value": …}`` in a ``queryString``."""
+    if parameter_item(work, end):
+        return
     data = work.data
     low = max(0, end - _LIST_BYTES)
     closing = data.rfind(b'"', max(0, end - 16), end)
@@ -194,13 +177,16 @@ def _decide_list_at(work: Work, at: int, *, parameters: bool = False) -> None:
     name = data[run_start(data, closing, BARE_CHARS) : closing].lower()
     if not parameters and name.endswith((b"headers", b"trailers")):
         item_names(work, at, behind - closing - 1, "header")
-    elif name in _QUERIES or name in _FORMS:
-        item_names(work, at, behind - closing - 1, "query" if name in _QUERIES else "form")
+    elif name in PARAMETER_LISTS:
+        item_names(work, at, behind - closing - 1, PARAMETER_LISTS[name])
 
 
 def decide_cookies(work: Work, end: int, _number: int) -> None:
     """``"cookies": [`` or ``{``: each of them is secret, or those of the list; or a text of cookies."""
     data = work.data
+    if data.startswith(_COMPACT_JAR, end - len(_COMPACT_JAR)):
+        item_names(work, end - 2, 0, "cookie")
+        return
     behind = data.rfind(b"s", max(0, end - 100), end) + 1
     sign = _JAR_SIGN.match(data, behind)
     if sign is None:

@@ -46,10 +46,14 @@ class NameList:
         return self.all or plain in self.exact or plain.endswith(self.endings)
 
 
-class NameBook:
-    """Decides names in one place. Safe to share between threads: a race costs a decision made twice."""
+class NameBook(dict[bytes, bool]):
+    """Whether a name is secret in one place: ``book[name]``. Escapes in the name are seen through.
+
+    Decided once for each spelling. Safe to share between threads: a race costs a decision made twice.
+    """
 
     def __init__(self, rules: Rules, place: Place) -> None:
+        super().__init__()
         further: dict[Place, tuple[str, ...]] = {
             # A key may stand for a header (an object of headers), so what is secret as a header is secret as a key.
             "anywhere": rules.header,
@@ -63,12 +67,6 @@ class NameBook:
         self._secret = NameList((*rules.anywhere, *further[place]))
         self._keep = NameList(rules.keep)
         self._followed_by = tuple(sorted(map(plain_name, rules.followed_by)))
-        self._known: dict[bytes, bool] = {}
-
-    def secret(self, name: bytes) -> bool:
-        """Whether the value under this name is to be replaced. Escapes in the name are seen through."""
-        known = self._known.get(name)
-        return self._decide(name) if known is None else known
 
     def _listed(self, plain: str) -> bool:
         """Whether a name is listed, or ends like a listed one but for digits, an s, or words that leave it secret."""
@@ -79,10 +77,10 @@ class NameBook:
             return any(self._ends(plain.removesuffix(word)) for word in self._followed_by if plain.endswith(word))
         return plain.removesuffix("s").endswith(self._secret.endings) or plain.endswith(self._secret.endings)
 
-    def _decide(self, name: bytes) -> bool:
+    def __missing__(self, name: bytes) -> bool:
         plain = plain_name(fully_unquoted(unescaped(name).decode("utf-8", "replace")))
         secret = self._listed(plain) and not self._keep.has(plain)
-        if len(self._known) >= _MAX_REMEMBERED:
-            self._known = {}
-        self._known[name] = secret
+        if len(self) >= _MAX_REMEMBERED:
+            self.clear()
+        self[name] = secret
         return secret

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, unquote_plus
 
+from packhorse.redact.items import is_short_code
 from packhorse.redact.names import fully_unquoted
 from packhorse.redact.quoting import (
     BARE_CHARS,
     PARAM_CHARS,
+    charset,
     level_of,
     run_start,
     string_end,
     unescaped,
 )
-from packhorse.redact.values import is_short_code
 from packhorse.redact.work import Work
 
 _BACKSLASH = 92
@@ -23,16 +24,16 @@ _ASSIGNED = re.compile(rb"\s{0,3}(?P<quote>\\*[\"'`])")
 _QUOTED_VALUE = re.compile(rb"(?=[^\"'`\s\\<>]*[0-9!@#$^*+])[^\"'`\s\\<>](?:[^\"'`\s\\<>]|\\+/|\\+u[0-9a-fA-F]{4}){5,}")
 #: The escapes that belong to a value: a slash, and characters that end no value.
 _ESCAPED = rb"|\\+/|\\+u(?!00(?:2[0267]|3[bBcCeE]|0))[0-9a-fA-F]{4}"
-_VALUE = re.compile(rb"(?:[^&;\s\"'`<>\\]" + _ESCAPED + rb")+")
+_VALUE = re.compile(rb"(?:[^&;\s\"'`<>\\]++" + _ESCAPED + rb")+")
 #: Where a string holds nothing else, as a form, quotes of the other kind are part of a value.
-_FORM_VALUE = re.compile(rb"(?:[^&;\s\"\\]" + _ESCAPED + rb")+")
+_FORM_VALUE = re.compile(rb"(?:[^&;\s\"\\]++" + _ESCAPED + rb")+")
 #: A value within so many layers of percent-encoding: it ends at a sign of its own layer, or of one around it.
 _ENCODED_VALUES = tuple(
-    re.compile(rb"(?:[^&;\s\"'<>\\%]|%(?!(?:25){0," + str(layer).encode() + rb"}(?:26|3[bBcCeE]|2[0237]|0[aAdD])))+")
+    re.compile(rb"(?:[^&;\s\"'<>\\%]++|%(?!(?:25){0," + str(layer).encode() + rb"}(?:26|3[bBcCeE]|2[0237]|0[aAdD])))+")
     for layer in range(6)
 )
 #: What precedes a parameter in a URL or a form.
-_URL_CHARS = bytes(set(range(33, 256)) - set(b"\"'`<>(){}"))
+_URL_CHARS = charset(bytes(set(range(33, 256)) - set(b"\"'`<>(){}")))
 _URL_BYTES = 256
 #: Signs of a script around a place, and what there is an expression rather than a value.
 _SCRIPT = re.compile(
@@ -59,13 +60,17 @@ def decide_equals(work: Work, end: int) -> None:
     before = data[start - 1] if start else 0
     if before == _BACKSLASH and data[start] in _BREAKS:
         start, before = start + 1, 10
-    name = _inner_name(data[start:at])
+    name = data[start:at]
+    if b"%" in name:
+        name = _inner_name(name)
+    if not work.param[name] and not work.anywhere[name]:
+        return
     quoted = _ASSIGNED.match(data, end)
     if quoted is not None:
         if work.opens(quoted["quote"]) and work.secret(name, "anywhere") and before not in b"?&":
             _hide_quoted(work, quoted)
         return
-    if spaced or data[end : end + 1] == b"=" or not work.secret(name, "param"):
+    if spaced or data[end : end + 1] == b"=" or not work.param[name]:
         return
     _hide_param(work, start, end, before)
 
@@ -90,11 +95,12 @@ _LAST_SIGN = re.compile(rb".*%(?:25)*(?:26|3[bBfF]|2[3fF])", re.DOTALL)
 
 
 def _inner_name(name: bytes) -> bytes:
-    """The last name in what may be ``/b?token`` or ``%26token``."""
-    if b"%" in name and (front := _LAST_SIGN.match(name)) is not None:
+    """The last name in what may be ``%2Fb%3Ftoken`` or ``%26token``."""
+    if b"%" not in name:
+        return name
+    if (front := _LAST_SIGN.match(name)) is not None:
         name = name[front.end() :]
-    if b"%" in name:
-        name = fully_unquoted(name.decode("utf-8", "replace")).encode("utf-8", "replace")
+    name = fully_unquoted(name.decode("utf-8", "replace")).encode("utf-8", "replace")
     for sign in (b"?", b"&", b";", b"#", b"/", b"{", b'"', b"="):
         name = name.rpartition(sign)[2]
     return name

@@ -59,6 +59,8 @@ class Pattern:
 _SEPARATOR = rb"[-_. \[\]]{0,2}"
 #: What may follow the words of a name within it: ``password_confirmation``, ``user[password]``.
 _TAIL = rb"[a-z0-9_\-.\[\]]*"
+#: What stands before a name that is listed as a whole: no letter but those of escapes, as \\n and %2F.
+_FRONT = rb"(?:^|[^a-z]|\\[bfnrt]|[0-9][a-f])"
 #: What makes it a name: a quote, an assignment, a colon, a tag's end; each perhaps written as an escape.
 _SIGN = rb"(?:[\"'`=:>]| =|\\|%(?:25)*(?:3d|22|27|3a|5b|5d)|&(?:quot|apos|lt|gt|equals|#))"
 #: A parameter is followed by an equals sign only.
@@ -95,7 +97,7 @@ def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
     for name in names:
         by_tail.setdefault(_TAIL if name.startswith("*") else rb"[-_. \[\])]{0,2}", set()).add(tuple(_words(name)))
     branches = [
-        b"(?:" + b"|".join(_SEPARATOR.join(one) for one in sorted(words)) + b")" + tail
+        (b"" if tail is _TAIL else _FRONT) + b"(?:" + b"|".join(map(_SEPARATOR.join, sorted(words))) + b")" + tail
         for tail, words in sorted(by_tail.items())
     ]
     words = set().union(*by_tail.values())
@@ -104,7 +106,7 @@ def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
         longest = max(sum(map(len, one)) + 2 * len(one) for one in words)
         pattern = b"(?:" + b"|".join(branches) + b")" + sign
         gate = rb"(?:[a-z0-9_\-.\[\])]| (?=[a-z0-9])){0,99}" + sign
-        patterns.append(Pattern(kind, pattern, needles, before=longest, after=longest + 64, gate=gate))
+        patterns.append(Pattern(kind, pattern, needles, before=longest + 2, after=longest + 64, gate=gate))
     return patterns
 
 

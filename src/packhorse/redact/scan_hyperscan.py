@@ -30,23 +30,36 @@ class Scanner:
                 for number, one in enumerate(patterns)
             )
         )
+        self._other = pyperscan.BlockDatabase(pyperscan.Pattern(rb"[^A-Za-z0-9+/=]", tag=0))
         self._local = threading.local()
 
-    def hits(self, data: bytes) -> Iterator[list[Hit]]:
-        """Ends of matches and the numbers of their patterns, in order, piece by piece."""
-        try:
-            scan, found = self._local.ready
-        except AttributeError:
-            scan, found = self._local.ready = self._scanner()
-        if len(data) <= PIECE_BYTES:
-            yield _taken(scan, found, data)
+    def hits(self, data: bytes, start: int, stop: int) -> Iterator[list[Hit]]:
+        """Ends of matches between two places and the numbers of their patterns, in order, piece by piece."""
+        scan, found = self._mine()[:2]
+        if stop - start <= PIECE_BYTES:
+            yield _taken(scan, found, data if stop - start == len(data) else memoryview(data)[start:stop], start)
             return
         view = memoryview(data)
         told = 0
-        for start in range(0, len(data), PIECE_BYTES - LONGEST_MATCH):
-            hits = _taken(scan, found, view[start : start + PIECE_BYTES])
-            yield [(start + end, number) for end, number in hits if start + end > told]
-            told = start + PIECE_BYTES
+        for at in range(start, stop, PIECE_BYTES - LONGEST_MATCH):
+            hits = _taken(scan, found, view[at : min(stop, at + PIECE_BYTES)], at)
+            yield [hit for hit in hits if hit[0] > told]
+            told = at + PIECE_BYTES
+
+    def only_base64(self, text: memoryview) -> bool:
+        """Whether a text holds nothing but the characters of base64."""
+        other = self._mine()[2]
+        return all(
+            other.scan(text[at : at + PIECE_BYTES]) == pyperscan.Scan.Continue
+            for at in range(0, len(text), PIECE_BYTES)
+        )
+
+    def _mine(self) -> tuple[Any, list[Hit], Any]:
+        try:
+            ready: tuple[Any, list[Hit], Any] = self._local.ready
+        except AttributeError:
+            ready = self._local.ready = (*self._scanner(), self._other.build(None, lambda *_: pyperscan.Scan.Terminate))
+        return ready
 
     def _scanner(self) -> tuple[Any, list[Hit]]:
         found: list[Hit] = []
@@ -59,9 +72,9 @@ class Scanner:
         return self._database.build(None, matched), found
 
 
-def _taken(scan: Any, found: list[Hit], data: bytes | memoryview) -> list[Hit]:
+def _taken(scan: Any, found: list[Hit], data: bytes | memoryview, offset: int) -> list[Hit]:
     found.clear()
     scan.scan(data)
-    hits = sorted(found)
+    hits = sorted(found) if not offset else sorted((offset + end, number) for end, number in found)
     found.clear()
     return hits

@@ -16,6 +16,7 @@ _SHAPE = bytes(48 if 48 <= byte < 58 else 45 if byte in b" +-" else 32 for byte 
 _SHAPES = (b"0" * 13, b"0000-0000-0000", b"0000-000000-0000")
 _ESCAPED_SEPARATORS = (re.compile(rb"%20(?<=[0-9]{4}%20)"), re.compile(rb"\\u0020(?<=[0-9]{4}\\u0020)"))
 _ESCAPED_BEFORE = re.compile(rb"%(?:20|22|3A|3D)(?=[2-6][0-9]{12})")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _ZEROS = re.compile(b"0+")
 _SIGNS = (b"_", b"-", b".")
 #: Signs behind a name that only a name's own decider looks at; behind another one more than that is looked at.
@@ -40,16 +41,22 @@ class Scanner:
             (caseless, finder, users) for caseless, some in needles.items() for finder, users in _passes(some)
         ]
 
-    def hits(self, data: bytes) -> Iterator[list[Hit]]:
-        """Ends of matches and the numbers of their patterns, in order, piece by piece."""
-        told = 0
-        for start in range(0, max(len(data), 1), PIECE_BYTES - LONGEST_MATCH):
-            piece = data[start : start + PIECE_BYTES] if len(data) > PIECE_BYTES else data
-            found = {(start + end, number) for end, number in self._hits(piece) if start + end > told}
-            told = start + len(piece)
+    def hits(self, data: bytes, start: int, stop: int) -> Iterator[list[Hit]]:
+        """Ends of matches between two places and the numbers of their patterns, in order, piece by piece."""
+        told = start
+        for at in range(start, max(stop, start + 1), PIECE_BYTES - LONGEST_MATCH):
+            piece = data[at : min(stop, at + PIECE_BYTES)]
+            found = {(at + end, number) for end, number in self._hits(piece) if at + end > told}
+            told = at + len(piece)
             yield sorted(found)
-            if told >= len(data):
+            if told >= stop:
                 return
+
+    def only_base64(self, text: memoryview) -> bool:
+        """Whether a text holds nothing but the characters of base64."""
+        return not any(
+            bytes(text[at : at + PIECE_BYTES]).translate(None, _BASE64) for at in range(0, len(text), PIECE_BYTES)
+        )
 
     def _hits(self, piece: bytes) -> Iterator[Hit]:
         lower = piece.lower()
@@ -72,13 +79,20 @@ class Scanner:
                 return ()
             stop = named.end()
             if text[stop - 1] not in _PLAIN_SIGNS:
-                ends = {match.end() for match in pattern.finditer(text, max(0, at - one.before), stop)}
-                return {stop} & ends
+                return (stop,) if stop in _ends_of(pattern, text, max(0, at - one.before), stop) else ()
             return (stop,)
         if not one.before:
             match = pattern.match(text, at)
             return () if match is None else (match.end(),)
         return [match.end() for match in pattern.finditer(text, max(0, at - one.before), at + one.after)]
+
+
+def _ends_of(pattern: re.Pattern[bytes], text: bytes, start: int, stop: int) -> Iterator[int]:
+    """Where matches end, those that overlap included."""
+    match = pattern.search(text, start, stop)
+    while match is not None:
+        yield match.end()
+        match = pattern.search(text, match.start() + 1, stop)
 
 
 def _card_ends(piece: bytes) -> Iterator[int]:

@@ -28,8 +28,12 @@ _HOMES = {True: "packhorse.redact.scan_hyperscan", False: "packhorse.redact.scan
 class Scan(Protocol):
     """Finds patterns in a text. Thread-safe."""
 
-    def hits(self, data: bytes) -> Iterator[list[Hit]]:
-        """Ends of matches and the numbers of their patterns, in order, piece by piece."""
+    def hits(self, data: bytes, start: int, stop: int) -> Iterator[list[Hit]]:
+        """Ends of matches between two places and the numbers of their patterns, in order, piece by piece."""
+        ...
+
+    def only_base64(self, text: memoryview) -> bool:
+        """Whether a text holds nothing but the characters of base64."""
         ...
 
 
@@ -49,11 +53,11 @@ class Scanners:
         self._home = import_module(_HOMES[self._hyperscan])
         self._scan: Scan | None = None
 
-    def hits(self, patterns: tuple[Pattern, ...], data: bytes) -> Iterator[list[Hit]]:
-        """As :meth:`Scan.hits`."""
+    def of(self, patterns: tuple[Pattern, ...]) -> Scan:
+        """The scanner for these patterns."""
         if self._scan is None:
             self._scan = _shared(patterns, self._home)
-        return self._scan.hits(data)
+        return self._scan
 
 
 _ready: dict[tuple[tuple[Pattern, ...], str], Scan] = {}

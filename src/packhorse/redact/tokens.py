@@ -6,12 +6,12 @@ import re
 
 from packhorse.redact.cards import card_at
 from packhorse.redact.patterns import LONGEST_MATCH
-from packhorse.redact.quoting import level_of, run_start, slashes_before, string_end
+from packhorse.redact.quoting import charset, level_of, run_start, slashes_before, string_end
 from packhorse.redact.work import Work
 
 #: How far before the end of what a scan finds of a token it may begin.
 _BEFORE_BYTES = 128
-_TOKEN_CHARS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+_TOKEN_CHARS = charset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _KEY_END = re.compile(rb"-----END[A-Z0-9 +%]{1,60}KEY(?:(?: |\+|%20)BLOCK)?-----")
 _USERINFO = re.compile(rb"(:(?:\\*/){2})([^/\\\s\"'<>@?#:]{0,256}:[^/\\\s\"'<>@?#]{1,256})@")
 _USERINFO_BYTES = 520

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
-from packhorse.redact.names import Place, plain_name
+from packhorse.redact.names import plain_name
 from packhorse.redact.quoting import SPACE, level_of, plain, string_end
 from packhorse.redact.work import Edit, Work
 
@@ -213,96 +212,3 @@ def hide_all(work: Work, at: int, slashes: int, rule: str, name: bytes = b"") ->
     for start, stop, secret, _, around in edits:
         work.replace(start, stop, secret or "", rule, around)
     work.done = max(work.done, end)
-
-
-#: A list longer than this is read every time.
-_LIST_BYTES = 16_384
-_TEXT = rb"[^\"\\]*(?:\\.[^\"\\]*)*"
-#: An item as most recordings write it. Reading it in one go takes a tenth of the time.
-_ITEM = re.compile(
-    rb"\s*\{\s*\"name\"\s*:\s*\"(" + _TEXT + rb")\"\s*,\s*\"value\"\s*:\s*\"(" + _TEXT + rb")\""
-    rb"(?:\s*,\s*\"[^\"\\]*\"\s*:\s*(?:\"" + _TEXT + rb"\"|[^\"\[\]{},\s]+))*\s*\}\s*(,|\])",
-    re.DOTALL,
-)
-
-
-def _plain_items(work: Work, at: int, place: Place) -> int:
-    """The items at the beginning of a list that are as most recordings write them; where the others begin.
-
-    Requests of a page carry the same cookies: a list that was read before is not read again.
-    """
-    data = work.data
-    end = data.find(b"}]", at, at + _LIST_BYTES) + 2
-    key = (place, data[at:end])
-    known = work.marks.lists.get(key) if end > 1 else None
-    if known is not None:
-        work.edits += [(at + start, at + stop, *rest) for start, stop, *rest in known]
-        return end
-    before, first = len(work.edits), at
-    match = _ITEM.match(data, at)
-    while match is not None:
-        if match[2] and work.secret(match[1], place) and (place == "cookie" or not is_short_code(match[2])):
-            work.replace(match.start(2), match.end(2), plain(match[2], 0), place)
-        at = match.end()
-        match = _ITEM.match(data, at) if match[3] == b"," else None
-    if at == end:
-        work.marks.lists[key] = [(start - first, stop - first, *rest) for start, stop, *rest in work.edits[before:]]
-    return at
-
-
-def item_names(work: Work, at: int, slashes: int, place: Place) -> None:
-    """Replace what is secret in a list of named values, of pairs, or in an object of them, by the names of this place.
-
-    Only what stands in it directly is looked at: it ends at the first object within an item.
-    """
-    data = work.data
-    depth = 0
-    if slashes == 0 and data[at : at + 1] == b"[":
-        rest = _plain_items(work, at + 1, place)
-        if rest > at + 1:
-            if data[rest - 1 : rest] == b"]":
-                return
-            at, depth = rest, 1
-    items: list[Sign] = []
-    deepest = 2 if data[at : at + 1] == b"[" or depth else 1
-    for sign in signs(data, at, slashes, depth):
-        if sign.kind in ("[", "{"):
-            depth += 1
-            if depth > deepest:
-                return
-            items = [] if depth == 2 else items
-        elif sign.kind in ("]", "}"):
-            depth -= 1
-            _hide_item(work, items, slashes, place)
-            items = []
-        elif sign.kind == "cut":
-            _hide_item(work, items, slashes, place)
-        else:
-            items.append(sign)
-
-
-def is_short_code(raw: bytes) -> bool:
-    """Up to three digits: a status or a page, and no secret under a name that is secret in some places only."""
-    return len(raw) < 4 and raw.isdigit()
-
-
-def _hide_item(work: Work, items: list[Sign], slashes: int, place: Place) -> None:
-    data = work.data
-    keys = {data[a.start : a.end].lower(): b for a, b in pairwise(items) if a.kind == "key"}
-    name = keys.get(b"name", keys.get(b"key"))
-    value = keys.get(b"value")
-    if name is not None and value is not None and value.kind != "key":
-        pairs = [(name, value)]
-    elif keys:
-        pairs = [(a, b) for a, b in pairwise(items) if a.kind == "key" and b.kind != "key"]
-    else:
-        pairs = list(zip(items[0::2], items[1::2], strict=False)) if place == "header" else []
-        if place == "cookie":
-            pairs = [(item, item) for item in items]
-    for a, b in pairs:
-        named = data[a.start : a.end]
-        if work.secret(named, place) and not (
-            is_short_code(data[b.start : b.end]) and not work.secret(named, "anywhere")
-        ):
-            around = b"\\" * slashes + b'"' if b.kind == "word" else b""
-            work.replace(b.start, b.end, text_of(data, b, slashes), place, around)

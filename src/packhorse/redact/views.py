@@ -10,10 +10,10 @@ import re
 from bisect import bisect_right
 from html import unescape
 
-from packhorse.redact.quoting import run_start
+from packhorse.redact.quoting import charset, run_start
 from packhorse.redact.work import Work
 
-_URL_CHARS = bytes(set(range(33, 256)) - set(b"\"'`<>\\"))
+_URL_CHARS = charset(bytes(set(range(33, 256)) - set(b"\"'`<>\\")))
 _URL_RUN = re.compile(rb"[^\s\"'`<>\\]*")
 _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 _ENTITY = re.compile(rb"&(?:#[0-9]{1,4}|#[xX][0-9a-fA-F]{1,4}|quot|apos|lt|gt|amp|equals|colon);")

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from operator import itemgetter
-from typing import Any
 
 from packhorse.redact.marker import Marker, is_marker
 from packhorse.redact.names import NameBook, Place
-from packhorse.redact.quoting import string_end
+from packhorse.redact.quoting import plain, string_end
 from packhorse.redact.rules import TokenRule
 
 #: Texts within texts (base64 in base64, escapes of escapes) that are followed. What lies deeper is replaced whole.
@@ -27,6 +25,24 @@ _LONGEST_HARMLESS = 16
 Edit = tuple[int, int, str | None, str, bytes]
 
 
+@dataclass(slots=True)
+class KnownList:
+    """A list of named values that was read before.
+
+    Attributes:
+        at: Where it began.
+        edits: What was found in it by its names.
+        text: The list without its secrets, once it came a second time.
+    """
+
+    at: int
+    edits: list[Edit]
+    text: bytes | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.edits)
+
+
 class Marks:
     """The markers of one piece of work: equal secrets are hashed once, and counted only when all of it is done."""
 
@@ -35,8 +51,8 @@ class Marks:
         #: Markers by secret.
         self.known: dict[str, bytes] = {}
         self.counts: Counter[str] = Counter()
-        #: Lists of named values that were read, and the edits in them, told from their beginning.
-        self.lists: dict[tuple[str, bytes], list[Any]] = {}
+        #: Lists of named values that were read, by place and text.
+        self.lists: dict[tuple[str, bytes], KnownList] = {}
 
     def mark(self, secret: str, rule: str) -> bytes:
         """The marker for a secret, counted."""
@@ -45,7 +61,7 @@ class Marks:
 
     def made(self, secret: str) -> bytes:
         """The marker for a secret that is not in :attr:`known` yet; not counted."""
-        marker = self.known[secret] = self._marker.text(secret).encode()
+        marker = self.known[secret] = self._marker.marker(secret)
         return marker
 
     def done(self) -> None:
@@ -74,17 +90,20 @@ class Work:
     Attributes:
         data: The text, in UTF-8.
         tools: What all deciders share.
+        anywhere, param: Names that are secret as keys and in headers, and those that are as parameters.
         marks: The markers of this piece of work.
         depth: Texts around this one.
         done: Up to where the text is decided: what is found before it is part of something found already.
         seen: By kind of decider, up to where it has looked: for those that take more than what was found.
     """
 
-    __slots__ = ("data", "depth", "done", "edits", "marks", "seen", "tools")
+    __slots__ = ("anywhere", "data", "depth", "done", "edits", "marks", "param", "seen", "tools")
 
     def __init__(self, data: bytes, tools: Tools, marks: Marks, depth: int = 0) -> None:
         self.data = data
         self.tools = tools
+        self.anywhere = tools.books["anywhere"]
+        self.param = tools.books["param"]
         self.marks = marks
         self.depth = depth
         self.done = 0
@@ -100,21 +119,33 @@ class Work:
 
     def secret(self, name: bytes, place: Place) -> bool:
         """Whether the value under a name is secret."""
-        return self.tools.books[place].secret(name)
+        return self.tools.books[place][name]
 
     def replace(self, start: int, end: int, secret: str, rule: str, around: bytes = b"") -> None:
         """Have a secret replaced, unless it is a marker already or a word that cannot be secret."""
         if (len(secret) <= _LONGEST_HARMLESS or secret.isspace()) and secret.strip().lower() in HARMLESS_WORDS:
             return
         if secret[0] != "[" or not is_marker(secret):
-            self.edits.append((start, end, secret, rule, around))
-            if end > self.done:  # noqa: PLR1730  # a call of max takes as long as all the rest
-                self.done = end
+            self.put((start, end, secret, rule, around))
+
+    def replace_plain(self, start: int, end: int, rule: str) -> None:
+        """The same for the whole content of a string of this text's own level."""
+        raw = self.data[start:end]
+        if len(raw) <= _LONGEST_HARMLESS or raw[0] in b"[ " or b"\\" in raw:
+            self.replace(start, end, plain(raw, 0), rule)
+            return
+        self.edits.append((start, end, raw.decode("utf-8", "surrogateescape"), rule, b""))
+        if end > self.done:  # noqa: PLR1730  # a call of max takes as long as all the rest
+            self.done = end
 
     def put(self, edit: Edit) -> None:
-        """Have a part replaced."""
-        self.edits.append(edit)
-        self.done = max(self.done, edit[1])
+        """Have a part replaced. In JSON text a string ends where it does, whatever was decided."""
+        start, end, secret, rule, text = edit
+        if self.depth == 0 and secret is not None and self.data.find(b'"', start, end) >= 0:
+            end = min(end, string_end(self.data, start, 0))
+        self.edits.append((start, end, secret, rule, text))
+        if end > self.done:  # noqa: PLR1730
+            self.done = end
 
     def write(self, start: int, end: int, text: bytes) -> None:
         """Have something else than a marker stand in place of a part."""
@@ -129,31 +160,38 @@ class Work:
             self.tools.edits(work)
         return work
 
+    def beside(self, data: bytes) -> Work:
+        """A text that stands for a part of this one, decided by itself."""
+        work = Work(data, self.tools, self.marks, self.depth)
+        self.tools.edits(work)
+        return work
+
     def result(self) -> bytes:
         """The text with everything replaced; the same object when nothing is."""
         if not self.edits:
             return self.data
-        pieces: list[bytes] = []
-        add = pieces.append
-        at = 0
-        data, known, top = self.data, self.marks.known, self.depth == 0
-        edits = self.edits
-        if any(one[1] > other[0] for one, other in pairwise(edits)):
-            edits = _apart(edits)
-        for start, end, secret, _, text in edits:
-            if top and data.find(b'"', start, end) >= 0:
-                # Whatever was decided: a string of JSON text ends where it does.
-                end = min(end, string_end(data, start, 0))  # noqa: PLW2901
-            add(data[at:start])
-            if secret is None:
-                add(text)
-            else:
-                marker = known.get(secret) or self.marks.made(secret)
-                add(text + marker + text if text else marker)
-            at = end
-        add(data[at:])
-        self.marks.counts.update(edit[3] for edit in edits if edit[2] is not None)
-        return b"".join(pieces)
+        self.marks.counts.update([edit[3] for edit in self.edits if edit[2] is not None])
+        return spliced(self.data, self.edits, self.marks)
+
+
+def spliced(data: bytes, edits: list[Edit], marks: Marks) -> bytes:
+    """A text with its edits made."""
+    pieces: list[bytes] = []
+    add = pieces.append
+    known, made = marks.known, marks.made
+    at = 0
+    for start, end, secret, _, text in edits:
+        if start < at:
+            return spliced(data, _apart(edits), marks)
+        add(data[at:start])
+        if secret is None:
+            add(text)
+        else:
+            marker = known.get(secret) or made(secret)
+            add(text + marker + text if text else marker)
+        at = end
+    add(data[at:])
+    return b"".join(pieces)
 
 
 def _apart(edits: list[Edit]) -> list[Edit]:

@@ -1,0 +1,174 @@
+"""Lists of named values, as HAR has them: headers, cookies, parameters. ``[{"name": "Cookie", "value": "…"}, …]``."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from packhorse.redact.names import Place
+from packhorse.redact.quoting import LONGEST_NAME, string_end
+from packhorse.redact.values import Sign, signs, text_of
+from packhorse.redact.work import KnownList, Work, spliced
+
+#: A list longer than this is read every time.
+_LIST_BYTES = 16_384
+_TEXT = rb"[^\"\\]*(?:\\.[^\"\\]*)*"
+#: An item as most recordings write it. Reading it in one go takes a tenth of the time.
+_ITEM = re.compile(
+    rb"\s*\{\s*\"name\"\s*:\s*\"(" + _TEXT + rb")\"\s*,\s*\"value\"\s*:\s*\"(" + _TEXT + rb")\""
+    rb"(?:\s*,\s*\"[^\"\\]*\"\s*:\s*(?:\"" + _TEXT + rb"\"|[^\"\[\]{},\s]+))*\s*\}\s*(,|\])",
+    re.DOTALL,
+)
+#: Behind the name of an item, from its closing quote on: as our encoders write it, and as others do.
+_COMPACT = b',"value":"'
+_SPACED = re.compile(rb"\s?,\s?\"value\"\s?:\s?\"([^\"\\]*)\"")
+_NAME_KEYS = (b'"name":', b'"name": ')
+_BACKSLASH = 92
+#: Keys of lists of parameters, in lower case.
+PARAMETER_LISTS: dict[bytes, Place] = {
+    **dict.fromkeys((b"query", b"querystring", b"queryparams"), "query"),
+    **dict.fromkeys((b"params", b"form", b"formdata", b"postdata"), "form"),
+}
+
+
+def header_item(work: Work, end: int) -> bool:
+    """An item of a list of headers, whose name ends with a quote at ``end``: whether it is one.
+
+    The commonest of all hits: read without a pattern where the text is as our encoders write it.
+    """
+    data = work.data
+    if data.startswith(_COMPACT, end):
+        at = end + len(_COMPACT)
+        stop = data.find(b'"', at)
+        start = data.rfind(b'"', end - LONGEST_NAME if end > LONGEST_NAME else 0, end - 1)
+        if start < 7 or not data.startswith(b'"name":', start - 7):
+            return False
+        if stop < 0 or data[stop - 1] == _BACKSLASH:
+            stop = string_end(data, at, 0)
+    else:
+        value = _SPACED.match(data, end)
+        if value is None:
+            return False
+        at, stop = value.span(1)
+        start = data.rfind(b'"', max(0, end - LONGEST_NAME), end - 1)
+        if not data[max(0, start - 8) : start].endswith(_NAME_KEYS):
+            return False
+    if at < stop and work.anywhere[data[start + 1 : end - 1]]:
+        work.replace_plain(at, stop, "header")
+    return True
+
+
+def parameter_item(work: Work, end: int) -> bool:
+    """An item of a list of parameters, whose name a quote and a comma end at ``end``: whether it is one.
+
+    As :func:`header_item`, for names that are secret in such lists only. What is written otherwise has its list read.
+    """
+    data = work.data
+    if not data.startswith(_COMPACT, end - 1):
+        return False
+    at = end - 1 + len(_COMPACT)
+    start = data.rfind(b'"', end - LONGEST_NAME if end > LONGEST_NAME else 0, end - 2)
+    low = start - _LIST_BYTES if start > _LIST_BYTES else 0
+    opening = data.rfind(b'":[{', low, start)
+    if opening < 0 or not data.startswith(b'{"name":', start - 8) or data.find(b"}]", opening, start) >= 0:
+        return False
+    place = PARAMETER_LISTS.get(data[data.rfind(b'"', low, opening) + 1 : opening].lower())
+    if place is None:
+        return False
+    stop = data.find(b'"', at)
+    if stop < 0 or data[stop - 1] == _BACKSLASH:
+        stop = string_end(data, at, 0)
+    if at < stop and work.secret(data[start + 1 : end - 2], place) and not is_short_code(data[at:stop]):
+        work.replace_plain(at, stop, place)
+    return True
+
+
+def _plain_items(work: Work, at: int, place: Place) -> int:
+    """The items at the beginning of a list that are as most recordings write them; where the others begin.
+
+    Requests of a page carry the same cookies. A list that comes again is redacted once more, as a text of its own, and
+    from then on replaced whole.
+    """
+    data = work.data
+    end = data.find(b"}]", at, at + _LIST_BYTES) + 2
+    key = (place, data[at:end])
+    known = work.marks.lists.get(key) if end > 1 else None
+    if known is not None:
+        if not known:
+            return end
+        if known.text is None:
+            edits = [(edit[0] - known.at, edit[1] - known.at, *edit[2:]) for edit in known.edits]
+            known.text = work.beside(spliced(key[1], edits, work.marks)).result()
+        work.marks.counts[place] += len(known.edits)
+        work.write(at, end, known.text)
+        return end
+    before, first = len(work.edits), at
+    read, secret = _ITEM.match, work.tools.books[place]
+    match = read(data, at)
+    while match is not None:
+        name, value, sign = match.groups()
+        if value and secret[name] and (place == "cookie" or not is_short_code(value)):
+            work.replace_plain(*match.span(2), place)
+        at = match.end()
+        match = read(data, at) if sign == b"," else None
+    if at == end:
+        work.marks.lists[key] = KnownList(first, work.edits[before:])
+    return at
+
+
+def item_names(work: Work, at: int, slashes: int, place: Place) -> None:
+    """Replace what is secret in a list of named values, of pairs, or in an object of them, by the names of this place.
+
+    Only what stands in it directly is looked at: it ends at the first object within an item.
+    """
+    data = work.data
+    depth = 0
+    if slashes == 0 and data[at : at + 1] == b"[":
+        rest = _plain_items(work, at + 1, place)
+        if rest > at + 1:
+            if data[rest - 1 : rest] == b"]":
+                return
+            at, depth = rest, 1
+    items: list[Sign] = []
+    deepest = 2 if data[at : at + 1] == b"[" or depth else 1
+    for sign in signs(data, at, slashes, depth):
+        if sign.kind in ("[", "{"):
+            depth += 1
+            if depth > deepest:
+                return
+            items = [] if depth == 2 else items
+        elif sign.kind in ("]", "}"):
+            depth -= 1
+            _hide_item(work, items, slashes, place)
+            items = []
+        elif sign.kind == "cut":
+            _hide_item(work, items, slashes, place)
+        else:
+            items.append(sign)
+
+
+def is_short_code(raw: bytes) -> bool:
+    """Up to three digits: a status or a page, and no secret under a name that is secret in some places only."""
+    return len(raw) < 4 and raw.isdigit()
+
+
+def _hide_item(work: Work, items: list[Sign], slashes: int, place: Place) -> None:
+    data = work.data
+    keys = {data[a.start : a.end].lower(): b for a, b in pairwise(items) if a.kind == "key"}
+    name = keys.get(b"name", keys.get(b"key"))
+    value = keys.get(b"value")
+    if name is not None and value is not None and value.kind != "key":
+        pairs = [(name, value)]
+    elif keys:
+        pairs = [(a, b) for a, b in pairwise(items) if a.kind == "key" and b.kind != "key"]
+    else:
+        pairs = list(zip(items[0::2], items[1::2], strict=False)) if place == "header" else []
+        if place == "cookie":
+            pairs = [(item, item) for item in items]
+    for a, b in pairs:
+        named = data[a.start : a.end]
+        if work.secret(named, place) and not (
+            is_short_code(data[b.start : b.end]) and not work.secret(named, "anywhere")
+        ):
+            around = b"\\" * slashes + b'"' if b.kind == "word" else b""
+            work.replace(b.start, b.end, text_of(data, b, slashes), place, around)
