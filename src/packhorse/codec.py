@@ -14,7 +14,7 @@ from packhorse.checksum import crc32
 from packhorse.errors import ExpansionLimitError
 from packhorse.model import EntryStream
 from packhorse.overlap import ahead
-from packhorse.stages.base import Encoder, InOneCall, Transform
+from packhorse.stages.base import CompressesAtOnce, Encoder, InOneCall, Transform
 from packhorse.stages.encode.runs import as_entries, scrubbed_runs
 from packhorse.stages.encode.texts import gathered
 from packhorse.units import MIB, format_bytes
@@ -37,10 +37,10 @@ class Tally:
     digest: _Hash | None = None
     frozen: str = ""
 
-    def add(self, chunk: bytes) -> None:
-        """Count ``chunk``, which comes next."""
+    def add(self, chunk: bytes, crc: int | None = None) -> None:
+        """Count ``chunk``, which comes next. ``crc``: its CRC-32, where it is known and this is all that comes."""
         self.plain_bytes += len(chunk)
-        self.crc32 = crc32(chunk, self.crc32)
+        self.crc32 = crc32(chunk, self.crc32) if crc is None else crc
         if self.digest is not None:
             self.digest.update(chunk)
 
@@ -120,6 +120,10 @@ class Codec:
         plain = self.plain_whole(capture)
         if scrub is not None:
             plain = scrub(plain)
+        if isinstance(self.compressor, CompressesAtOnce):
+            packed, crc = self.compressor.whole(plain)
+            tally.add(plain, crc)
+            return b"".join(self.base64.forward((packed,)))
         tally.add(plain)
         return b"".join(self.base64.forward(self.compressor.forward((plain,))))
 

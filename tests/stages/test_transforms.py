@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packhorse.errors import CorruptObjectError
-from packhorse.stages.base import MAX_DECODED_CHUNK_BYTES, Candidate
+from packhorse.stages.base import MAX_DECODED_CHUNK_BYTES, Candidate, CompressesAtOnce
 from tests.stages.support import BASE64S, COMPRESSORS, TRANSFORMS, UNCHECKED_WIRES, cut, made, name, usable
 
 CHECKED = [row for row in TRANSFORMS if row.wire not in UNCHECKED_WIRES]
@@ -339,3 +339,17 @@ def test_any_junk_gives_bytes_or_a_corrupt_object_error(row: Candidate, junk: by
         backward(row, [junk])
     except CorruptObjectError:
         return
+
+
+@pytest.mark.parametrize("row", COMPRESSORS, ids=name)
+@pytest.mark.parametrize("plain", [b"", b"{}", b'{"a": 1}' * 50_000], ids=["empty", "short", "long"])
+def test_what_is_compressed_in_one_call_reads_back_and_its_checksum_is_that_of_the_capture(
+    row: Candidate, plain: bytes
+) -> None:
+    compressor = made(row)
+    if not isinstance(compressor, CompressesAtOnce):
+        pytest.skip("in chunks only")
+    packed, crc = compressor.whole(plain)
+    assert REFERENCE[row.wire](packed) == plain
+    assert crc == (zlib.crc32(plain) if row.wire == "gzip" else None)
+    assert b"".join(compressor.backward([packed])) == plain

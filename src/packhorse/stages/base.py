@@ -83,6 +83,14 @@ class Transform(Protocol):
         ...
 
 
+class CompressesAtOnce(ABC):
+    """A compressor that can also take a whole capture in one call, which lets go of the interpreter once only."""
+
+    @abstractmethod
+    def whole(self, plain: bytes) -> tuple[bytes, int | None]:
+        """The compressed capture, and the CRC-32 of the plain one where the format holds it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting of a candidate: what may be written after ``name:`` in a pipeline.

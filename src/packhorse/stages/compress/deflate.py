@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from packhorse.stages.base import CompressesAtOnce
 from packhorse.stages.compress.streams import feed, undo
 
 #: ``wbits`` of a zlib stream with a 32 KiB window, and of the same in a gzip member (zlib manual, deflateInit2). The
@@ -44,7 +45,7 @@ class BoundedReader:
         return out
 
 
-class DeflateCodec:
+class DeflateCodec(CompressesAtOnce):
     """A compressor of a module with zlib's interface. Its state is fresh per capture: the libraries cannot reset one.
 
     Attributes:
@@ -60,6 +61,11 @@ class DeflateCodec:
     def forward(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Compress as a stream; an empty capture gives a valid empty member."""
         return feed(self._library.compressobj(self._level, self._library.DEFLATED, self._wbits), chunks)
+
+    def whole(self, plain: bytes) -> tuple[bytes, int | None]:
+        """As ``CompressesAtOnce.whole``. A gzip member ends with its content's CRC-32 (RFC 1952)."""
+        packed: bytes = self._library.compress(plain, self._level, self._wbits)
+        return packed, int.from_bytes(packed[-8:-4], "little") if self.wire == "gzip" else None
 
     def backward(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Undo what any library wrote in this wire format. Raises CorruptObjectError."""
