@@ -14,7 +14,8 @@ _ALONE = rb"(?:(?<=[" + _SIGNS + rb"])|\A|" + _ESCAPES + b")"
 _BEHIND = rb"(?![0-9a-fA-F_])"
 #: In one group; or as printed: 16 to 19 digits by fours, American Express and Diners Club by 4-6-5 and 4-6-4.
 _GROUPS = rb"S[0-9]{4}S[0-9]{4}S[0-9]{4}(?:S[0-9]{1,3})?|S[0-9]{6}S[0-9]{4,5}".replace(b"S", _SEPARATOR)
-_CARD = re.compile(_ALONE + rb"(?:[2-6][0-9]{12,18}|[2-6][0-9]{3}(?:" + _GROUPS + rb"))" + _BEHIND)
+_RUN = re.compile(_ALONE + rb"[2-6][0-9]{12,18}" + _BEHIND)
+_GROUPED = re.compile(_ALONE + rb"[2-6][0-9]{3}(?:" + _GROUPS + rb")" + _BEHIND)
 _SHORTER = re.compile(_ALONE + b"[2-6][0-9]{3}" + (_SEPARATOR + b"[0-9]{4}") * 3)
 _SEPARATORS_OF_ONE = b" +-"
 _SEPARATORS = re.compile(_SEPARATOR)
@@ -59,14 +60,16 @@ def is_card(digits: str) -> bool:
 def card_at(data: bytes, end: int) -> Card | None:
     """The card number whose first groups, or first 13 digits, end at a place; None when there is none."""
     start = end - 13
-    if not data[start:end].isdigit():
-        # Three groups of four, or four and six and four; 11 where a separator is an escape and two groups were found.
-        start = end - (
-            14 if data[end - 10] in _SEPARATORS_OF_ONE else 16 if data[end - 12] in _SEPARATORS_OF_ONE else 11
-        )
-        if data[end - 5] not in _SEPARATORS_OF_ONE:
-            start = end - (14 if data[end - 5 : end - 4] == b"0" and data[end - 10 : end - 8] == b"\\u" else 11)
-    for pattern in (_CARD, _SHORTER):
+    if data[start:end].isdigit():
+        run = _RUN.match(data, start)
+        if run is None or not is_card(digits := run[0].decode()):
+            return None
+        return Card(start, run.end(), digits)
+    # Three groups of four, or four and six and four; 11 where a separator is an escape and two groups were found.
+    start = end - (14 if data[end - 10] in _SEPARATORS_OF_ONE else 16 if data[end - 12] in _SEPARATORS_OF_ONE else 11)
+    if data[end - 5] not in _SEPARATORS_OF_ONE:
+        start = end - (14 if data[end - 5 : end - 4] == b"0" and data[end - 10 : end - 8] == b"\\u" else 11)
+    for pattern in (_GROUPED, _SHORTER):
         match = pattern.match(data, max(0, start))
         if match is not None:
             digits = _SEPARATORS.sub(b"", match[0]).decode()

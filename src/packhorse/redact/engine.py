@@ -9,13 +9,14 @@ from packhorse.redact.encodings import decide_encoded, media_bodies
 from packhorse.redact.markup import decide_part
 from packhorse.redact.named import decide_cookies, decide_escaped, decide_item, decide_list, decide_name
 from packhorse.redact.names import PLACES, NameBook
-from packhorse.redact.patterns import Kind, patterns_of
+from packhorse.redact.patterns import NUMBER_BITS, Kind, patterns_of
 from packhorse.redact.rules import Rules
 from packhorse.redact.scanner import Scanners
 from packhorse.redact.tokens import decide_card, decide_token, decide_userinfo
 from packhorse.redact.work import Edit, Tools, Work
 from packhorse.units import KIB
 
+_NUMBER = (1 << NUMBER_BITS) - 1
 #: In shorter texts media bodies are not looked for.
 SMALL_BYTES = 16 * KIB
 _DECIDERS: dict[Kind, Callable[[Work, int, int], None]] = {
@@ -50,9 +51,11 @@ class Engine:
         bodies = media_bodies(data, scan.only_base64) if len(data) > SMALL_BYTES else ()
         for start, stop in chain(bodies, ((len(data), len(data)),)):
             for hits in scan.hits(data, at, start):
-                for end, number in hits:
+                for hit in hits:
+                    end = hit >> NUMBER_BITS
                     # What is found within something that is replaced already is part of it.
                     if end > work.done:
+                        number = hit & _NUMBER
                         deciders[number](work, end, number)
             at = stop
         return work.edits

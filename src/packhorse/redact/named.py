@@ -64,6 +64,8 @@ def decide_name(work: Work, end: int, _number: int) -> None:
         decide_colon(work, end)
     elif sign == 62:
         decide_element(work, end)
+    elif sign in b"dD" and work.data.startswith(b"%3", end - 3):
+        decide_encoded_equals(work, end - 3, end)
     elif sign == 92:
         if _QUOTE.match(work.data, end - 1) is not None:
             _decide_quoted(work, end - 1)

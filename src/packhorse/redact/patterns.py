@@ -17,6 +17,8 @@ from packhorse.redact.rules import Rules
 
 #: Bytes of a match that a scan of a text in pieces must not cut through.
 LONGEST_MATCH = 8192
+#: Bits of a hit that hold the number of its pattern.
+NUMBER_BITS = 10
 
 
 class Kind(IntEnum):

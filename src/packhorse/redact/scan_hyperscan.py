@@ -13,11 +13,10 @@ from typing import Any
 
 import pyperscan
 
-from packhorse.redact.patterns import LONGEST_MATCH, Pattern
+from packhorse.redact.patterns import LONGEST_MATCH, NUMBER_BITS, Pattern
 from packhorse.units import KIB
 
 PIECE_BYTES = 512 * KIB
-Hit = tuple[int, int]
 
 
 class Scanner:
@@ -33,8 +32,8 @@ class Scanner:
         self._other = pyperscan.BlockDatabase(pyperscan.Pattern(rb"[^A-Za-z0-9+/=]", tag=0))
         self._local = threading.local()
 
-    def hits(self, data: bytes, start: int, stop: int) -> Iterator[list[Hit]]:
-        """Ends of matches between two places and the numbers of their patterns, in order, piece by piece."""
+    def hits(self, data: bytes, start: int, stop: int) -> Iterator[list[int]]:
+        """As ``Scan.hits``."""
         scan, found = self._mine()[:2]
         if stop - start <= PIECE_BYTES:
             yield _taken(scan, found, data if stop - start == len(data) else memoryview(data)[start:stop], start)
@@ -43,7 +42,7 @@ class Scanner:
         told = 0
         for at in range(start, stop, PIECE_BYTES - LONGEST_MATCH):
             hits = _taken(scan, found, view[at : min(stop, at + PIECE_BYTES)], at)
-            yield [hit for hit in hits if hit[0] > told]
+            yield [hit for hit in hits if hit >> NUMBER_BITS > told]
             told = at + PIECE_BYTES
 
     def only_base64(self, text: memoryview) -> bool:
@@ -54,27 +53,27 @@ class Scanner:
             for at in range(0, len(text), PIECE_BYTES)
         )
 
-    def _mine(self) -> tuple[Any, list[Hit], Any]:
+    def _mine(self) -> tuple[Any, list[int], Any]:
         try:
-            ready: tuple[Any, list[Hit], Any] = self._local.ready
+            ready: tuple[Any, list[int], Any] = self._local.ready
         except AttributeError:
             ready = self._local.ready = (*self._scanner(), self._other.build(None, lambda *_: pyperscan.Scan.Terminate))
         return ready
 
-    def _scanner(self) -> tuple[Any, list[Hit]]:
-        found: list[Hit] = []
+    def _scanner(self) -> tuple[Any, list[int]]:
+        found: list[int] = []
         append, go_on = found.append, pyperscan.Scan.Continue
 
         def matched(_context: None, number: int, _start: int, end: int) -> Any:
-            append((end, number))
+            append(end << NUMBER_BITS | number)
             return go_on
 
         return self._database.build(None, matched), found
 
 
-def _taken(scan: Any, found: list[Hit], data: bytes | memoryview, offset: int) -> list[Hit]:
+def _taken(scan: Any, found: list[int], data: bytes | memoryview, offset: int) -> list[int]:
     found.clear()
     scan.scan(data)
-    hits = sorted(found) if not offset else sorted((offset + end, number) for end, number in found)
-    found.clear()
-    return hits
+    found.sort()
+    offset <<= NUMBER_BITS
+    return [hit + offset for hit in found] if offset else found[:]

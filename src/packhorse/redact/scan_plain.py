@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from packhorse.redact.patterns import LONGEST_MATCH, Kind, Pattern
+from packhorse.redact.patterns import LONGEST_MATCH, NUMBER_BITS, Kind, Pattern
 from packhorse.units import KIB
 
 PIECE_BYTES = 256 * KIB
-Hit = tuple[int, int]
 #: Digits to 0 and what may stand between groups to -, so that each way of writing a card holds one of the literals.
 _SHAPE = bytes(48 if 48 <= byte < 58 else 45 if byte in b" +-" else 32 for byte in range(256))
 _SHAPES = (b"0" * 13, b"0000-0000-0000", b"0000-000000-0000")
@@ -41,12 +40,12 @@ class Scanner:
             (caseless, finder, users) for caseless, some in needles.items() for finder, users in _passes(some)
         ]
 
-    def hits(self, data: bytes, start: int, stop: int) -> Iterator[list[Hit]]:
-        """Ends of matches between two places and the numbers of their patterns, in order, piece by piece."""
+    def hits(self, data: bytes, start: int, stop: int) -> Iterator[list[int]]:
+        """As ``Scan.hits``."""
         told = start
         for at in range(start, max(stop, start + 1), PIECE_BYTES - LONGEST_MATCH):
             piece = data[at : min(stop, at + PIECE_BYTES)]
-            found = {(at + end, number) for end, number in self._hits(piece) if at + end > told}
+            found = {at + end << NUMBER_BITS | number for end, number in self._hits(piece) if at + end > told}
             told = at + len(piece)
             yield sorted(found)
             if told >= stop:
@@ -58,7 +57,7 @@ class Scanner:
             bytes(text[at : at + PIECE_BYTES]).translate(None, _BASE64) for at in range(0, len(text), PIECE_BYTES)
         )
 
-    def _hits(self, piece: bytes) -> Iterator[Hit]:
+    def _hits(self, piece: bytes) -> Iterator[tuple[int, int]]:
         lower = piece.lower()
         for caseless, finder, users in self._passes:
             text = lower if caseless else piece

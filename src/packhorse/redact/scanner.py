@@ -19,7 +19,6 @@ from packhorse.real_threads import make_rlock
 from packhorse.redact.patterns import Pattern
 
 ScannerName = Literal["auto", "hyperscan", "plain"]
-Hit = tuple[int, int]
 #: Sets of rules whose scanners are kept. A process has one or two.
 _MAX_KEPT = 8
 _HOMES = {True: "packhorse.redact.scan_hyperscan", False: "packhorse.redact.scan_plain"}
@@ -28,8 +27,12 @@ _HOMES = {True: "packhorse.redact.scan_hyperscan", False: "packhorse.redact.scan
 class Scan(Protocol):
     """Finds patterns in a text. Thread-safe."""
 
-    def hits(self, data: bytes, start: int, stop: int) -> Iterator[list[Hit]]:
-        """Ends of matches between two places and the numbers of their patterns, in order, piece by piece."""
+    def hits(self, data: bytes, start: int, stop: int) -> Iterator[list[int]]:
+        """What was found between two places, in order, piece by piece: where a match ends, and its pattern's number.
+
+        One number holds both, the latter in the last ``NUMBER_BITS``: there are thousands in a capture, and numbers are
+        nothing that the garbage collector would look at.
+        """
         ...
 
     def only_base64(self, text: memoryview) -> bool:
