@@ -71,6 +71,7 @@ _WS = rb"\s{0,8}"
 _OPENING = rb"\\*\"" + _WS + rb":" + _WS
 #: Letters, digits, - . _ written as \u00XX or %XX: nothing ordinary does that.
 _PLAIN_HEX = rb"(?:2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9a])"
+_PLAIN_HEXES = tuple(b"%02x" % byte for byte in range(128) if re.fullmatch(_PLAIN_HEX, b"%02x" % byte))
 
 
 def _words(written: str) -> list[bytes]:
@@ -123,13 +124,13 @@ _FIXED = (
     Pattern(
         Kind.NAMED_LIST,
         rb"(?:headers|trailers)" + _OPENING + rb"\[\s{0,64}(?:\[\s{0,64})?\\*\"",
-        (b"headers", b"trailers"),
+        tuple(word + sign for word in (b"headers", b"trailers") for sign in (b'"', b"\\")),
         after=192,
     ),
     Pattern(
         Kind.COOKIES,
         rb"\"(?:request|response)?cookies" + _OPENING + rb"(?:[\[{]\s{0,64}[\[{\"\\]|\\*\"[^\"\\])",
-        (b"cookies",),
+        (b'cookies"', b"cookies\\"),
         before=10,
         after=128,
     ),
@@ -142,8 +143,8 @@ _FIXED = (
         before=40,
     ),
     Pattern(Kind.USERINFO, rb"[^/\\\s\"'<>@?#:]@[a-z0-9\[_%\x80-\xff]", (b"@",), before=2, after=4),
-    Pattern(Kind.ESCAPED, rb"\\u00" + _PLAIN_HEX, (b"\\u00",), after=8),
-    Pattern(Kind.ESCAPED, rb"%(?:25)*" + _PLAIN_HEX, (b"%",), after=16),
+    Pattern(Kind.ESCAPED, rb"\\u00" + _PLAIN_HEX, tuple(b"\\u00" + one for one in _PLAIN_HEXES), after=8),
+    Pattern(Kind.ESCAPED, rb"%(?:25)*" + _PLAIN_HEX, (*(b"%" + one for one in _PLAIN_HEXES), b"%25"), after=16),
 )  # fmt: skip
 #: What may stand before a card. One literal for each is found several times as fast as a class of them.
 CARD_BEFORE = (
@@ -152,15 +153,36 @@ CARD_BEFORE = (
 )
 #: The first two digits of the networks (ISO/IEC 7812 ranges in use).
 _NETWORK = rb"(?:4[0-9]|5[0-9]|6[0-9]|3[04-9]|2[2-7])"
+_PERCENT = 37
 #: Thirteen digits that begin like a card's, or three groups of digits.
-CARDS = tuple(
-    Pattern(Kind.CARD, pattern, (), caseless=False)
-    for pattern in (
-        *(re.escape(before) + _NETWORK + rb"[0-9]{11}" for before in CARD_BEFORE),
-        b"^" + _NETWORK + rb"[0-9]{11}",
-        *(rb"[0-9]{4}S[0-9]{4}(?:[0-9]{2})?S[0-9]{4}".replace(b"S", mark) for mark in (b" ", b"-", rb"\+")),
-        rb"[0-9]{4}(?:%20|\\u0020)[0-9]{4}",
-    )
+CARDS = (
+    *(
+        Pattern(Kind.CARD, pattern, (), caseless=False)
+        for pattern in (
+            *(re.escape(before) + _NETWORK + rb"[0-9]{11}" for before in CARD_BEFORE if before[0] != _PERCENT),
+            b"^" + _NETWORK + rb"[0-9]{11}",
+            *(rb"[0-9]{4}S[0-9]{4}(?:[0-9]{2})?S[0-9]{4}".replace(b"S", mark) for mark in (b" ", b"-", rb"\+")),
+        )
+    ),
+    # Digits behind these do not begin where a run of digits does, or do not stand together.
+    *(
+        Pattern(
+            Kind.CARD, before + _NETWORK + rb"[0-9]{11}", tuple(before + b"%d" % n for n in range(2, 7)), caseless=False
+        )
+        for before in CARD_BEFORE
+        if before[0] == _PERCENT
+    ),
+    *(
+        Pattern(
+            Kind.CARD,
+            rb"[0-9]{4}" + re.escape(mark) + rb"[0-9]{4}",
+            tuple(mark + b"%d" % n for n in range(10)),
+            caseless=False,
+            before=4,
+            after=len(mark) + 4,
+        )
+        for mark in (b"%20", b"\\u0020")
+    ),
 )
 
 

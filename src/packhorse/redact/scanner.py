@@ -1,4 +1,4 @@
-"""Chooses the scanner: Hyperscan where it is installed, the standard library otherwise. Both find the same.
+"""Chooses the scanner: Hyperscan where it is installed, a literal finder otherwise. Both find the same.
 
 A scanner is made when the first text is scanned and shared by all redactors with the same rules. That takes 50 to 100
 ms with Hyperscan, once per process; whoever comes meanwhile waits for it, so that a new redactor finds what an old one
