@@ -57,9 +57,9 @@ def decide_encoded(work: Work, end: int, _number: int) -> None:
     work.seen["encoded"] = end
     at: int | None = label.end()
     if name != b"base64_string":
-        at = _after(data, label.end(), _TEXT_KEYS[name])
+        at = text_after(data, label.end(), _TEXT_KEYS[name])
         if at is None:
-            at = _before(data, label.start(), low, _TEXT_KEYS[name])
+            at = text_before(data, label.start(), low, _TEXT_KEYS[name])
     opened = _QUOTE.match(data, at) if at is not None else None
     if opened is not None:
         hide_base64(work, opened.end(), string_end(data, opened.end(), level_of(len(opened[1]))))
@@ -77,7 +77,7 @@ def _compact_body(data: bytes, label: int, low: int) -> tuple[int, int]:
     return (start, string_end(data, start, 0)) if start >= len(_TEXT_KEY) else (0, 0)
 
 
-def _after(data: bytes, at: int, keys: tuple[bytes, ...]) -> int | None:
+def text_after(data: bytes, at: int, keys: tuple[bytes, ...]) -> int | None:
     """Where the value of one of the keys begins, among the next keys of an object whose value begins at ``at``."""
     for _ in range(_MOST_KEYS):
         skipped = scalar_at(data, at)
@@ -91,7 +91,7 @@ def _after(data: bytes, at: int, keys: tuple[bytes, ...]) -> int | None:
     return None
 
 
-def _before(data: bytes, at: int, low: int, keys: tuple[bytes, ...]) -> int | None:
+def text_before(data: bytes, at: int, low: int, keys: tuple[bytes, ...]) -> int | None:
     """The same among the keys before, no further back than ``low``."""
     for name in keys:
         key = data.rfind(name + b'"', low, at)

@@ -12,6 +12,7 @@ from packhorse.redact.names import PLACES, NameBook
 from packhorse.redact.patterns import NUMBER_BITS, Kind, patterns_of
 from packhorse.redact.rules import Rules
 from packhorse.redact.scanner import Scanners
+from packhorse.redact.tables import decide_table
 from packhorse.redact.tokens import decide_card, decide_token, decide_userinfo
 from packhorse.redact.work import Edit, Tools, Work
 from packhorse.units import KIB
@@ -29,6 +30,7 @@ _DECIDERS: dict[Kind, Callable[[Work, int, int], None]] = {
     Kind.USERINFO: decide_userinfo,
     Kind.CARD: decide_card,
     Kind.ESCAPED: decide_escaped,
+    Kind.TABLE: decide_table,
     Kind.TOKEN: decide_token,
 }
 

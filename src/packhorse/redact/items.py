@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from packhorse.redact.names import Place
 from packhorse.redact.quoting import LONGEST_NAME, string_end
-from packhorse.redact.values import Sign, signs, text_of
+from packhorse.redact.values import Sign, is_words, signs, text_of
 from packhorse.redact.work import KnownList, Work, spliced
 
 #: A list longer than this is read every time.
@@ -78,7 +78,7 @@ def parameter_item(work: Work, end: int) -> bool:
     stop = data.find(b'"', at)
     if stop < 0 or data[stop - 1] == _BACKSLASH:
         stop = string_end(data, at, 0)
-    if at < stop and work.secret(data[start + 1 : end - 2], place) and not is_short_code(data[at:stop]):
+    if at < stop and work.secret(data[start + 1 : end - 2], place) and not is_weak(data[at:stop]):
         work.replace_plain(at, stop, place)
     return True
 
@@ -107,7 +107,7 @@ def _plain_items(work: Work, at: int, place: Place) -> int:
     match = read(data, at)
     while match is not None:
         name, value, sign = match.groups()
-        if value and secret[name] and (place == "cookie" or not is_short_code(value)):
+        if value and secret[name] and (place == "cookie" or not is_weak(value) or work.anywhere[name]):
             work.replace_plain(*match.span(2), place)
         at = match.end()
         match = read(data, at) if sign == b"," else None
@@ -152,6 +152,11 @@ def is_short_code(raw: bytes) -> bool:
     return len(raw) < 4 and raw.isdigit()
 
 
+def is_weak(raw: bytes) -> bool:
+    """Up to three digits, or words: no secret under a name that is secret in some places only."""
+    return is_short_code(raw) or is_words(raw)
+
+
 def _hide_item(work: Work, items: list[Sign], slashes: int, place: Place) -> None:
     data = work.data
     keys = {data[a.start : a.end].lower(): b for a, b in pairwise(items) if a.kind == "key"}
@@ -168,7 +173,7 @@ def _hide_item(work: Work, items: list[Sign], slashes: int, place: Place) -> Non
     for a, b in pairs:
         named = data[a.start : a.end]
         if work.secret(named, place) and not (
-            is_short_code(data[b.start : b.end]) and not work.secret(named, "anywhere")
+            is_weak(data[b.start : b.end]) and place != "cookie" and not work.secret(named, "anywhere")
         ):
             around = b"\\" * slashes + b'"' if b.kind == "word" else b""
             work.replace(b.start, b.end, text_of(data, b, slashes), place, around)

@@ -8,10 +8,17 @@ in entities, or with letters written as escapes.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from packhorse.redact.items import PARAMETER_LISTS, header_item, item_names, parameter_item
-from packhorse.redact.markup import decide_element, decide_field
-from packhorse.redact.params import decide_colon, decide_encoded_equals, decide_equals
+from packhorse.redact.markup import VALUE_ATTRIBUTE, decide_bare_field, decide_element, decide_field, decide_label
+from packhorse.redact.params import (
+    decide_colon,
+    decide_encoded_equals,
+    decide_equals,
+    decide_fallback,
+    hide_quoted_at,
+)
 from packhorse.redact.quoting import (
     BARE_CHARS,
     COLON,
@@ -20,16 +27,26 @@ from packhorse.redact.quoting import (
     run_start,
     slashes_before,
 )
-from packhorse.redact.values import hide_value, scalar_at, value_beside
+from packhorse.redact.values import hide_value, is_words, scalar_at, value_beside
 from packhorse.redact.views import decide_entity, decide_escaped_sign, decide_percent
 from packhorse.redact.work import Work
 
 _QUOTE = re.compile(rb"(\\*)([\"'`])")
-_ITEM_KEY = re.compile(rb"\\*\"(?:name|key)\\*\"" + SPACE + rb":" + SPACE + rb"\Z", re.IGNORECASE)
+#: Keys under which an object names what its value is (HAR, Postman, OTLP, Terraform, forms of many APIs).
+_ITEM_KEY = re.compile(
+    rb"\\*\"(?:name|key|k|n|field|header|id|property|label|param|parameter|attribute|variable|title)\\*\""
+    + SPACE + rb":" + SPACE + rb"\Z",
+    re.IGNORECASE,
+)  # fmt: skip
 _PAIR = re.compile(rb"\[" + SPACE + rb"\Z")
-_COMMA_VALUE = re.compile(SPACE + rb"," + SPACE + rb"(?=\\*\")")
+_COMMA_VALUE = re.compile(SPACE + rb"," + SPACE + rb"(?:\[" + SPACE + rb")?(?=\\*[\"'])")
 _PAIR_END = re.compile(SPACE + rb"\]")
-_ATTRIBUTE = re.compile(rb"\bname=\Z", re.IGNORECASE)
+_ARGUMENT = re.compile(rb"\(\s{0,3}\Z")
+_COMMA = re.compile(SPACE + rb"," + SPACE)
+#: Behind a name in quotes: the rest of an index and an assignment, as ``['token'] =`` and ``"token" =>``.
+_ASSIGNMENT = re.compile(rb"\]?[ ]?=(?:>|(?!=))(?:[ ]|\\+n){0,8}(?:string\([0-9]{1,6}\) )?")
+_ASSIGNED_BY = (b"]", b" ", b"=")
+_ATTRIBUTE = re.compile(rb"\b(?P<kind>name|key|id|type|property|field|autocomplete|itemprop)=\Z", re.IGNORECASE)
 _NEAR_BYTES = 80
 _BACKSLASH = 92
 _OPENING = re.compile(rb":\s*[\[{]")
@@ -56,26 +73,51 @@ def decide_name(work: Work, end: int, _number: int) -> None:
     sign = work.data[end - 1]
     if sign == 34 and header_item(work, end):
         return
-    if sign in b"\"'`":
-        _decide_quoted(work, end - 1)
-    elif sign == 61:
-        decide_equals(work, end)
-    elif sign == 58:
-        decide_colon(work, end)
-    elif sign == 62:
-        decide_element(work, end)
-    elif sign in b"dD" and work.data.startswith(b"%3", end - 3):
-        decide_encoded_equals(work, end - 3, end)
-    elif sign == 92:
-        if _QUOTE.match(work.data, end - 1) is not None:
-            _decide_quoted(work, end - 1)
-        else:
-            decide_escaped_sign(work, end - 1)
+    decide = _BY_SIGN.get(sign)
+    if decide is not None:
+        decide(work, end)
     else:
         # An escape, as %3D, &quot; or \u003d, which the pattern ends within.
         _decide_sign(work, max(work.data.rfind(sign, max(0, end - 24), end) for sign in _ESCAPE_SIGNS))
 
 
+def _decide_quote(work: Work, end: int) -> None:
+    _decide_quoted(work, end - 1)
+
+
+def _decide_equals_or_field(work: Work, end: int) -> None:
+    if work.data.startswith(VALUE_ATTRIBUTE, end - len(VALUE_ATTRIBUTE)):
+        decide_bare_field(work, end)
+    else:
+        decide_equals(work, end)
+
+
+def _decide_backslash(work: Work, end: int) -> None:
+    if _QUOTE.match(work.data, end - 1) is not None:
+        _decide_quoted(work, end - 1)
+    else:
+        decide_escaped_sign(work, end - 1)
+
+
+def _decide_d(work: Work, end: int) -> None:
+    """``%3d``, or the end of another escape."""
+    if work.data.startswith(b"%3", end - 3):
+        decide_encoded_equals(work, end - 3, end)
+    else:
+        _decide_sign(work, max(work.data.rfind(sign, max(0, end - 24), end) for sign in _ESCAPE_SIGNS))
+
+
+#: Who decides, by the last byte of the sign behind a name.
+_BY_SIGN: dict[int, Callable[[Work, int], None]] = {
+    **dict.fromkeys(b"\"'`", _decide_quote),
+    **dict.fromkeys(b"=", _decide_equals_or_field),
+    **dict.fromkeys(b":", decide_colon),
+    **dict.fromkeys(b">", decide_element),
+    **dict.fromkeys(b"/", decide_label),
+    **dict.fromkeys(b"|?", decide_fallback),
+    **dict.fromkeys(b"dD", _decide_d),
+    **dict.fromkeys(b"\\", _decide_backslash),
+}
 _ESCAPE_SIGNS = (b"%", b"&", b"\\")
 
 
@@ -117,8 +159,9 @@ def quoted_name(work: Work, start: int, end: int, quote: bytes) -> None:
     opening = start - len(quote)
     near = data[max(0, opening - _NEAR_BYTES) : opening]
     if near[-1:] == b"=":
-        if _ATTRIBUTE.search(near) and work.secret(name, "form"):
-            decide_field(work, opening, behind)
+        attribute = _ATTRIBUTE.search(near)
+        if attribute is not None and work.secret(name, "form" if attribute["kind"].lower() == b"name" else "anywhere"):
+            decide_field(work, opening, behind, attribute["kind"])
         return
     if not work.secret(name, "anywhere"):
         return
@@ -126,15 +169,29 @@ def quoted_name(work: Work, start: int, end: int, quote: bytes) -> None:
     if key is not None:
         value = value_beside(work, opening - len(near) + key.start(), behind)
         if value is not None:
-            hide_value(work, value, quote, "header")
+            hide_value(work, value, quote, "header", name)
+    else:
+        _decide_argument(work, near, behind, quote)
+
+
+def _decide_argument(work: Work, near: bytes, behind: int, quote: bytes) -> None:
+    """A secret name in quotes that is an index, the first of a pair, or the first argument of a call."""
+    data = work.data
+    if data[behind : behind + 1] in _ASSIGNED_BY and (assigned := _ASSIGNMENT.match(data, behind)) is not None:
+        hide_quoted_at(work, assigned.end())
     elif _PAIR.search(near):
         _decide_pair(work, behind, quote)
+    elif _ARGUMENT.search(near) and (comma := _COMMA.match(data, behind)) is not None:
+        hide_quoted_at(work, comma.end())
 
 
 def _decide_pair(work: Work, behind: int, quote: bytes) -> None:
     comma = _COMMA_VALUE.match(work.data, behind)
     value = scalar_at(work.data, comma.end()) if comma else None
-    if value is not None and _PAIR_END.match(work.data, value.behind):
+    if value is None or not _PAIR_END.match(work.data, value.behind):
+        return
+    # In a list of words, as ["password", "client_credentials"], the second is no secret of the first.
+    if not is_words(work.data[value.start : value.end]):
         work.replace(value.start, value.end, value.text, "header")
 
 

@@ -38,12 +38,19 @@ class NameList:
     def __init__(self, written: Iterable[str]) -> None:
         texts = tuple(written)
         self.all = "*" in texts
-        self.exact = frozenset(plain_name(text) for text in texts if not text.startswith("*"))
+        self.exact = frozenset(plain_name(text) for text in texts if "*" not in text)
         self.endings = tuple(sorted(plain_name(text) for text in texts if text.startswith("*") and text != "*"))
+        parts = (text.split("*") for text in texts if "*" in text[1:])
+        self.around = tuple(sorted((plain_name(first), plain_name(last)) for first, last in parts))
 
     def has(self, plain: str) -> bool:
         """Whether a name without case and separators is listed."""
-        return self.all or plain in self.exact or plain.endswith(self.endings)
+        return (
+            self.all
+            or plain in self.exact
+            or plain.endswith(self.endings)
+            or any(plain.startswith(first) and plain.endswith(last) for first, last in self.around)
+        )
 
 
 class NameBook(dict[bytes, bool]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, unquote_plus
 
-from packhorse.redact.items import is_short_code
+from packhorse.redact.items import is_weak
 from packhorse.redact.names import fully_unquoted
 from packhorse.redact.quoting import (
     BARE_CHARS,
@@ -16,12 +16,28 @@ from packhorse.redact.quoting import (
     string_end,
     unescaped,
 )
+from packhorse.redact.values import is_placeholder
+from packhorse.redact.views import decide_entity
 from packhorse.redact.work import Work
 
 _BACKSLASH = 92
 #: A value in quotes behind a bare name, as in scripts: told from a label by its length and a digit or a sign in it.
 _ASSIGNED = re.compile(rb"\s{0,3}(?P<quote>\\*[\"'`])")
+#: The same behind a colon, where a type may stand between: ``key: string = "…"``.
+_TYPED = re.compile(rb"\s{0,3}(?:[A-Za-z][\w.|<>\[\]]{0,40} ?= ?)?(?P<quote>\\*[\"'`])")
 _QUOTED_VALUE = re.compile(rb"(?=[^\"'`\s\\<>]*[0-9!@#$^*+])[^\"'`\s\\<>](?:[^\"'`\s\\<>]|\\+/|\\+u[0-9a-fA-F]{4}){5,}")
+#: The rest of a line that is one value, with a digit or a sign in it, and no member of an object.
+_REST = re.compile(
+    rb"[ \t]{0,8}(?![A-Za-z_$][\w$]*\.[A-Za-z_$])"
+    rb"(?P<value>(?=[^\s\"'`\\]{0,64}[0-9!@#$^*+])[^\s\"'`\\(){}\[\];,<>]{6,})"
+    rb"(?=[ \t]{0,8}(?:\\+[nr]|[\r\n]|\\*\"|\Z))"
+)
+#: A value within a line of a log: letters and digits.
+_WITHIN = re.compile(
+    rb"[ \t]{1,3}(?!(?:Big)?(?:Uint|Int|Float)[0-9])"
+    rb"(?P<value>(?=[A-Za-z_=.+/-]{0,64}[0-9])(?=[0-9_=.+/-]{0,64}[A-Za-z])[A-Za-z0-9_=.+/~-]{8,})(?=[\s,;)\"'<\\]|\Z)"
+)
+_ENTITY_QUOTE = re.compile(rb"[ \t]{0,3}&(?:amp;)*(?:quot|apos|#0?3[49]|#[xX]2[27]);")
 #: The escapes that belong to a value: a slash, and characters that end no value.
 _ESCAPED = rb"|\\+/|\\+u(?!00(?:2[0267]|3[bBcCeE]|0))[0-9a-fA-F]{4}"
 _VALUE = re.compile(rb"(?:[^&;\s\"'`<>\\]++" + _ESCAPED + rb")+")
@@ -52,27 +68,57 @@ _BREAKS = b"nrt"
 def decide_equals(work: Work, end: int) -> None:
     """A name and an equals sign that ends at ``end``."""
     data = work.data
-    at = end - 1
-    spaced = data[at - 1 : at] == b" "
-    if spaced:
-        at -= 1
+    spaced = data[end - 2 : end - 1] == b" "
+    at = end - 1 - spaced
     start = run_start(data, at, PARAM_CHARS)
     before = data[start - 1] if start else 0
     if before == _BACKSLASH and data[start] in _BREAKS:
         start, before = start + 1, 10
-    name = data[start:at]
-    if b"%" in name:
-        name = _inner_name(name)
+    name = _inner_name(data[start:at])
     if not work.param[name] and not work.anywhere[name]:
         return
+    if data[end : end + 1] == b">":
+        end, spaced = end + 1, True
     quoted = _ASSIGNED.match(data, end)
     if quoted is not None:
         if work.opens(quoted["quote"]) and work.secret(name, "anywhere") and before not in b"?&":
             _hide_quoted(work, quoted)
-        return
-    if spaced or data[end : end + 1] == b"=" or not work.param[name]:
-        return
-    _hide_param(work, start, end, before)
+    elif spaced and work.anywhere[name]:
+        _hide_rest(work, start, end)
+    elif not spaced and data[end : end + 1] != b"=" and work.param[name]:
+        _hide_value(work, start, end, before)
+
+
+def _hide_value(work: Work, start: int, end: int, before: int) -> None:
+    if _ENTITY_QUOTE.match(work.data, end):
+        decide_entity(work, end)
+    else:
+        _hide_param(work, start, end, before)
+
+
+def decide_fallback(work: Work, end: int) -> None:
+    """A name and ``||`` or ``??`` that end at ``end``: a value that a script takes when there is no other."""
+    data = work.data
+    at = end - 2 - (data[end - 3 : end - 2] == b" ")
+    if work.secret(data[run_start(data, at, BARE_CHARS) : at], "anywhere"):
+        hide_quoted_at(work, end)
+
+
+def hide_quoted_at(work: Work, at: int) -> None:
+    """Replace the value in quotes that begins at a place in a script, when it looks like a secret."""
+    quoted = _ASSIGNED.match(work.data, at)
+    if quoted is not None and work.opens(quoted["quote"]):
+        _hide_quoted(work, quoted)
+
+
+def _hide_rest(work: Work, start: int, end: int) -> None:
+    """Replace the value behind ``name = `` in a line of settings, when it is the rest of the line and no code."""
+    match = _REST.match(work.data, end)
+    if match is not None and _line_level(work.data, start) is not None:
+        raw = match["value"]
+        if not is_placeholder(raw):
+            text = unescaped(raw).decode("utf-8", "surrogateescape")
+            work.replace(match.start("value"), match.end("value"), text, "key")
 
 
 def decide_encoded_equals(work: Work, at: int, end: int) -> None:
@@ -120,7 +166,9 @@ def _hide_param(work: Work, start: int, end: int, before: int) -> None:
     raw = match[0]
     if raw[0] in b"{(" or (not whole and (raw[0] in b"[" or _is_expression(work, start, raw))):
         return
-    if is_short_code(raw) and not work.secret(_inner_name(data[start : end - 1]), "anywhere"):
+    if is_placeholder(raw) or (whole and b"/" not in front and _is_script(raw)):
+        return
+    if is_weak(raw) and not work.secret(_inner_name(data[start : end - 1]), "anywhere"):
         return
     form = b"?" not in front and b"#" not in front and before not in b"?#"
     text = unescaped(raw).decode("utf-8", "surrogateescape")
@@ -135,6 +183,11 @@ def _is_expression(work: Work, at: int, raw: bytes) -> bool:
     return _EXPRESSION.match(raw[:64]) is not None and _SCRIPT.search(near) is not None
 
 
+def _is_script(raw: bytes) -> bool:
+    """Whether a form that begins a text is none: ``this.token=t.token,e.password=n.value``."""
+    return _EXPRESSION.match(raw[:64]) is not None and _SCRIPT.search(raw[:_SCRIPT_BYTES]) is not None
+
+
 def _hide_quoted(work: Work, quoted: re.Match[bytes]) -> None:
     data = work.data
     match = _QUOTED_VALUE.match(data, quoted.end())
@@ -146,17 +199,25 @@ def decide_colon(work: Work, end: int) -> None:
     """A name and a colon that ends at ``end``: a line of headers, or a key of an object in a script."""
     data = work.data
     at = end - 1
+    spaced = data[at - 1 : at] == b" "
+    at -= spaced
     start = run_start(data, at, BARE_CHARS)
     if start and data[start - 1] == _BACKSLASH and data[start] in _BREAKS:
         start += 1
     if not work.secret(data[start:at], "anywhere"):
         return
-    quoted = _ASSIGNED.match(data, end)
+    quoted = _TYPED.match(data, end)
     done = work.done
     if quoted is not None and work.opens(quoted["quote"]):
         _hide_quoted(work, quoted)
-    if work.done == done:
+    elif _ENTITY_QUOTE.match(data, end):
+        decide_entity(work, data.find(b"&", end))
+        return
+    if work.done == done and not spaced:
         _hide_line(work, start, end)
+    if work.done == done and (within := _WITHIN.match(data, end)) is not None:
+        text = within["value"].decode()
+        work.replace(within.start("value"), within.end("value"), text, "key")
 
 
 def _hide_line(work: Work, start: int, end: int) -> None:
@@ -172,7 +233,7 @@ def _hide_line(work: Work, start: int, end: int) -> None:
     if _CODE_END.search(data[first : _line_end(data, first, level, min(len(data), first + _LINE_HEAD_BYTES))]):
         return
     raw = data[first : _line_end(data, first, level, len(data))].rstrip()
-    if raw:
+    if raw and not is_placeholder(raw):
         text = unescaped(raw).decode("utf-8", "surrogateescape")
         work.replace(first, first + len(raw), text, "header")
 

@@ -33,6 +33,7 @@ class Kind(IntEnum):
     USERINFO = auto()  # user:password@host
     CARD = auto()
     ESCAPED = auto()  # a letter or digit written as an escape, which may hide a name
+    TABLE = auto()  # a body of lines with cells, which says so
     TOKEN = auto()  # a secret known by its shape
 
 
@@ -58,13 +59,18 @@ class Pattern:
     gate: bytes = b""
 
 
+#: Names in one pattern.
+_MOST_NAMES = 80
 _SEPARATOR = rb"[-_. \[\]]{0,2}"
 #: What may follow the words of a name within it: ``password_confirmation``, ``user[password]``.
 _TAIL = rb"[a-z0-9_\-.\[\]]*"
 #: What stands before a name that is listed as a whole: no letter but those of escapes, as \\n and %2F.
 _FRONT = rb"(?:^|[^a-z]|\\[bfnrt]|[0-9][a-f])"
 #: What makes it a name: a quote, an assignment, a colon, a tag's end; each perhaps written as an escape.
-_SIGN = rb"(?:[\"'`=:>]| =|\\|%(?:25)*(?:3d|22|27|3a|5b|5d)|&(?:quot|apos|lt|gt|equals|#))"
+_SIGN = (
+    rb"(?:[\"'`=:>]| [=:]| value=| ?\|\|| \?\?|<\\{0,3}/|\\|%(?:25)*(?:3d|22|27|3a|5b|5d)|"
+    rb"&(?:amp;)*(?:quot|apos|lt|gt|equals|#))"
+)
 #: A parameter is followed by an equals sign only.
 _PARAM_SIGN = rb"(?:=|\\+(?:u00|x)3d|%(?:25)*(?:3d|5b|5d)|&(?:equals|#))"
 _WS = rb"\s{0,8}"
@@ -79,14 +85,16 @@ def _words(written: str) -> list[bytes]:
 
 
 #: Words that are in every capture: of a name with another word, that one is looked for.
-_COMMON = frozenset({b"id", b"number", b"response", b"code", b"x", b"set", b"net", b"access"})
+_COMMON = frozenset(
+    {b"id", b"number", b"response", b"code", b"x", b"set", b"net", b"access", b"key", b"user", b"data", b"de"}
+)
 
 
 def _fewest_words(names: set[tuple[bytes, ...]]) -> tuple[bytes, ...]:
     """As few words as may be, of which each name holds one."""
     left, chosen = set(names), []
     while left:
-        words = {word for name in left for word in name if word not in _COMMON or len(name) == 1}
+        words = {word for name in left for word in name if word not in _COMMON or _COMMON.issuperset(name)}
         best = max(sorted(words), key=lambda word: (sum(word in b" ".join(name) for name in left), len(word)))
         chosen.append(best)
         left = {name for name in left if best not in b" ".join(name)}
@@ -113,7 +121,29 @@ def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
     return patterns
 
 
+def _parts(names: Iterable[str]) -> list[list[str]]:
+    """Names with a beginning or whole, in parts: an automaton of too many words is several times as slow."""
+    listed = sorted(name for name in names if "*" not in name[1:])
+    return [listed[at : at + _MOST_NAMES] for at in range(0, len(listed), _MOST_NAMES)]
+
+
+def _middles(names: Iterable[str], sign: bytes) -> list[Pattern]:
+    """The last words of names with any middle, as ``x_*_key``, each behind a separator."""
+    last = sorted({b"".join(_words(name.rpartition("*")[2])) for name in names if "*" in name[1:]})
+    needles = tuple(separator + word for word in last for separator in (b"-", b"_"))
+    if not last:
+        return []
+    return [Pattern(Kind.NAME, b"[-_](?:" + b"|".join(last) + b")" + sign, needles)]
+
+
 _FIXED = (
+    # Bodies that may be tables, with names of columns in their first line.
+    Pattern(
+        Kind.TABLE,
+        rb"mimetype\"" + _WS + rb":" + _WS + rb"\"(?:text\\?/(?:csv|tab-separated-values|plain)|application\\?/csv)",
+        (b"mimetype\"",),
+        after=64,
+    ),
     Pattern(
         Kind.NAMED_LIST,
         rb"\"(?:query(?:string|params)?|params|form(?:data)?)" + _OPENING + rb"\{\s{0,64}\\*\"",
@@ -197,7 +227,8 @@ def patterns_of(rules: Rules) -> tuple[Pattern, ...]:
     return (
         *tokens,
         # "cookies" is in every capture many times, and has a pattern of its own.
-        *_names(Kind.NAME, keys - {"cookies"}, _SIGN),
+        *(pattern for some in _parts(keys - {"cookies"}) for pattern in _names(Kind.NAME, some, _SIGN)),
+        *_middles(keys, rb"[\"'=:]"),
         *_names(Kind.NAME, params, _PARAM_SIGN),
         *_names(Kind.ITEM, params, rb"\\*\"\s{0,8}[,}]"),
         *_FIXED,

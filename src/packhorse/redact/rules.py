@@ -28,12 +28,14 @@ class TokenRule:
         pattern: What is replaced, whole.
         needles: Every match contains one of these.
         scan: ``pattern`` for the fast scanner: without look-around, no longer than decides it, ending within a match.
+        leads: Letters and digits right before a needle belong to the secret.
     """
 
     name: str
     pattern: re.Pattern[bytes]
     needles: tuple[str, ...]
     scan: str
+    leads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class RegexRule:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is secret. Names are as written in TOML: compared without case and separators; ``*`` is any beginning.
+    """What is secret. Names are as written in TOML: compared without case and separators;
+    ``*`` is any beginning, or any middle.
 
     Attributes:
         anywhere: Keys of any object, and names of headers, parameters, fields, parts and cookies.
@@ -80,7 +83,9 @@ class Rules:
 
 
 _NAME_LISTS = ("anywhere", "header", "query", "form", "cookie", "followed_by", "keep")
-_NAME = re.compile(r"\*|\*?[^*\s][^*]*")
+#: Before a token that no letter or digit stands before: but the letter of an escape may.
+_ALONE = rb"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
+_NAME = re.compile(r"\*|\*?[^*\s][^*]*|[^*\s]+\*[^*]*[^*\s]")
 
 
 @cache
@@ -89,8 +94,15 @@ def builtin_rules() -> Rules:
     text = files("packhorse.redact").joinpath("builtin.toml").read_text("utf-8")
     table = tomllib.loads(text)
     tokens = tuple(
-        TokenRule(row["name"], re.compile(row["pattern"].encode()), tuple(row["needles"]), row["scan"])
+        TokenRule(
+            name=row["name"],
+            pattern=re.compile((_ALONE if row.get("alone") else b"") + b"(?:" + pattern.encode() + b")"),
+            needles=tuple(needles),
+            scan=scan,
+            leads=row.get("leads", False),
+        )
         for row in table.pop("token")
+        for needles, pattern, scan in row.get("forms") or [(row["needles"], row["pattern"], row["scan"])]
     )
     return replace(_read(table, "builtin.toml"), token=tokens)
 
@@ -133,7 +145,9 @@ def _names(value: Any, source: str, field: str) -> tuple[str, ...]:
         raise RulesError(f"{source}: {field}: must be a list of names")
     for index, name in enumerate(value):
         if not isinstance(name, str) or not _NAME.fullmatch(name) or (name == "*" and field != "cookie"):
-            raise RulesError(f"{source}: {field}[{index}]: must be a name, or * and the end of one")
+            raise RulesError(
+                f"{source}: {field}[{index}]: must be a name, * and the end of one, or its two ends around a *"
+            )
         if name != "*" and not re.search(r"[a-zA-Z0-9]", name):
             raise RulesError(f"{source}: {field}[{index}]: has no ASCII letter or digit")
     return tuple(value)

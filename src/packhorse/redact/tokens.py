@@ -6,12 +6,15 @@ import re
 
 from packhorse.redact.cards import card_at
 from packhorse.redact.patterns import LONGEST_MATCH
-from packhorse.redact.quoting import charset, level_of, run_start, slashes_before, string_end
+from packhorse.redact.quoting import LONGEST_NAME, charset, level_of, run_start, slashes_before, string_end
+from packhorse.redact.values import is_placeholder
 from packhorse.redact.work import Work
 
 #: How far before the end of what a scan finds of a token it may begin.
 _BEFORE_BYTES = 128
 _TOKEN_CHARS = charset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+#: What may stand before a needle in the middle of a token.
+_LEAD_CHARS = charset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+/-")
 _KEY_END = re.compile(rb"-----END[A-Z0-9 +%]{1,60}KEY(?:(?: |\+|%20)BLOCK)?-----")
 _USERINFO = re.compile(rb"(:(?:\\*/){2})([^/\\\s\"'<>@?#:]{0,256}:[^/\\\s\"'<>@?#]{1,256})@")
 _USERINFO_BYTES = 520
@@ -35,7 +38,10 @@ def decide_token(work: Work, end: int, number: int) -> None:
             start = work.data.rfind(needle.encode(), low, end)
             match = rule.pattern.match(work.data, start) if start >= 0 else None
             if match is not None:
-                _replace(work, *match.span("secret" if match.re.groupindex else 0), rule.name)
+                first, last = match.span(match.lastgroup or 0)
+                first = run_start(work.data, first, _LEAD_CHARS, LONGEST_NAME) if rule.leads else first
+                if not is_placeholder(work.data[first:last]):
+                    _replace(work, first, last, rule.name)
                 return
 
 

@@ -15,6 +15,10 @@ _VALUE = re.compile(
 )
 _QUOTE = re.compile(rb"\\*\"")
 _SINGLE = re.compile(rb"(?:[^'\"\\\r\n]|\\+[^'\"])*")
+#: Keys of an object under which the value of a name stands.
+_VALUE_KEYS = frozenset(
+    {b"value", b"val", b"v", b"content", b"data", b"newvalue", b"new_value", b"oldvalue", b"default"}
+)
 _NEXT_KEY = re.compile(SPACE + rb"," + SPACE + rb"\\*\"([\w$-]{1,40})\\*\"" + SPACE + rb":" + SPACE)
 _SIGNS = re.compile(
     rb"(?:[\s:,]|\\+[nrt])*(?:(?P<sign>[\[\]{}])|(?P<slashes>\\*)\"|(?P<word>true|false|null|-?[0-9][0-9.eE+-]*))"
@@ -84,7 +88,7 @@ def value_beside(work: Work, start: int, end: int) -> int | None:
         match = _NEXT_KEY.match(data, at)
         if match is None:
             break
-        if match[1].lower() == b"value":
+        if match[1].lower() in _VALUE_KEYS:
             return match.end()
         skipped = scalar_at(data, match.end())
         if skipped is None:
@@ -117,7 +121,9 @@ def _value_before(data: bytes, start: int) -> int | None:
 
 
 #: What a JSON schema says of a property (JSON Schema 2020-12, 6.1.1).
-_SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+_SCHEMA_TYPES = frozenset(
+    {"string", "number", "integer", "boolean", "object", "array", "null", "http", "apiKey", "oauth2", "openIdConnect"}
+)
 #: Names whose values are numbers, and short ones.
 _SHORT_NUMBERS = ("otp", "cvv", "cvc", "code", "pin", "password", "passcode", "pwd", "ssn")
 _MENTION = re.compile(
@@ -127,14 +133,57 @@ _PROSE_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*[.,:;!?…*]*")
 _LONGEST_LABEL = 200
 
 
+#: What forms answer about a field, in words and as codes.
+_ANSWERS = re.compile(
+    r"(?:must|can(?:not|'t|’t)?|be|is|isn't|are|at|least|most|too|not|no|a|an|the|to|of|or|and|in|with|for|please|enter|"
+    r"invalid|required|missing|blank|empty|short|long|weak|wrong|incorrect|mismatch|match(?:es)?|expired|found|taken|"
+    r"unknown|length|characters?|digits?|letters?|field|value|contains?|[0-9]{1,3})[.,!?…]?",
+    re.IGNORECASE,
+)
+#: What stands in documentation in place of a secret.
+_PLACEHOLDER = re.compile(
+    rb"(?:(?:[Bb]earer|[Bb]asic|[Tt]oken) )?"
+    rb"(?:<[^<>]{1,60}>|\{\{[^{}]{1,60}\}\}|\$\{[^{}]{1,60}\}|\$[A-Z_]{2,60}|%[A-Z_]{2,60}%|\*{3,}|[xX]{4,}|\.{3,}"
+    rb"|(?:your|YOUR|Your)[-_ ][A-Za-z_-]{1,40}|(?:[A-Z]{1,20}_){1,5}(?:TOKEN|KEY|SECRET|PASSWORD)"
+    rb"|TOKEN|SECRET|PASSWORD|APIKEY)"
+)
+_LONGEST_PLACEHOLDER = 70
+
+
+def is_placeholder(raw: bytes) -> bool:
+    """Whether this stands for a secret in documentation: ``<token>``, ``YOUR_API_KEY``, ``${TOKEN}``."""
+    return len(raw) <= _LONGEST_PLACEHOLDER and _PLACEHOLDER.fullmatch(raw) is not None
+
+
+def is_words(raw: bytes) -> bool:
+    """Whether this is a word or several, as names of values are: ``client_credentials``, ``en``, ``price``."""
+    return _WORDS.fullmatch(raw) is not None
+
+
+_WORDS = re.compile(
+    rb"(?:[a-z]{1,12}|[A-Z]{1,12}|[A-Z][a-z]{1,11})(?:[-_. ](?:[a-z]{1,12}|[A-Z]{1,12}|[A-Z][a-z]{1,11})){0,5}"
+)
+
+
 def is_ordinary(name: bytes, text: str, *, number: bool) -> bool:
     """Whether what stands under a secret key is none of its secrets: a count, a price, a label, a message about it."""
     plain_key = plain_name(name.decode("utf-8", "replace"))
     if number:
         return "." in text or plain_key.endswith("s") or (len(text) < 4 and not plain_key.endswith(_SHORT_NUMBERS))
-    if len(text) > _LONGEST_LABEL or not _MENTION.search(text) or not all(map(_PROSE_WORD.fullmatch, text.split())):
-        return False
-    return " " in text.strip() or plain_name(text) == plain_key
+    return len(text) <= _LONGEST_LABEL and _is_label(plain_key, text)
+
+
+def _is_label(plain_key: str, text: str) -> bool:
+    """A name for a field, or what is said about it."""
+    words = text.replace("_", " ").split()
+    answers = sum(_ANSWERS.fullmatch(word) is not None for word in words)
+    if len(text) > 4 and answers == len(words) and not text.isdigit():
+        return True
+    if not all(map(_PROSE_WORD.fullmatch, text.split())) or (text.isascii() and not _MENTION.search(text)):
+        # A rule about the field may count: "must be at least 8 characters".
+        return len(words) > 2 and answers * 2 > len(words)
+    # Letters beyond ASCII, and no digit or sign: a label in another language.
+    return not text.isascii() or " " in text.strip() or plain_name(text) == plain_key
 
 
 class Sign(NamedTuple):
