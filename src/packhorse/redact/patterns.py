@@ -60,7 +60,7 @@ class Pattern:
 
 
 #: Names in one pattern.
-_MOST_NAMES = 80
+_MOST_NAMES = 40
 _SEPARATOR = rb"[-_. \[\]]{0,2}"
 #: What may follow the words of a name within it: ``password_confirmation``, ``user[password]``.
 _TAIL = rb"[a-z0-9_\-.\[\]]*"
