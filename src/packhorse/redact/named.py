@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from packhorse.redact.items import PARAMETER_LISTS, header_item, item_names, parameter_item
+from packhorse.redact.items import PARAMETER_LISTS, header_item, item_names, parameter_item, plain_items
 from packhorse.redact.markup import decide_element, decide_field
 from packhorse.redact.params import decide_colon, decide_encoded_equals, decide_equals
 from packhorse.redact.quoting import (
@@ -31,7 +31,7 @@ _COMMA_VALUE = re.compile(SPACE + rb"," + SPACE + rb"(?=\\*\")")
 _PAIR_END = re.compile(SPACE + rb"\]")
 _ATTRIBUTE = re.compile(rb"\bname=\Z", re.IGNORECASE)
 _NEAR_BYTES = 80
-_BACKSLASH = 92
+_BACKSLASH, _BRACKET = 92, 93
 _OPENING = re.compile(rb":\s*[\[{]")
 _CONTAINERS = (b"[", b"{")
 _JARS = frozenset({b"cookies", b"requestcookies", b"responsecookies"})
@@ -187,7 +187,9 @@ def decide_cookies(work: Work, end: int, _number: int) -> None:
     """``"cookies": [`` or ``{``: each of them is secret, or those of the list; or a text of cookies."""
     data = work.data
     if data.startswith(_COMPACT_JAR, end - len(_COMPACT_JAR)):
-        item_names(work, end - 2, 0, "cookie")
+        rest = plain_items(work, end - 1, "cookie")
+        if data[rest - 1] != _BRACKET:
+            item_names(work, end - 2, 0, "cookie")
         return
     behind = data.rfind(b"s", max(0, end - 100), end) + 1
     sign = _JAR_SIGN.match(data, behind)
