@@ -19,9 +19,9 @@ HARMLESS_WORDS = frozenset({"", "true", "false", "null", "none", "undefined", "i
 _LONGEST_HARMLESS = 16
 
 
-#: A part of a text that is replaced: its start and end in bytes, what it means (text, or bytes of UTF-8), the rule's name
-#: in the report, and what is written before and after the marker (quotes around what was a number). Where the meaning is
-#: None, the last part is itself what takes its place. A plain tuple: there are thousands of them in a capture.
+#: A part of a text that is replaced: its start and end in bytes, what it means (text, or bytes of UTF-8), the rule's
+#: name in the report, and what is written before and after the marker (quotes around what was a number). Where the
+#: meaning is None, the last part is itself what takes its place. A plain tuple: there are thousands in a capture.
 Edit = tuple[int, int, str | bytes | None, str, bytes]
 
 
