@@ -96,7 +96,7 @@ class Engine:
             encode_threads=encode_threads,
             prefix=self._prefix,
         )
-        encoder = Encoder(self.profile, self.options, self.redaction)
+        encoder = Encoder(self.profile, self.options, self.redaction, core.may_buffer)
         self.spooler = Spooler(core)
         self.lifecycle = Lifecycle(core, encoder, self.spooler)
         self._worker = Worker(core, encoder, self.spooler)

@@ -83,6 +83,8 @@ class UploaderOptions:
         encode_threads: Captures that are encoded at once: by default as many as there are cores to use, 8 at the most,
             since orjson holds the GIL (docs/decisions/0004-engine.md).
         stream_above_bytes: Encoded size beyond which a capture goes up as multipart while it is still being encoded.
+            Objects of brotli, snappy and no compression show damage only by a checksum that is known at their end: they
+            are kept whole, within the memory budget.
         plain_sha256: Add the SHA-256 of the plain capture to its metadata and receipt: about 0.5 ms of CPU per MB. Its
             CRC-32 is always there, which is enough against damage (docs/decisions/0011-checksums.md). In streams,
             damage is still found by the checksum inside zstd, gzip, lz4, bzip2 and xz objects.
