@@ -412,7 +412,7 @@ def test_a_folder_that_was_swapped_before_it_was_locked_is_not_taken(
             swaps.clear()
             folder.rename(tmp_path / "gone")
             folder.mkdir()
-            (folder / folders.LOCK).touch()
+            (folder / folders.capture_name(1_700_000_000_000, 1)).touch()  # another process's, which has it
         lock(descriptor, how)
 
     monkeypatch.setattr(fcntl, "flock", swapping)

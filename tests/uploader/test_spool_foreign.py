@@ -19,7 +19,7 @@ import pytest
 from packhorse.stores.base import ObjectInfo
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.spool import files as spool_files
-from packhorse.uploader.spool.files import MAGIC, Foreign, Header, write_file
+from packhorse.uploader.spool.files import MAGIC, Foreign, ForeignFile, Header, SpooledFile, write_file
 from packhorse.uploader.spool.folders import LOCK, capture_name
 from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.sync import Uploader
@@ -113,7 +113,7 @@ def test_what_is_foreign_is_left_alone_and_blocks_nobody(
         until(lambda: len(store.objects) == 5)
         until(lambda: spool_of(up).left == ((MAKERS[make].value, 70),))
         if make not in (newer_file, newer_header, other_prefix):
-            assert spool_of(up).files == 0
+            until(lambda: spool_of(up).files == 0)
     assert store.objects.keys() == left.keys()
     assert captures(spool_dir) == list(before)
     assert all(os.path.samestat(path.lstat(), found) for path, found in before.items())
@@ -148,6 +148,26 @@ def test_a_folder_of_another_user_is_left_alone(tmp_path: Path, monkeypatch: pyt
     with uploader(FakeStore(), tmp_path):
         pass
     assert files(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_a_folder_of_another_user_is_left_alone_whosever_its_files_are(tmp_path: Path) -> None:
+    spool_some(tmp_path, 4)
+    os.chown(files(tmp_path)[0].parent, 12345, -1)
+    with uploader(FakeStore(), tmp_path) as up:
+        until(lambda: spool_of(up).left == (("another-user", 4),))
+    assert len(files(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("make", [fifo, link, folder, unix_socket, other_user])
+def test_what_became_foreign_after_it_was_listed_is_not_opened(make: Make, tmp_path: Path) -> None:
+    if make is other_user and os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    path = tmp_path / "some" / "where" / "deep" / "x.capture"
+    path.parent.mkdir(parents=True)
+    make(path)
+    with pytest.raises(ForeignFile, match=MAKERS[make].value):
+        SpooledFile(path)
 
 
 @pytest.mark.parametrize(("writer", "reader", "taken"), [("a", "b", 0), ("a", "ab", 0), ("a/b", "a", 3), ("a", "", 3)])

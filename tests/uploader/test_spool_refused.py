@@ -98,7 +98,9 @@ def test_one_bad_file_blocks_none_behind_it(error: BaseException, tmp_path: Path
     assert spool_balanced(up)
 
 
-def test_when_s3_takes_things_again_nothing_rests_on(tmp_path: Path) -> None:
+def test_when_s3_takes_things_again_nothing_rests_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packhorse.uploader.spool.spool.MOST_REST_S", 10.0**6)
+    monkeypatch.setattr("packhorse.uploader.spool.spool.REST_S", 10.0**6)
     left = spool_some(tmp_path, 40)
     refuses = [True]
     store = Choosy(lambda _: refusal("kms") if refuses else None)
@@ -109,6 +111,34 @@ def test_when_s3_takes_things_again_nothing_rests_on(tmp_path: Path) -> None:
         assert spool_of(up).resting == 0
     assert store.objects.keys() == left.keys()
     assert spool_balanced(up)
+
+
+def test_the_names_of_those_that_rest_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packhorse.uploader.spool.spool.MOST_RESTING", 2)
+    spool_some(tmp_path, 10)
+    store = Choosy(lambda _: refusal("403"))
+    with uploader(store, tmp_path, max_in_flight=1) as up:
+        pace = up._engine.core.scheduler.drain_pace
+        pace._base_s = pace._max_s = 10.0**6
+        until(lambda: pace.failures == 1)
+    assert (store.attempts, spool_of(up).resting, spool_of(up).files) == (2, 2, 10)
+
+
+def test_the_keeper_wakes_those_that_have_rested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packhorse.uploader.spool.spool.REST_S", 0.0)
+    monkeypatch.setattr("packhorse.uploader.spooler.TEND_EVERY_S", 0.01)
+    left = spool_some(tmp_path, 3)
+    refuses = [3]
+
+    def some(_: str) -> StoreError | None:
+        refuses[0] -= 1
+        return refusal("403") if refuses[0] >= 0 else None
+
+    store = Choosy(some)
+    with uploader(store, tmp_path) as up:
+        until(lambda: len(store.objects) == 3)
+    assert store.objects.keys() == left.keys()
+    assert spool_of(up).refused_by_s3 == 3
 
 
 @pytest.mark.parametrize("raised", [RecursionError, MemoryError, KeyError])
