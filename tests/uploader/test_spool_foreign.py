@@ -20,7 +20,7 @@ from packhorse.stores.base import ObjectInfo
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.spool import files as spool_files
 from packhorse.uploader.spool.files import MAGIC, Foreign, ForeignFile, Header, SpooledFile, write_file
-from packhorse.uploader.spool.folders import LOCK, capture_name
+from packhorse.uploader.spool.folders import LOCK, Quota, capture_name
 from packhorse.uploader.spool.spool import Spool
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate
@@ -121,6 +121,17 @@ def test_what_is_foreign_is_left_alone_and_blocks_nobody(
     assert len([record for record in caplog.records if "left alone" in record.getMessage()]) == 1
 
 
+def unlocked(folder: Path) -> bool:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
 @pytest.mark.parametrize("make", [newer_file, other_prefix])
 def test_a_folder_that_is_wholly_somebody_elses_is_left_unlocked(make: Make, tmp_path: Path) -> None:
     spool_some(tmp_path, 1)
@@ -131,10 +142,23 @@ def test_a_folder_that_is_wholly_somebody_elses_is_left_unlocked(make: Make, tmp
     with uploader(FakeStore(), tmp_path) as up:
         until(lambda: spool_of(up).left == ((MAKERS[make].value, 100),))
         assert (spool_of(up).adopted, spool_of(up).files) == (0, 0)
-        descriptor = os.open(only.parent, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.close(descriptor)
+        until(lambda: unlocked(only.parent))
     assert len(files(tmp_path)) == 100
+
+
+def test_what_its_owner_has_taken_is_not_counted_any_more(tmp_path: Path) -> None:
+    def of(prefix: str) -> Spool:
+        return Spool(tmp_path / "bucket", Quota(10**9, 1000), prefix)
+
+    first, other = of("a"), of("b")
+    put(first, b"x")
+    first.close()
+    for _ in range(2):
+        assert other.adopt() == 0
+        assert other.look().left == (("another-prefix", 1),)
+    assert of("a").adopt() == 1
+    assert other.adopt() == 0
+    assert other.look().left == ()
 
 
 def test_a_folder_of_another_user_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
