@@ -88,8 +88,15 @@ class Engine:
 
     def _make(self, budget_bytes: int, encode_threads: int) -> None:
         """All that a process has of its own: at the start, and in a forked child."""
-        core = Core(self.client, self.redaction, self.permits, budget_bytes=budget_bytes, encode_threads=encode_threads)
-        encoder = Encoder(self.profile, self.options, self.redaction)
+        core = Core(
+            self.client,
+            self.redaction,
+            self.permits,
+            budget_bytes=budget_bytes,
+            encode_threads=encode_threads,
+            prefix=self._prefix,
+        )
+        encoder = Encoder(self.profile, self.options, self.redaction, core.may_buffer)
         self.spooler = Spooler(core)
         self.lifecycle = Lifecycle(core, encoder, self.spooler)
         self._worker = Worker(core, encoder, self.spooler)

@@ -126,6 +126,7 @@ class Job:
         trouble: Why it waits for another attempt (``scheduler.py``); ``again_s`` is when that may be made, ``paid``
             whether its retry has been taken from the budget, ``probe`` whether it finds out if S3 is back.
         late: Why it is not tried any more, its deadline having passed while it waited.
+        buffered_bytes: What it was let hold of a large body beyond what a large capture counts as.
     """
 
     ticket: Ticket
@@ -148,6 +149,7 @@ class Job:
     paid: bool = False
     probe: bool = False
     late: StoreError | None = None
+    buffered_bytes: int = 0
 
     def release(self) -> None:
         """Let go of the capture and of what encoding it opened. Called by whoever has the job in hand."""

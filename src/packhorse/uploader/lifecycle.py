@@ -197,7 +197,7 @@ class Lifecycle:
         """Encode ``job`` in this thread, starting no other, and hand it on; past ``end_s`` it fails."""
         core = self._core
         try:
-            if self._encoder.encode(job, overlap=False):
+            if self._encoder.encode(job, overlap=False, end_s=end_s):
                 core.count_degraded()
             limited(job, end_s)
         except BaseException as error:  # noqa: BLE001  # one classified fate, whatever the capture does

@@ -18,6 +18,7 @@ from packhorse.uploader.job import Job, State, newest
 from packhorse.uploader.prepare import JOB_BYTES
 from packhorse.uploader.reasons import Reason, Why, why
 from packhorse.uploader.retry_budget import Pacing
+from packhorse.uploader.scheduler import Tried
 from packhorse.uploader.spool.files import Header
 from packhorse.uploader.spool.folders import disk_bytes
 from packhorse.uploader.spool.spool import Claim
@@ -28,7 +29,7 @@ logger = logging.getLogger("packhorse")
 #: Captures made durable together: they share one fsync of their folder.
 BATCH_CAPTURES = 16
 BATCH_BYTES = 8 * MIB
-#: Seconds between two looks for folders of processes that died, and for captures that are too old.
+#: Seconds between two looks for folders of processes that died, and for captures that have rested.
 TEND_EVERY_S = 30.0
 #: About what a file has around its body: key, metadata, checksums.
 FRAME_BYTES = 1024
@@ -149,7 +150,7 @@ class Spooler:
             spool = core.spool
             if spool is None or job.body is None or core.stopping or job.state is State.DONE or job in core.insured:
                 return False
-            core.scheduler.s3_said(time.monotonic(), worked=False)
+            core.scheduler.s3_said(time.monotonic(), Tried.OUT)
             if not self.accepts(file_bytes(job)) or not (core.scheduler.halted or self.start()):
                 spool.refuse()
                 return False
@@ -240,7 +241,7 @@ class Spooler:
             return None if core.stopping and not batch else batch
 
     def _tend(self, *, all_of_it: bool) -> None:
-        """List files that wait to be uploaded; with ``all_of_it`` also take over, tidy up and expire."""
+        """List files that wait to be uploaded; with ``all_of_it`` also take over, tidy up, and wake those that rest."""
         core, spool = self._core, self._core.spool
         assert spool is not None
         try:
@@ -249,7 +250,8 @@ class Spooler:
             spool.list()
             if all_of_it:
                 spool.tidy()
-                spool.expire()
+                spool.wake()
+                spool.tell()
         except OSError as error:
             spool.failed("look", error)
         with core.lock:

@@ -62,7 +62,8 @@ class Worker:
             receipt = send(core, job)
         except BaseException as error:  # noqa: BLE001  # as above
             try:
-                kept = isinstance(error, StoreError) and (core.try_again(job, error) or self._rescued(job, error))
+                again = isinstance(error, StoreError) and core.try_again(job, error)
+                kept = again or self._rescued(job, error)
             except BaseException as unforeseen:  # noqa: BLE001  # what would kill the thread for all the others
                 tell(core, unforeseen)
                 self._fail(job, unforeseen)
@@ -79,8 +80,10 @@ class Worker:
             if not kept:
                 _let_go(job)
 
-    def _rescued(self, job: Job, error: StoreError) -> bool:
-        return error.kind not in OWN_FAULT and self._spooler.rescue(job, why(error))
+    def _rescued(self, job: Job, error: BaseException) -> bool:
+        """True when the spool takes it: also after what no client should raise, since that says nothing of S3."""
+        own_fault = isinstance(error, StoreError) and error.kind in OWN_FAULT
+        return not own_fault and self._spooler.rescue(job, why(error))
 
     def _fail(self, job: Job, error: BaseException) -> None:
         core = self._core
