@@ -113,14 +113,15 @@ class Job:
     Attributes:
         ticket: What the submitter holds.
         capture: The capture; let go as soon as it is encoded.
-        held_bytes: What it counts for against the memory budget now.
+        held_bytes: What it counts for against the memory budget now; before it is encoded, beside ``guessed_bytes``,
+            which are corrected by what other captures turned out to be (``account.py``).
         submitted_s: Engine clock at submit; ``marks`` holds the later moments by phase; there is none before it is
             encoded.
-        short: True when it is small enough to be encoded in one go (``encoder.py``).
         state: Changed by :class:`JobTable` alone.
         body: The encoded capture, when it fits ``stream_above_bytes``.
         stream: Otherwise the chunks, the first ones already made.
         info: Headers of the object.
+        beside_bytes: What its objects took that is no text, about.
         level: How much it is reduced for want of room (``account.py``).
         failure: Why the upload failed before it went to the spool.
         trouble: Why it waits for another attempt (``scheduler.py``); ``again_s`` is when that may be made, ``paid``
@@ -131,14 +132,15 @@ class Job:
     ticket: Ticket
     capture: Any
     held_bytes: int
+    guessed_bytes: int
     submitted_s: float
-    short: bool = False
     state: State = State.WAITING
     body: bytes | None = None
     stream: Stream | None = None
     info: ObjectInfo = NO_INFO
     tally: Tally = NO_TALLY
     marks: dict[str, float] = field(init=False, repr=False)
+    beside_bytes: float = 0.0
     attempts: int = 0
     permit: Permit = NO_PERMIT
     level: int = 0
