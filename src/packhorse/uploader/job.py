@@ -26,6 +26,7 @@ from packhorse.stores.base import ObjectInfo
 from packhorse.uploader.account import Account
 from packhorse.uploader.adaptive import NO_PERMIT, Permit
 from packhorse.uploader.reasons import Why
+from packhorse.uploader.stream_copy import StreamCopy
 from packhorse.uploader.ticket import Ticket
 
 logger = logging.getLogger("packhorse")
@@ -120,6 +121,7 @@ class Job:
         state: Changed by :class:`JobTable` alone.
         body: The encoded capture, when it fits ``stream_above_bytes``.
         stream: Otherwise the chunks, the first ones already made.
+        copy: What has been sent of the stream, on disk, while there is a spool that has room.
         info: Headers of the object.
         beside_bytes: What its objects took that is no text, about.
         level: How much it is reduced for want of room (``account.py``).
@@ -137,6 +139,7 @@ class Job:
     state: State = State.WAITING
     body: bytes | None = None
     stream: Stream | None = None
+    copy: StreamCopy | None = None
     info: ObjectInfo = NO_INFO
     tally: Tally = NO_TALLY
     marks: dict[str, float] = field(init=False, repr=False)
@@ -154,6 +157,9 @@ class Job:
     def release(self) -> None:
         """Let go of the capture and of what encoding it opened. Called by whoever has the job in hand."""
         stream, self.stream = self.stream, None
+        copy, self.copy = self.copy, None
+        if copy is not None:
+            copy.discard()
         self.capture = self.body = None
         # Raised, they lead back here by their frames: a circle until the next collection.
         self.late = self.trouble = None
