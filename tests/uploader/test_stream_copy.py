@@ -83,8 +83,8 @@ def test_what_cannot_be_uploaded_is_spooled_whole(
         for ticket in tickets:
             ended(ticket)
         assert [ticket.fate for ticket in tickets] == [Fate.SPOOLED, Fate.SPOOLED]
-        assert not left_over(tmp_path)
         store.planned.clear()
+    assert not left_over(tmp_path)
     on_disk = spooled(tmp_path)
     for number, ticket in enumerate(tickets):
         body = on_disk.get(ticket.key) or store.objects[ticket.key]
@@ -97,7 +97,7 @@ def test_what_was_uploaded_leaves_nothing_on_disk(tmp_path: Path) -> None:
     with uploader(store, tmp_path) as up:
         ticket = up.submit(entries(1))
         ticket.result(60)
-        assert not left_over(tmp_path)
+    assert not left_over(tmp_path)
     assert ticket.fate is Fate.UPLOADED
     assert entries_of(store.objects[ticket.key]) == expected(1)
     assert spooled(tmp_path) == {}
@@ -130,8 +130,8 @@ def test_a_capture_that_cannot_be_encoded_fails_and_leaves_nothing(tmp_path: Pat
         ticket = up.submit(entries(1, bad))
         ended(ticket)
         assert ticket.fate is Fate.FAILED
-        assert not left_over(tmp_path)
         store.planned.clear()
+    assert not left_over(tmp_path)
     assert spooled(tmp_path) == {}
 
 
@@ -149,7 +149,7 @@ def test_a_spool_without_room_keeps_no_copy_and_costs_no_upload(tmp_path: Path) 
     with uploader(store, tmp_path, spool_bytes=200_000) as up:
         ticket = up.submit(entries(1))
         ticket.result(60)
-        assert not left_over(tmp_path)
+    assert not left_over(tmp_path)
     assert entries_of(store.objects[ticket.key]) == expected(1)
 
 

@@ -14,6 +14,7 @@ from packhorse.units import MIB
 from packhorse.uploader.job import Job
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.trimming import (
+    FREED_SHARE,
     LEAST_FREED_BYTES,
     LONG_PAUSE_S,
     LONGEST_S,
@@ -25,7 +26,7 @@ from packhorse.uploader.trimming import (
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
 
 BUDGET = 128 * MIB
-ENOUGH = BUDGET // 16
+ENOUGH = BUDGET // FREED_SHARE
 
 
 def trimming(held_bytes: int, freed_bytes: int) -> Trimming:

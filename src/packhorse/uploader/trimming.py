@@ -17,15 +17,15 @@ from typing import Any
 from packhorse.units import MIB
 from packhorse.uploader.first_use import first_use
 
-#: What may have been freed since the last time: a sixteenth of the budget, and so much at least.
-LEAST_FREED_BYTES, FREED_SHARE = 4 * MIB, 16
+#: What may have been freed since the last time: a thirty-second of the budget, and so much at least.
+LEAST_FREED_BYTES, FREED_SHARE = 2 * MIB, 32
 #: Memory is short when more than this part of the budget was held since the last time. Else nothing is ever done.
 SHORT_SHARE = 2
 #: Threads that allocate may have to wait meanwhile: of the time, this part at the most. A large heap takes longer.
 MOST_TIME_RATIO = 0.01
 #: As long as it gives back what is worth it, this part: a burst fills the budget within a third of a second, and leaves
 #: as much again in such pages.
-WORTH_BYTES, WORTH_TIME_RATIO = 1 * MIB, 0.1
+WORTH_BYTES, WORTH_TIME_RATIO = 1 * MIB, 0.2
 
 #: A call that takes more CPU time, and gives little back, has met a large heap of the application's, whose threads
 #: would wait for it ...
