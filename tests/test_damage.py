@@ -104,7 +104,7 @@ def test_a_body_that_is_kept_whole_is_not_made_past_the_deadline() -> None:
     profile = Profile("none", Pipeline.parse("orjson-stream | none | raw | memory"), max_in_flight=2)
     encoder = Encoder(profile, options(Noting(), stream_above_bytes=500))
     with pytest.raises(OutOfTime):
-        encoder.encode(Job(Ticket("k", "s3://bucket/"), CAPTURE, 1, 0.0), end_s=0.0)
+        encoder.encode(Job(Ticket("k", "s3://bucket/"), CAPTURE, 1, 0, 0.0), end_s=0.0)
 
 
 def test_what_is_kept_whole_counts_and_is_refused_beyond_the_budget(tmp_path: Path) -> None:

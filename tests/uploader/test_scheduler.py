@@ -27,7 +27,7 @@ LONG = {"backoff_base_s": 100.0, "backoff_max_s": 100.0}
 
 
 def made(submitted_s: float = 0.0, body: bytes | None = b"x") -> Job:
-    return Job(Ticket("key", "s3://bucket/"), None, 1, submitted_s, body=body)
+    return Job(Ticket("key", "s3://bucket/"), None, 1, 0, submitted_s, body=body)
 
 
 def scheduler_of(ready: list[Job], **settings: Any) -> tuple[Scheduler, JobTable]:

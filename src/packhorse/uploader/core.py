@@ -101,13 +101,14 @@ class Core:
             return refusal
         account = self.account
         may_degrade = self.options.degrade and degradable(job.capture)
-        level = account.ladder.level(account.held_bytes, job.held_bytes, patient=patient, degradable=may_degrade)
+        more_bytes = account.charge(job.held_bytes, job.guessed_bytes)
+        level = account.ladder.level(account.held_bytes, more_bytes, patient=patient, degradable=may_degrade)
         if level is None:
             return Why(Reason.NO_ROOM)
         if not self.pool.running and not self.pool.start():
             return Why(Reason.NO_THREAD)
         job.level = level
-        account.hold(job.held_bytes)
+        account.hold(job.held_bytes, job.guessed_bytes)
         if job.state is State.WAITING:
             self.table.move(job, State.QUEUED)
         self.rouse(submitting=True)
@@ -118,10 +119,11 @@ class Core:
         if self.closing:
             return Why(Reason.CLOSED)
         budget_bytes = self.account.budget_bytes
-        if job.held_bytes <= budget_bytes:
+        count_bytes = job.held_bytes + job.guessed_bytes
+        if count_bytes <= budget_bytes:
             return None
         what = "a path or an iterator" if job.held_bytes == STREAM_HELD_BYTES + JOB_BYTES else "this capture"
-        detail = f"{what} counts as {job.held_bytes} bytes, memory_budget_bytes is {budget_bytes}; raise it"
+        detail = f"{what} counts as {count_bytes} bytes, memory_budget_bytes is {budget_bytes}; raise it"
         return Why(Reason.TOO_LARGE, "", detail)
 
     def count(self, job: Job) -> None:
@@ -139,13 +141,13 @@ class Core:
         if job.state is State.DONE:  # broken off just behind that
             return lambda: self.publish(job)
         account = self.account
-        submitted, held_bytes = account.submitted, account.held_bytes
+        before = account.submitted, account.exact_bytes, account.guessed_bytes, account.guessed
         try:
             self.count(job)
             refusal = self.admit(job, patient=False)
         except BaseException as error:
             self.table.withdraw(job)
-            account.submitted, account.held_bytes = submitted, held_bytes
+            account.submitted, account.exact_bytes, account.guessed_bytes, account.guessed = before
             if not isinstance(error, Exception):
                 raise
             self.count(job)  # whoever has the lock is not to blame
@@ -254,7 +256,7 @@ class Core:
             self.wake_keeper()  # it has to list them
             return None
         try:
-            self._count_held(0, min(claim.size_bytes, STREAM_HELD_BYTES))
+            self._count_held(min(claim.size_bytes, STREAM_HELD_BYTES))
         except BaseException:  # nobody else would
             self.spool.give_back(claim)
             raise
@@ -301,8 +303,7 @@ class Core:
                 self.settle(job, Fate.DROPPED, Why(Reason.STOPPED))
                 self.hold(job, 0)
             else:
-                streaming = max(job.held_bytes, STREAM_HELD_BYTES)
-                self.hold(job, streaming if job.body is None else len(job.body) + JOB_BYTES)
+                self.hold(job, self._encoded_bytes(job))
                 if self.scheduler.goes_on(job):
                     self.rouse()  # for what this thread would have encoded next
                     self._leave_one()
@@ -326,6 +327,16 @@ class Core:
                 job.buffered_bytes += more_bytes
                 return True
         return False
+
+    def _encoded_bytes(self, job: Job) -> int:
+        """What an encoded capture counts for: its body, or as a stream the object that it is made from and buffers."""
+        account = self.account
+        if job.body is None:
+            whole_bytes = account.charge(0, job.guessed_bytes)
+            return max(job.held_bytes, STREAM_HELD_BYTES + JOB_BYTES) + whole_bytes
+        if job.guessed_bytes and not job.level:
+            account.guesses.learn(job.guessed_bytes, job.tally.plain_bytes + job.beside_bytes)
+        return len(job.body) + JOB_BYTES
 
     def attempt(self, job: Job) -> None:
         """Count one attempt."""
@@ -421,7 +432,7 @@ class Core:
         """
         with self.lock:
             self.scheduler.draining -= 1
-            self._count_held(min(claim.size_bytes, STREAM_HELD_BYTES), 0)
+            self._count_held(-min(claim.size_bytes, STREAM_HELD_BYTES))
             self.account.stored_bytes += stored_bytes
             if tried is Tried.WORKED:
                 self.scheduler.answered()
@@ -445,14 +456,17 @@ class Core:
         self.settled.notify_all()
 
     def hold(self, job: Job, held_bytes: int) -> None:
-        """From now on a job counts for so many bytes."""
+        """From now on a job counts for so many bytes, and nothing of it is guessed."""
         before, job.held_bytes = job.held_bytes, held_bytes
-        self._count_held(before, held_bytes)
+        guessed, job.guessed_bytes = job.guessed_bytes, 0
+        self.trimming.note(self.account.held_bytes, before + self.account.charge(0, guessed))
+        self._count_held(held_bytes - before, -guessed)
 
-    def _count_held(self, before_bytes: int, after_bytes: int) -> None:
-        self.trimming.note(self.account.held_bytes, before_bytes)
-        self.account.hold(after_bytes - before_bytes)
-        if after_bytes < before_bytes:
+    def _count_held(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
+        account = self.account
+        before_bytes = account.held_bytes
+        account.hold(exact_bytes, guessed_bytes)
+        if account.held_bytes < before_bytes:
             self.announce_room()
 
     def spill(self) -> None:

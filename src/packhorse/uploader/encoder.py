@@ -24,10 +24,13 @@ from packhorse.units import KIB
 from packhorse.uploader.first_use import first_use
 from packhorse.uploader.job import Job, Stream
 from packhorse.uploader.options import UploaderOptions
-from packhorse.uploader.prepare import META_DEGRADED, SAYS, SHORT_BYTES, degraded, encodable
+from packhorse.uploader.prepare import META_DEGRADED, SAYS, SHORT_BYTES, degraded, encodable, estimate_bytes
 from packhorse.uploader.redaction import NO_REDACTION, Redaction
+from packhorse.uploader.weight import weigh
 from packhorse.wire import Headers
 
+#: Containers that are opened to see what a capture's objects take beside its text: as many as an entry of a HAR has.
+MOST_OPENED = 16
 #: Bytes of a large capture that are hashed and compressed at a time.
 GATHER_BYTES = 256 * KIB
 #: A capture that came out this many times larger than what the short way is for was not what it seemed: as many as this
@@ -70,6 +73,7 @@ class Encoder:
         self._idle: list[Codec] = []
         self._warm = False
         self._wary = 0
+        self._short_bytes = min(SHORT_BYTES, options.stream_above_bytes)
         self._json = profile.pipeline.wire[0] == "json"
         #: A stream's metadata goes before its content, so that its digest cannot be there.
         self._streams = profile.pipeline.wire[1] in SELF_CHECKING
@@ -102,13 +106,15 @@ class Encoder:
         return reduced
 
     def _encode(self, codec: Codec, job: Job, *, overlap: bool, end_s: float) -> bool:
+        if job.guessed_bytes:
+            job.beside_bytes = weigh(job.capture, drawn=1, most=MOST_OPENED).beside_text_bytes
         capture, closing = encodable(job.capture)
         with ExitStack() as stack:
             if closing is not None:
                 stack.callback(closing.close)
             capture, reduced = degraded(capture, job.level)
             job.tally = Tally(digest=sha256() if self._options.plain_sha256 else None)
-            if job.short and not self._is_wary():
+            if estimate_bytes(capture) <= self._short_bytes and not self._is_wary():
                 job.body = self._in_one_go(codec, capture, job.tally)
             else:
                 plain = self._plain(codec, capture)

@@ -78,17 +78,33 @@ class Header:
     prefix: str | None = None
 
 
+class FileWriter:
+    """Writes one capture, chunk by chunk; the file is not whole before :meth:`end`. All raise OSError."""
+
+    def __init__(self, file: BinaryIO, header: Header) -> None:
+        text = json.dumps(asdict(header)).encode()
+        self._file = file
+        self._digest = sha256(text)
+        self._size_bytes = 0
+        file.write(MAGIC + _LENGTHS.pack(len(text), crc32(text)) + text)
+
+    def add(self, chunk: bytes) -> None:
+        """The next of the body."""
+        self._digest.update(chunk)
+        self._size_bytes += len(chunk)
+        self._file.write(chunk)
+
+    def end(self) -> None:
+        """The body is complete."""
+        self._file.write(_TRAILER.pack(self._size_bytes, self._digest.digest(), END))
+
+
 def write_file(file: BinaryIO, header: Header, body: Iterable[bytes]) -> None:
     """Write one capture. Raises OSError and whatever ``body`` raises; the file is not whole then."""
-    text = json.dumps(asdict(header)).encode()
-    digest = sha256(text)
-    size_bytes = 0
-    file.write(MAGIC + _LENGTHS.pack(len(text), crc32(text)) + text)
+    writer = FileWriter(file, header)
     for chunk in body:
-        digest.update(chunk)
-        size_bytes += len(chunk)
-        file.write(chunk)
-    file.write(_TRAILER.pack(size_bytes, digest.digest(), END))
+        writer.add(chunk)
+    writer.end()
 
 
 class SpooledFile:
@@ -216,13 +232,18 @@ FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
 
+def open_new(path: Path) -> int:
+    """A descriptor of a new file, for its owner alone. Raises OSError."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+
+
 def write_durably(temporary: Path, final: Path, write: Callable[[BinaryIO], None]) -> int:
     """Write, fsync, rename; returns the size in bytes. Durable once :func:`sync_folder` has returned, too.
 
     Raises:
         OSError: Nothing was left behind, as far as the disk allows.
     """
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+    descriptor = open_new(temporary)
     try:
         with open(descriptor, "wb", buffering=64 * KIB) as file:
             write(file)

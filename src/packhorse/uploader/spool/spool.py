@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packhorse.real_threads import make_lock, make_rlock
+from packhorse.uploader.spool.draft import Draft
 from packhorse.uploader.spool.files import (
     Foreign,
     Header,
@@ -272,11 +273,18 @@ class Spool:
             Exception: Whatever ``body`` raises; likewise.
         """
         header = replace(header, prefix=self.prefix)
+        temporary, path = self._names()
+        return Claim(path, write_durably(temporary, path, lambda file: write_file(file, header, body)))
+
+    def draft(self, header: Header) -> Draft:
+        """Begin a file whose body comes in time; once finished it is to be committed. Raises OSError."""
+        temporary, path = self._names()
+        return Draft(temporary, path, replace(header, prefix=self.prefix))
+
+    def _names(self) -> tuple[Path, Path]:
         folder = self._folder()
         number = next(self._numbers)
-        path = folder / capture_name(int(self._now_s() * 1000), number)
-        temporary = folder / temporary_name(number)
-        return Claim(path, write_durably(temporary, path, lambda file: write_file(file, header, body)))
+        return folder / temporary_name(number), folder / capture_name(int(self._now_s() * 1000), number)
 
     def commit(self, written: list[Claim], *, listed: bool = True) -> None:
         """Make written files durable and count them.
