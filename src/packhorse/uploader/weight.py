@@ -13,12 +13,16 @@ from math import sqrt
 from sys import getsizeof
 from typing import Any, NamedTuple
 
+from packhorse.units import MIB
+
 #: Levels that a guess goes down, each time into the longest list or dictionary.
 _MOST_LEVELS = 4
 #: Values of one container that are looked at. Those of a dictionary lie at its ends, since it can only be walked.
 _MOST_VALUES = 32
 #: What the rest of a HAR's entry (headers, timings) has in the median of browser exports without bodies.
 _ENTRY_OUTLINE_BYTES = 2600
+#: A list that would weigh more by one of its elements is judged by two of them.
+_DOUBTED_BYTES = 4 * MIB
 #: Guesses of which the least counts before a capture is refused for good.
 _MOST_GUESSES = 4
 #: About what a key of its own takes; dictionaries up to so many values are taken to share theirs with others.
@@ -61,12 +65,12 @@ def _guess(value: Any, turn: float) -> int:
             value = max(containers, key=getsizeof)
         else:
             number = len(value) if isinstance(value, _CONTAINERS) else 0
-            if number > 1:
-                # The geometric mean: a heavy element that is come upon by chance must not count for all of them.
-                first, second = value[int(turn * number)], value[int((turn + 0.5) % 1 * number)]
-                size += number * sqrt(_element_bytes(first) * _element_bytes(second))
-            elif number:
-                size += _element_bytes(value[0])
+            if number:
+                each = float(_element_bytes(value[int(turn * number)]))
+                if number > 1 and number * each > _DOUBTED_BYTES:
+                    # The geometric mean: a heavy element that is come upon by chance must not count for all of them.
+                    each = sqrt(each * _element_bytes(value[int((turn + 0.5) % 1 * number)]))
+                size += number * each
             break
     return int(size)
 
