@@ -46,7 +46,7 @@ def test_the_default_profile_needs_only_the_runtime_dependencies() -> None:
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     runtime = {requirement.partition(">")[0] for requirement in project["dependencies"]}
     needed = {dist for choice in packhorse.load_profile().pipeline.choices for dist in choice.candidate.dists}
-    # boto3 for ~/.aws and roles, multipart, and forked children; the scanners of redaction: Hyperscan has not all wheels.
+    # boto3 for ~/.aws, roles, multipart and forked children; the scanners of redaction, of which one has all wheels.
     assert needed | {"boto3", "pyperscan", "ahocorasick-rs"} == runtime
 
 

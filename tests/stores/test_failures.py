@@ -95,6 +95,7 @@ def put_fails(opened: Opener, row: Candidate, endpoint: Endpoint) -> StoreError:
     [
         ((403, "SignatureDoesNotMatch", {}), StoreErrorKind.DENIED),
         ((400, "ExpiredToken", {}), StoreErrorKind.DENIED),
+        ((400, "KMS.DisabledException", {}), StoreErrorKind.DENIED),
         ((404, "NoSuchBucket", {}), StoreErrorKind.NOT_FOUND),
         ((412, "PreconditionFailed", {}), StoreErrorKind.CONFLICT),
         ((429, "TooManyRequests", {"Retry-After": "7"}), StoreErrorKind.THROTTLED),

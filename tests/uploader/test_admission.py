@@ -130,7 +130,7 @@ def test_waiting_submitters_are_served_by_turn(producers: int) -> None:
             await up.submit(CAPTURE, key=f"turn-{turn}/{number}")
 
     async def main() -> None:
-        given: dict[str, Any] = {"profile": PROFILE, "redact": False, "memory_budget_bytes": 12_000}
+        given: dict[str, Any] = {"profile": PROFILE, "redact": False, "memory_budget_bytes": 24_000}
         chosen = options(store, max_in_flight=1, encode_threads=1, degrade=False, close_deadline_s=600.0)
         async with AsyncUploader("s3://bucket", options=chosen, **given) as up:
             fill(up, CAPTURE)
@@ -154,7 +154,7 @@ def test_waiting_threads_are_served_by_turn() -> None:
     """By the order in which their captures are let in; when each thread runs again is the system's to say."""
     store = FakeStore()
     store.gate.clear()
-    with uploader(store, budget=8_000, max_in_flight=1, degrade=False, encode_threads=1) as up:
+    with uploader(store, budget=24_000, max_in_flight=1, degrade=False, encode_threads=1) as up:
         fill(up, CAPTURE)
         threads = []
         for number in range(20):
@@ -172,7 +172,7 @@ def test_waiting_threads_are_served_by_turn() -> None:
 def test_closing_gives_those_in_line_their_fate_at_once() -> None:
     store = FakeStore()
     store.gate.clear()
-    up = uploader(store, budget=8_000, max_in_flight=1, degrade=False)
+    up = uploader(store, budget=24_000, max_in_flight=1, degrade=False)
     fill(up, CAPTURE)
     errors: list[str] = []
 
@@ -221,7 +221,7 @@ def test_every_limit_changes_live() -> None:
 def test_more_budget_lets_those_in_line_in() -> None:
     store = FakeStore()
     store.gate.clear()
-    with uploader(store, budget=8_000, max_in_flight=1, degrade=False) as up:
+    with uploader(store, budget=24_000, max_in_flight=1, degrade=False) as up:
         fill(up, CAPTURE)
         thread = threading.Thread(target=up.submit, args=(CAPTURE,))
         thread.start()

@@ -62,7 +62,7 @@ def test_a_wait_that_ends_without_room_is_counted() -> None:
     async def main() -> None:
         store = FakeStore()
         store.gate.clear()
-        async with uploader(store, budget=12_000, max_in_flight=1) as up:
+        async with uploader(store, budget=24_000, max_in_flight=1) as up:
             fill(up, CAPTURE)
             before = up.stats().dropped
             with pytest.raises(QueueFull):

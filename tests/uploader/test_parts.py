@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import random
 import subprocess
 import sys
 import threading
@@ -23,9 +25,11 @@ from packhorse.uploader.ticket import Fate
 from tests.uploader.fakes import FakeStore, failure, options
 from tests.uploader.reliability import ROOT
 
-PROFILE = Profile("parts", Pipeline.parse("json:chunk=1MiB | none | raw | memory"), max_in_flight=2)
+PROFILE = Profile("parts", Pipeline.parse("json:chunk=1MiB | lz4 | raw | memory"), max_in_flight=2)
 #: Three parts.
 TEXT_BYTES = 2 * DEFAULT_PART_BYTES + 1000
+#: Nothing that lz4 makes smaller.
+TEXT = base64.b64encode(random.Random(1).randbytes(TEXT_BYTES)).decode()[:TEXT_BYTES]
 
 
 class PartsStore(FakeStore):
@@ -101,7 +105,7 @@ class _Sender:
 
 @pytest.fixture(scope="module")
 def capture() -> dict[str, Any]:
-    return {"log": {"entries": [{"text": "x" * (TEXT_BYTES // 8)} for _ in range(8)]}}
+    return {"log": {"entries": [{"text": TEXT[n * (TEXT_BYTES // 8) : (n + 1) * (TEXT_BYTES // 8)]} for n in range(8)]}}
 
 
 def run(store: PartsStore, capture: Any, **more: Any) -> tuple[str, str]:
@@ -289,12 +293,12 @@ NOT_CLOSED = """
 import threading
 from packhorse.errors import StoreErrorKind
 from tests.uploader.fakes import failure, options
-from tests.uploader.test_parts import PROFILE, TEXT_BYTES, PartsStore, Uploader
+from tests.uploader.test_parts import PROFILE, TEXT, PartsStore, Uploader
 
 store = PartsStore(part=[failure(StoreErrorKind.SERVER)] * 100)
 pauses = {"backoff_base_s": 1e4, "backoff_max_s": 1e4, "deadline_s": 1e6}
 up = Uploader("s3://bucket/x", profile=PROFILE, redact=False, options=options(store, stream_above_bytes=1000, **pauses))
-ticket = up.submit({"log": {"entries": [{"text": "x" * TEXT_BYTES}]}}, key="key")
+ticket = up.submit({"log": {"entries": [{"text": TEXT}]}}, key="key")
 while not store.count("part"):
     threading.Event().wait(0.005)
 ticket.add_done_callback(lambda ticket: print(ticket.fate.value))

@@ -13,6 +13,7 @@ import pytest
 from packhorse.errors import UploadFailed
 from packhorse.uploader.prepare import estimate_bytes
 from packhorse.uploader.sync import Uploader
+from packhorse.uploader.weight import guess
 from tests.uploader.fakes import PROFILE, FakeStore, options
 
 HEAVY_BYTES = 5_000_000
@@ -60,9 +61,9 @@ def test_a_capture_that_fits_is_never_refused_for_what_a_sample_of_it_says() -> 
     capture = har(10_000, 777)
     with Uploader("s3://bucket", profile=PROFILE, options=options(FakeStore())) as up:
         engine = up._engine
-        weighs = [engine.job(capture, None).held_bytes for _ in range(300)]
-        assert max(estimate_bytes(capture) for _ in range(300)) > engine.core.account.budget_bytes
-        assert max(weighs) < engine.core.account.budget_bytes
+        budget_bytes = engine.core.account.budget_bytes
+        assert max(guess(capture, at_most=2**60) for _ in range(30_000)) > budget_bytes
+        assert all(engine.core.hopeless(engine.job(capture, None)) is None for _ in range(3000))
 
 
 class Raising(list[Any]):

@@ -17,7 +17,7 @@ from packhorse.uploader.adaptive import Permits
 from packhorse.uploader.job import IllegalMove, Job, JobTable, State
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.retry_budget import MAX_SAVED_RETRIES, PROBE_EVERY_S, RESERVED_RETRIES, Breaker, RetryBudget
-from packhorse.uploader.scheduler import Drain, Resend, Scheduler, Send, Wait
+from packhorse.uploader.scheduler import REFUSED_IN_A_ROW, Drain, Resend, Scheduler, Send, Tried, Wait
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Ticket
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
@@ -27,7 +27,7 @@ LONG = {"backoff_base_s": 100.0, "backoff_max_s": 100.0}
 
 
 def made(submitted_s: float = 0.0, body: bytes | None = b"x") -> Job:
-    return Job(Ticket("key", "s3://bucket/"), None, 1, submitted_s, body=body)
+    return Job(Ticket("key", "s3://bucket/"), None, 1, 0, submitted_s, body=body)
 
 
 def scheduler_of(ready: list[Job], **settings: Any) -> tuple[Scheduler, JobTable]:
@@ -366,7 +366,7 @@ def test_files_come_last_and_one_at_a_time_while_s3_is_out() -> None:
     assert isinstance(scheduler.next(0.0, files=5), Send)
     assert isinstance(scheduler.next(0.0, files=5), Drain)
     assert isinstance(scheduler.next(0.0, files=5, short=True), Wait)  # none is brought into memory that is short
-    scheduler.s3_said(0.0, worked=False, wait_s=7.0)
+    scheduler.s3_said(0.0, Tried.OUT, wait_s=7.0)
     waits = scheduler.next(0.0, files=5)
     assert isinstance(waits, Wait)
     assert waits.seconds is not None
@@ -374,11 +374,27 @@ def test_files_come_last_and_one_at_a_time_while_s3_is_out() -> None:
     assert isinstance(scheduler.next(40.0, files=5), Drain)
     scheduler.draining = 1
     assert isinstance(scheduler.next(40.0, files=5), Wait)
-    scheduler.s3_said(40.0, worked=True)
+    scheduler.s3_said(40.0, Tried.WORKED)
     assert isinstance(scheduler.next(40.0, files=5), Drain)
     scheduler.halted = True
     assert scheduler.next(40.0, files=5) == Wait(None)
     assert len(table.sending) == 1
+
+
+def test_many_refused_files_in_a_row_are_an_outage_and_a_few_are_not() -> None:
+    scheduler, _ = scheduler_of([])
+    for _ in range(3):
+        for _ in range(REFUSED_IN_A_ROW - 1):
+            assert not scheduler.s3_said(0.0, Tried.REFUSED)
+        assert scheduler.drainable(5, 0.0) == 5
+        assert not scheduler.s3_said(0.0, Tried.WORKED)  # nothing has to be woken: S3 took others all the time
+    for _ in range(REFUSED_IN_A_ROW):
+        scheduler.s3_said(0.0, Tried.REFUSED)
+    assert scheduler.drainable(5, 0.0) == 0
+    assert scheduler.drainable(5, 40.0) == 1
+    assert not scheduler.s3_said(40.0, Tried.NOT)
+    assert scheduler.s3_said(40.0, Tried.WORKED)
+    assert scheduler.drainable(5, 40.0) == 5
 
 
 @pytest.mark.parametrize("to", [State.READY, State.DONE, State.PARKED])

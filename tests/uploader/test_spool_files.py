@@ -8,18 +8,20 @@ import io
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from packhorse.stores.base import ObjectInfo
 from packhorse.uploader.retry_budget import Pacing
-from packhorse.uploader.spool import folders
-from packhorse.uploader.spool.files import DamagedFile, Header, SpooledFile, write_file
-from packhorse.uploader.spool.folders import BLOCK_BYTES, Quota, disk_bytes, set_aside, surplus
-from packhorse.uploader.spool.spool import Spool
+from packhorse.uploader.spool import folders, quarantine
+from packhorse.uploader.spool.files import DamagedFile, ForeignFile, Header, SpooledFile, write_file
+from packhorse.uploader.spool.folders import BLOCK_BYTES, Quota, disk_bytes
+from packhorse.uploader.spool.quarantine import Quarantine
+from packhorse.uploader.spool.spool import MOST_REST_S, PATIENCE_S, REST_S, Claim, Spool
 
-HEADER = Header("pre/fix/é.json.gz", ObjectInfo("application/json", "gzip", {"packhorse-wire": "json gzip raw"}))
+HEADER = Header("pre/fix/é.json.gz", ObjectInfo("application/json", "gzip", {"packhorse-wire": "json gzip raw"}), "pre")
 
 
 def spool(folder: Path, *, max_bytes: int = 10**9, max_age_s: float = 1000.0) -> Spool:
@@ -53,7 +55,7 @@ def test_every_flipped_bit_and_every_cut_shows(tmp_path: Path) -> None:
         bad = bytearray(good)
         bad[bit // 8] ^= 1 << bit % 8
         path.write_bytes(bad)
-        with pytest.raises(DamagedFile, match=r"some\.capture"):
+        with pytest.raises((DamagedFile, ForeignFile), match=r"some\.capture|newer-format"):
             whole(path)
     for end in range(len(good)):
         path.write_bytes(good[:end])
@@ -93,13 +95,6 @@ def test_quota_counts_blocks_and_age() -> None:
     assert not quota.has_room(9 * BLOCK_BYTES, BLOCK_BYTES + 1)
     assert not quota.expired(1000, 6000)
     assert quota.expired(1000, 6001)
-
-
-def test_surplus_keeps_the_newest() -> None:
-    files = [(f"{n:03d}", 100) for n in range(10)]
-    assert surplus(files, most_files=3, most_bytes=10**9) == [f"{n:03d}" for n in range(6, -1, -1)]
-    assert surplus(files, most_files=99, most_bytes=2 * BLOCK_BYTES) == [f"{n:03d}" for n in range(7, -1, -1)]
-    assert surplus([("a", 10**9)], most_files=9, most_bytes=10**6) == ["a"]
 
 
 def test_pauses_double_up_to_their_bound_and_end_at_once() -> None:
@@ -201,7 +196,6 @@ os._exit(0)
 
 def test_more_files_than_are_known_by_name_come_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("packhorse.uploader.spool.spool.MOST_LISTED", 4)
-    monkeypatch.setattr("packhorse.uploader.spool.spool.MOST_LISTED", 4)
     clock = iter(range(1_700_000_000, 1_800_000_000))
     own = Spool(tmp_path / "bucket", Quota(10**9, 10**9), now_s=lambda: float(next(clock)))
     for number in range(13):
@@ -232,33 +226,164 @@ def test_files_that_somebody_removed_are_counted(tmp_path: Path) -> None:
     assert (look.files, look.vanished, look.disk_bytes, second.waiting) == (0, 3, 0, 0)
 
 
-def test_old_captures_expire_oldest_first(tmp_path: Path) -> None:
-    now_s = 1_700_000_000.0
-    own = Spool(tmp_path / "bucket", Quota(10**9, max_age_s=100), now_s=lambda: now_s)
+class Clocks:
+    """The time of day, which somebody may set, and the time that goes by."""
+
+    def __init__(self) -> None:
+        self.day_s = 1_700_000_000.0
+        self.gone_s = 0.0
+
+    def go(self, seconds: float) -> None:
+        self.day_s += seconds
+        self.gone_s += seconds
+
+    def spool(self, folder: Path, max_age_s: float) -> Spool:
+        return Spool(folder / "bucket", Quota(10**9, max_age_s), now_s=lambda: self.day_s, clock_s=lambda: self.gone_s)
+
+
+def claim_of(own: Spool) -> Claim:
+    own.list()
+    claim = own.claim()
+    assert claim is not None
+    return claim
+
+
+WEEK_S = 7 * 86_400.0
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_capture_expires_when_it_is_too_old_and_was_tried_in_vain(refused: bool, tmp_path: Path) -> None:
+    clocks = Clocks()
+    own = clocks.spool(tmp_path, WEEK_S)
     put(own, b"old")
-    now_s += 60
+    clocks.go(WEEK_S - 60)
     put(own, b"new")
-    now_s += 60
-    assert own.expire() == 1
+    clocks.go(120)
+    own.adopt()
+    own.tidy()
+    assert own.look().files == 2  # neither was tried
+    for _ in range(2):
+        (own.rest if refused else own.failed_try)(claim_of(own), *(["HTTP 403"] if refused else []))
     look = own.look()
-    assert (look.expired, look.files) == (1, 1)
+    assert (look.expired, look.files, look.resting) == (1, 1, int(refused))
     own.close()
 
 
-def test_quarantine_is_bounded_and_reports_what_the_disk_refuses(tmp_path: Path) -> None:
-    said: list[str] = []
-    for number in range(105):
-        path = tmp_path / f"{folders.capture_name(1_700_000_000_000, number)}"
-        path.write_bytes(b"bad")
-        assert set_aside(path, tmp_path / "quarantine", lambda what, _: said.append(what))
-    assert len(list((tmp_path / "quarantine").iterdir())) == 100
-    assert not set_aside(tmp_path / "gone", tmp_path / "quarantine", lambda what, _: said.append(what))
-    assert said == []
-    path.write_bytes(b"bad")
-    (tmp_path / "file").write_bytes(b"")
-    assert set_aside(path, tmp_path / "file" / "x", lambda what, _: said.append(what))
-    assert said
-    assert not path.exists()
+def test_a_clock_that_is_days_ahead_costs_nothing(tmp_path: Path) -> None:
+    """Set after booting, or right after days without power, while the network is not there yet."""
+    clocks = Clocks()
+    first = clocks.spool(tmp_path, WEEK_S)
+    for _ in range(20):
+        put(first, b"x")
+    first.close()
+    clocks.day_s += 8 * 86_400.0
+    second = clocks.spool(tmp_path, WEEK_S)
+    assert second.adopt() == 20
+    while clocks.gone_s < PATIENCE_S:
+        second.failed_try(claim_of(second))
+        clocks.go(30)
+    assert second.look().files == 20
+    second.failed_try(claim_of(second))
+    assert (second.look().files, second.look().expired) == (19, 1)
+
+
+def test_what_s3_refuses_is_tried_again_later_and_later_behind_the_others(tmp_path: Path) -> None:
+    clocks = Clocks()
+    own = clocks.spool(tmp_path, 10**9)
+    put(own, b"refused")
+    put(own, b"good")
+    refused = claim_of(own)
+    own.rest(refused, "HTTP 403 AccessDenied")
+    assert claim_of(own).path != refused.path
+    pause_s = REST_S
+    for tries in range(1, 12):
+        look = own.look()
+        assert (look.files, look.resting, look.refused_by_s3) == (2, 1, tries)
+        clocks.go(pause_s / 2 - 1)
+        own.wake()
+        assert (own.waiting, own.claim()) == (0, None)
+        clocks.go(pause_s / 2 + 1)
+        own.wake()
+        again = claim_of(own)
+        assert again.path == refused.path
+        own.rest(again, "HTTP 403 AccessDenied")
+        pause_s = min(2 * pause_s, MOST_REST_S)
+    own.wake(at_once=True)
+    assert own.waiting == 1
+
+
+def test_files_that_rest_do_not_hide_newer_ones_from_the_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("packhorse.uploader.spool.spool.MOST_LISTED", 4)
+    own = spool(tmp_path)
+    for number in range(30):
+        put(own, b"x", f"{number:02d}")
+    for _ in range(20):
+        own.rest(claim_of(own), "HTTP 400")
+    keys = []
+    while own.waiting:
+        claim = claim_of(own)
+        keys.append(whole(claim.path)[0].key)
+        own.uploaded(claim)
+    assert keys == [f"{number:02d}" for number in range(20, 30)]
+    look = own.look()
+    assert (look.files, look.resting, look.vanished, look.disk_bytes) == (20, 20, 0, 20 * BLOCK_BYTES)
+    own.close()
+
+
+def test_what_cannot_be_sent_now_goes_behind_the_others(tmp_path: Path) -> None:
+    own = spool(tmp_path)
+    for _ in range(3):
+        put(own, b"x")
+    paths = []
+    for _ in range(6):
+        claim = claim_of(own)
+        paths.append(claim.path)
+        own.failed_try(claim)
+    assert paths == sorted(set(paths)) * 2
+
+
+# --- damaged files ----------------------------------------------------------------------------------------------------
+
+
+def damaged(folder: Path, number: int, size_bytes: int = 3) -> Path:
+    path = folder / folders.capture_name(1_700_000_000_000, number)
+    path.write_bytes(bytes(size_bytes))
+    return path
+
+
+def test_a_quarantine_removes_by_age_alone(tmp_path: Path) -> None:
+    ahead_s = 0.0
+    aside = Quarantine(tmp_path, lambda: time.time() + ahead_s)
+    for number in range(300):
+        aside.take(damaged(tmp_path, number), 3)
+    (tmp_path / "quarantine" / "somebody's folder").mkdir()
+    assert aside.tend() == 0
+    assert len(list((tmp_path / "quarantine").glob("*.capture.*"))) == 300
+    ahead_s = quarantine.KEPT_S + 3600.0
+    assert aside.tend() == 300
+    assert [path.name for path in (tmp_path / "quarantine").iterdir()] == ["somebody's folder"]
+
+
+def test_without_room_in_the_quarantine_damaged_files_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "MOST_BYTES", 3 * BLOCK_BYTES)
+    own = spool(tmp_path)
+    for _ in range(5):
+        put(own, b"x")
+        own.quarantine(claim_of(own))
+    look = own.look()
+    assert (look.quarantined, look.files, look.left) == (3, 2, (("damaged-stuck", 2),))
+    assert look.errors == (("quarantine: EDQUOT", 2),)
+    assert (own.waiting, len(list(tmp_path.rglob("*.capture*")))) == (0, 5)
+    with pytest.raises(FileNotFoundError):
+        Quarantine(tmp_path / "bucket").take(tmp_path / "gone", 1)
+    same = damaged(tmp_path, 1)
+    Quarantine(tmp_path).take(same, 1)
+    damaged(tmp_path, 1)
+    with pytest.raises(FileExistsError):
+        Quarantine(tmp_path).take(same, 1)
+    assert same.exists()
 
 
 def test_folders_that_were_never_finished_go_after_a_while(tmp_path: Path) -> None:
@@ -268,7 +393,7 @@ def test_folders_that_were_never_finished_go_after_a_while(tmp_path: Path) -> No
         (folder / folders.LOCK).touch()
         then = folder.stat().st_mtime - age_s
         os.utime(folder, (then, then))
-    assert list(folders.adopt(tmp_path)) == []
+    assert list(folders.adopt(tmp_path, "", lambda *_: None)) == []
     assert [path.name for path in tmp_path.iterdir()] == [".new-young"]
 
 
@@ -287,7 +412,7 @@ def test_a_folder_that_was_swapped_before_it_was_locked_is_not_taken(
             swaps.clear()
             folder.rename(tmp_path / "gone")
             folder.mkdir()
-            (folder / folders.LOCK).touch()
+            (folder / folders.capture_name(1_700_000_000_000, 1)).touch()  # another process's, which has it
         lock(descriptor, how)
 
     monkeypatch.setattr(fcntl, "flock", swapping)

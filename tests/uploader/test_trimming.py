@@ -14,21 +14,23 @@ from packhorse.units import MIB
 from packhorse.uploader.job import Job
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.trimming import (
+    FREED_SHARE,
     LEAST_FREED_BYTES,
     LONG_PAUSE_S,
     LONGEST_S,
     MOST_TIME_RATIO,
+    WORTH_TIME_RATIO,
     Trimming,
     release_free_pages,
 )
 from tests.uploader.fakes import PROFILE, FakeStore, failure, options
 
 BUDGET = 128 * MIB
-ENOUGH = BUDGET // 16
+ENOUGH = BUDGET // FREED_SHARE
 
 
 def trimming(held_bytes: int, freed_bytes: int) -> Trimming:
-    made = Trimming(lambda: None)
+    made = Trimming(lambda: 0)
     made.note(held_bytes, freed_bytes)
     return made
 
@@ -56,7 +58,7 @@ def test_only_one_thread_does_it_and_it_takes_a_hundredth_of_the_time(monkeypatc
         "packhorse.uploader.trimming.time", SimpleNamespace(monotonic=lambda: now[0], thread_time=lambda: used[0])
     )
 
-    def slow() -> None:
+    def slow() -> int:
         now[0] += 0.25
         raise OSError("which is no worker's trouble")
 
@@ -70,18 +72,25 @@ def test_only_one_thread_does_it_and_it_takes_a_hundredth_of_the_time(monkeypatc
     assert made.take(BUDGET, now[0] + 0.25 / MOST_TIME_RATIO)
 
 
-def test_a_call_that_takes_long_by_itself_is_not_made_again_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, used = [50.0], [0.0]
+def test_a_call_that_takes_long_and_gives_little_back_is_not_made_again_for_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, used, returned = [50.0], [0.0], [0, LEAST_FREED_BYTES]
     clocks = SimpleNamespace(monotonic=lambda: now[0], thread_time=lambda: used[0])
     monkeypatch.setattr("packhorse.uploader.trimming.time", clocks)
 
-    def large_heap() -> None:
+    def large_heap() -> int:
         now[0] += 0.02
         used[0] += 2 * LONGEST_S
+        return returned.pop()
 
     made = Trimming(large_heap)
     made.note(BUDGET, ENOUGH)
     assert made.take(BUDGET, now[0])
+    made.run()
+    made.note(BUDGET, ENOUGH)
+    assert not made.take(BUDGET, now[0] + 0.02 / WORTH_TIME_RATIO - 0.01)
+    assert made.take(BUDGET, now[0] + 0.02 / WORTH_TIME_RATIO + 0.01)  # it has given much back
     made.run()
     made.note(BUDGET, ENOUGH)
     assert not made.take(BUDGET, now[0] + LONG_PAUSE_S - 0.01)
@@ -91,11 +100,16 @@ def test_a_call_that_takes_long_by_itself_is_not_made_again_for_a_minute(monkeyp
 def uploaded(count: int, *, at_once: bool) -> int:
     """Upload so many captures of 200 KB within 8 MiB; how often memory was given back."""
     store, done = FakeStore(), []
+
+    def trimmed() -> int:
+        done.append(threading.get_ident())
+        return 0
+
     text = b'"' + random.Random(1).randbytes(100_000).hex().encode() + b'"'  # gzip halves it: the rest is freed
     with Uploader(
         "s3://bucket/x", profile=PROFILE, redact=False, memory_budget_bytes=8 * MIB, options=options(store)
     ) as up:
-        up._engine.core.trimming = Trimming(lambda: done.append(threading.get_ident()))
+        up._engine.core.trimming = Trimming(trimmed)
         if at_once:  # more than half of the budget is held then, however fast they are encoded
             store.gate.clear()
         for _ in range(count):

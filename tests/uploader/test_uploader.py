@@ -378,7 +378,7 @@ def test_an_interrupted_wait_for_room_is_counted() -> None:
     """The main thread is interrupted where it waits, by a signal, as Ctrl-C does it."""
     store = FakeStore()
     store.gate.clear()
-    up = uploader(store, budget=12_000, max_in_flight=1)
+    up = uploader(store, budget=24_000, max_in_flight=1)
     fill(up, CAPTURE)
 
     def interrupt() -> None:

@@ -22,7 +22,8 @@ _ITEM = re.compile(
 #: Behind the name of an item, from its closing quote on: as our encoders write it, and as others do.
 _COMPACT = b',"value":"'
 _SPACED = re.compile(rb"\s?,\s?\"value\"\s?:\s?\"([^\"\\]*)\"")
-_NAME_KEYS = (b'"name":', b'"name": ')
+_NAME_KEY = b'"name":'
+_NAME_KEYS = (_NAME_KEY, b'"name": ')
 _BACKSLASH = 92
 #: Keys of lists of parameters, in lower case.
 PARAMETER_LISTS: dict[bytes, Place] = {
@@ -37,24 +38,27 @@ def header_item(work: Work, end: int) -> bool:
     The commonest of all hits: read without a pattern where the text is as our encoders write it.
     """
     data = work.data
-    if data.startswith(_COMPACT, end):
+    start = data.rfind(b'"', end - LONGEST_NAME if end > LONGEST_NAME else 0, end - 1)
+    if not data.startswith(_COMPACT, end):
+        return _spaced_item(work, start, end)
+    if start < len(_NAME_KEY) or not data.startswith(_NAME_KEY, start - len(_NAME_KEY)):
+        return False
+    if work.anywhere[data[start + 1 : end - 1]]:
         at = end + len(_COMPACT)
         stop = data.find(b'"', at)
-        start = data.rfind(b'"', end - LONGEST_NAME if end > LONGEST_NAME else 0, end - 1)
-        if start < 7 or not data.startswith(b'"name":', start - 7):
-            return False
         if stop < 0 or data[stop - 1] == _BACKSLASH:
             stop = string_end(data, at, 0)
-    else:
-        value = _SPACED.match(data, end)
-        if value is None:
-            return False
-        at, stop = value.span(1)
-        start = data.rfind(b'"', max(0, end - LONGEST_NAME), end - 1)
-        if not data[max(0, start - 8) : start].endswith(_NAME_KEYS):
-            return False
-    if at < stop and work.anywhere[data[start + 1 : end - 1]]:
-        work.replace_plain(at, stop, "header")
+        work.replace_string(at, stop, "header")
+    return True
+
+
+def _spaced_item(work: Work, start: int, end: int) -> bool:
+    data = work.data
+    value = _SPACED.match(data, end)
+    if value is None or not data[max(0, start - 8) : start].endswith(_NAME_KEYS):
+        return False
+    if work.anywhere[data[start + 1 : end - 1]]:
+        work.replace_string(*value.span(1), "header")
     return True
 
 
@@ -78,12 +82,12 @@ def parameter_item(work: Work, end: int) -> bool:
     stop = data.find(b'"', at)
     if stop < 0 or data[stop - 1] == _BACKSLASH:
         stop = string_end(data, at, 0)
-    if at < stop and work.secret(data[start + 1 : end - 2], place) and not is_weak(data[at:stop]):
-        work.replace_plain(at, stop, place)
+    if work.secret(data[start + 1 : end - 2], place) and not is_weak(data[at:stop]):
+        work.replace_string(at, stop, place)
     return True
 
 
-def _plain_items(work: Work, at: int, place: Place) -> int:
+def plain_items(work: Work, at: int, place: Place) -> int:
     """The items at the beginning of a list that are as most recordings write them; where the others begin.
 
     Requests of a page carry the same cookies. A list that comes again is redacted once more, as a text of its own, and
@@ -100,7 +104,8 @@ def _plain_items(work: Work, at: int, place: Place) -> int:
             edits = [(edit[0] - known.at, edit[1] - known.at, *edit[2:]) for edit in known.edits]
             known.text = work.beside(spliced(key[1], edits, work.marks)).result()
         work.marks.counts[place] += len(known.edits)
-        work.write(at, end, known.text)
+        work.edits.append((at, end, None, "", known.text))
+        work.done = end
         return end
     before, first = len(work.edits), at
     read, secret = _ITEM.match, work.tools.books[place]
@@ -108,7 +113,7 @@ def _plain_items(work: Work, at: int, place: Place) -> int:
     while match is not None:
         name, value, sign = match.groups()
         if value and secret[name] and (place == "cookie" or not is_weak(value) or work.anywhere[name]):
-            work.replace_plain(*match.span(2), place)
+            work.replace_string(*match.span(2), place)
         at = match.end()
         match = read(data, at) if sign == b"," else None
     if at == end:
@@ -124,7 +129,7 @@ def item_names(work: Work, at: int, slashes: int, place: Place) -> None:
     data = work.data
     depth = 0
     if slashes == 0 and data[at : at + 1] == b"[":
-        rest = _plain_items(work, at + 1, place)
+        rest = plain_items(work, at + 1, place)
         if rest > at + 1:
             if data[rest - 1 : rest] == b"]":
                 return

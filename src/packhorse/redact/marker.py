@@ -55,21 +55,20 @@ class Marker:
         """Make the lock afresh: in a forked child, whoever held it is not there any more."""
         self._lock = make_rlock()  # re-entrant: a signal handler may ask for the counts wherever we are
 
-    def marker(self, secret: str) -> bytes:
-        """The marker for a secret; not counted."""
-        return b"[redacted:%b]" % self.digest(secret).encode()
+    def marker(self, secret: str | bytes) -> bytes:
+        """The marker for a secret, as text or as UTF-8; not counted.
+
+        Eight hexadecimal digits of keyed BLAKE2b (RFC 7693): 32 bits, too few to search for a secret by.
+        """
+        digest = self._keyed.copy()  # half the time of keying a new one
+        digest.update(secret if isinstance(secret, bytes) else secret.encode("utf-8", "surrogatepass"))
+        return b"[redacted:%b]" % digest.hexdigest().encode()
 
     def count(self, counts: Mapping[str, int]) -> None:
         """Add to how many values were replaced, by rule."""
         if counts:
             with self._lock:
                 self._counts.update(counts)
-
-    def digest(self, text: str) -> str:
-        """Eight hexadecimal digits of keyed BLAKE2b (RFC 7693): 32 bits, too few to search for a secret by."""
-        digest = self._keyed.copy()  # half the time of keying a new one
-        digest.update(text.encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()
 
     def counts(self) -> dict[str, int]:
         """How many values were replaced, by rule."""

@@ -140,9 +140,8 @@ _FIXED = (
     # Bodies that may be tables, with names of columns in their first line.
     Pattern(
         Kind.TABLE,
-        rb"mimetype\"" + _WS + rb":" + _WS + rb"\"(?:text\\?/(?:csv|tab-separated-values|plain)|application\\?/csv)",
-        (b"mimetype\"",),
-        after=64,
+        rb"text\\?/(?:csv|tab-separated-values|plain)",
+        tuple(b"text" + slash + b"/" + kind for slash in (b"", b"\\") for kind in (b"csv", b"tab-sep", b"plain")),
     ),
     Pattern(
         Kind.NAMED_LIST,

@@ -10,7 +10,7 @@ from packhorse.redact.quoting import SPACE, level_of, string_end
 from packhorse.redact.values import is_ordinary, is_placeholder
 from packhorse.redact.work import Work
 
-_LABEL = re.compile(rb"mimeType\"\s{0,8}:\s{0,8}", re.IGNORECASE)
+_LABEL = re.compile(rb"mimeType\"\s{0,8}:\s{0,8}(?=\"text\\?/[a-z-]+\Z)", re.IGNORECASE)
 _PARAMS = re.compile(SPACE + rb",\s{0,8}\"params\"\s{0,8}:\s{0,8}\[\s{0,8}\]")
 _OPENED = re.compile(rb"(\\*)\"")
 _BREAK = re.compile(rb"\\+r\\+n|\\+[nr]|\r?\n")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from packhorse.redact.names import plain_name
 from packhorse.redact.quoting import SPACE, level_of, plain, string_end
-from packhorse.redact.work import Edit, Work
+from packhorse.redact.work import Work
 
 _VALUE = re.compile(
     rb"(?P<slashes>\\*)(?P<quote>[\"'])|(?P<number>-?[0-9][0-9.eE+-]*)|(?P<word>true|false|null)|(?P<opening>[\[{])"
@@ -234,7 +234,7 @@ def text_of(data: bytes, sign: Sign, slashes: int) -> str:
 
 def hide_all(work: Work, at: int, slashes: int, rule: str, name: bytes = b"") -> None:
     """Replace every string and number in an object or list, unless it is no JSON to its end, as in scripts."""
-    edits: list[Edit] = []
+    found: list[tuple[int, int, str, bytes]] = []
     depth, end, key = 0, at, b""
     quote = b"\\" * slashes + b'"'
     # What was no JSON before is none from a place within it on, either.
@@ -248,7 +248,7 @@ def hide_all(work: Work, at: int, slashes: int, rule: str, name: bytes = b"") ->
             if depth == 1 and ((key == b"type" and text in _SCHEMA_TYPES) or key == b"$ref"):
                 return
             if not (name and is_ordinary(name, text, number=sign.kind == "word")):
-                edits.append((sign[1], sign[2], text, rule, around))
+                found.append((sign[1], sign[2], text, around))
         elif sign.kind == "key":
             key = work.data[sign.start : sign.end]
         else:
@@ -258,6 +258,6 @@ def hide_all(work: Work, at: int, slashes: int, rule: str, name: bytes = b"") ->
     else:
         work.seen[f"no JSON {slashes}"] = end
         return
-    for start, stop, secret, _, around in edits:
-        work.replace(start, stop, secret or "", rule, around)
+    for start, stop, secret, around in found:
+        work.replace(start, stop, secret, rule, around)
     work.done = max(work.done, end)

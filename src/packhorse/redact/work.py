@@ -19,10 +19,10 @@ HARMLESS_WORDS = frozenset({"", "true", "false", "null", "none", "undefined", "i
 _LONGEST_HARMLESS = 16
 
 
-#: A part of a text that is replaced: its start and end in bytes, what it means, the rule's name in the report, and what
-#: is written before and after the marker (quotes around what was a number). Where the meaning is None, the last part is
-#: itself what takes its place. A plain tuple: there are thousands of them in a capture.
-Edit = tuple[int, int, str | None, str, bytes]
+#: A part of a text that is replaced: its start and end in bytes, what it means (text, or bytes of UTF-8), the rule's
+#: name in the report, and what is written before and after the marker (quotes around what was a number). Where the
+#: meaning is None, the last part is itself what takes its place. A plain tuple: there are thousands in a capture.
+Edit = tuple[int, int, str | bytes | None, str, bytes]
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Marks:
     def __init__(self, marker: Marker) -> None:
         self._marker = marker
         #: Markers by secret.
-        self.known: dict[str, bytes] = {}
+        self.known: dict[str | bytes, bytes] = {}
         self.counts: Counter[str] = Counter()
         #: Lists of named values that were read, by place and text.
         self.lists: dict[tuple[str, bytes], KnownList] = {}
@@ -59,7 +59,7 @@ class Marks:
         self.counts[rule] += 1
         return self.known.get(secret) or self.made(secret)
 
-    def made(self, secret: str) -> bytes:
+    def made(self, secret: str | bytes) -> bytes:
         """The marker for a secret that is not in :attr:`known` yet; not counted."""
         marker = self.known[secret] = self._marker.marker(secret)
         return marker
@@ -128,13 +128,14 @@ class Work:
         if secret[0] != "[" or not is_marker(secret):
             self.put((start, end, secret, rule, around))
 
-    def replace_plain(self, start: int, end: int, rule: str) -> None:
-        """The same for the whole content of a string of this text's own level."""
+    def replace_string(self, start: int, end: int, rule: str) -> None:
+        """The same for the whole content of a string of this text's own level. The commonest, so it takes few steps."""
         raw = self.data[start:end]
         if len(raw) <= _LONGEST_HARMLESS or raw[0] in b"[ " or b"\\" in raw:
-            self.replace(start, end, plain(raw, 0), rule)
+            if raw:
+                self.replace(start, end, plain(raw, 0), rule)
             return
-        self.edits.append((start, end, raw.decode("utf-8", "surrogateescape"), rule, b""))
+        self.edits.append((start, end, raw, rule, b""))
         if end > self.done:  # noqa: PLR1730  # a call of max takes as long as all the rest
             self.done = end
 

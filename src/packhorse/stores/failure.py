@@ -109,6 +109,8 @@ def kind_of(status: int | None, code: str | None) -> StoreErrorKind:
     """Classify an answer by S3's error code where that says more, else by HTTP status; None means no answer."""
     if code in _BY_CODE:
         return _BY_CODE[code]
+    if code is not None and code.startswith("KMS."):  # the bucket's key is refused, and not this one object
+        return StoreErrorKind.DENIED
     if status is None:
         return StoreErrorKind.CONNECTION
     if 300 <= status < 400:  # S3 redirects a request that went to the wrong region

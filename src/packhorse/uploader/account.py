@@ -83,6 +83,37 @@ class Flushed:
     in_flight: int
 
 
+class Guesses:
+    """What captures that wait to be encoded are taken for, by what the last ones turned out to be.
+
+    Attributes:
+        rate: Bytes for each byte that was guessed. Python's objects take a multiple of what a look at a few finds.
+        unseen_bytes: What each capture had beyond that: heavy parts where no look went.
+    """
+
+    #: Beyond so much something was not seen, and says nothing about other guesses.
+    MOST_RATE = 4.0
+    #: About how many captures the rate is learned from. What was not seen is learned quickly and forgotten slowly.
+    LEARNED_FROM, QUICKLY, SLOWLY = 8, 3, 16
+
+    def __init__(self) -> None:
+        self.known = False
+        self.rate = 1.0
+        self.unseen_bytes = 0.0
+
+    def learn(self, guessed_bytes: int, weight_bytes: float) -> None:
+        """A capture was guessed, and turned out to weigh ``weight_bytes``."""
+        most_bytes = self.MOST_RATE * guessed_bytes
+        rate = max(1.0, min(weight_bytes, most_bytes) / max(guessed_bytes, 1))
+        unseen_bytes = max(0.0, weight_bytes - most_bytes)
+        if not self.known:
+            self.known, self.rate, self.unseen_bytes = True, rate, unseen_bytes
+        self.rate += (rate - self.rate) / self.LEARNED_FROM
+        self.unseen_bytes += (unseen_bytes - self.unseen_bytes) / (
+            self.QUICKLY if unseen_bytes > self.unseen_bytes else self.SLOWLY
+        )
+
+
 class Account:
     """Counts and bytes.
 
@@ -95,7 +126,8 @@ class Account:
     def __init__(self, budget_bytes: int, *, spool: bool = False, degrade: bool = True) -> None:
         self._spool, self._degrade = spool, degrade
         self.set_budget(budget_bytes)
-        self.held_bytes = 0
+        self.exact_bytes = self.guessed_bytes = self.guessed = 0
+        self.guesses = Guesses()
         self.peak_held_bytes = 0
         self.attempts = 0
         self.plain_bytes = 0
@@ -112,10 +144,24 @@ class Account:
         self.budget_bytes = budget_bytes
         self.ladder = Ladder.of(budget_bytes, spool=self._spool, degrade=self._degrade)
 
-    def hold(self, count_bytes: int) -> None:
-        """Count bytes as held; negative when they are let go."""
-        self.held_bytes += count_bytes
+    @property
+    def held_bytes(self) -> int:
+        """Bytes counted against the budget: what is known, and what captures that wait to be encoded are taken for."""
+        return self.exact_bytes + int(self.guessed_bytes * self.guesses.rate + self.guessed * self.guesses.unseen_bytes)
+
+    def hold(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
+        """Count bytes as held; negative when they are let go. ``guessed_bytes`` are those of one capture."""
+        self.exact_bytes += exact_bytes
+        self.guessed_bytes += guessed_bytes
+        self.guessed += (guessed_bytes > 0) - (guessed_bytes < 0)
         self.peak_held_bytes = max(self.peak_held_bytes, self.held_bytes)
+
+    def charge(self, exact_bytes: int, guessed_bytes: int) -> int:
+        """What a capture would count for. What others were keeps none out for good."""
+        if not guessed_bytes:
+            return exact_bytes
+        taken_for = exact_bytes + int(guessed_bytes * self.guesses.rate + self.guesses.unseen_bytes)
+        return min(taken_for, max(self.budget_bytes, exact_bytes + guessed_bytes))
 
     def settle(self, fate: Fate, why: Why) -> None:
         """A capture met its final fate."""

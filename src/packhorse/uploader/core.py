@@ -27,7 +27,7 @@ from packhorse.uploader.pool import Pool
 from packhorse.uploader.prepare import JOB_BYTES, STREAM_HELD_BYTES, degradable
 from packhorse.uploader.reasons import NO_REASON, Reason, Why, why
 from packhorse.uploader.redaction import Redaction
-from packhorse.uploader.scheduler import Drain, Scheduler, Send, Wait
+from packhorse.uploader.scheduler import Drain, Scheduler, Send, Tried, Wait
 from packhorse.uploader.spool.folders import Quota
 from packhorse.uploader.spool.spool import Claim, Spool
 from packhorse.uploader.ticket import Fate, Receipt
@@ -43,6 +43,7 @@ class Core:
         permits: Uploads at once.
         budget_bytes: The memory budget.
         encode_threads: Threads that may encode at once.
+        prefix: The uploader's: the spool leaves other uploaders' files alone.
 
     Attributes:
         settled: Told of every fate, of permits that streams wait for, and of looks at the spool.
@@ -63,6 +64,7 @@ class Core:
         *,
         budget_bytes: int,
         encode_threads: int,
+        prefix: str = "",
     ) -> None:
         self.client = client
         self.profile: Profile = client.profile
@@ -72,7 +74,7 @@ class Core:
         # Re-entrant: a signal handler may ask for stats() wherever we are.
         self.lock: HandoverLock[Job] = HandoverLock(self.admit_left)
         self.settled = self.lock.condition()
-        self.spool = _spool_of(client)
+        self.spool = _spool_of(client, prefix)
         self.account = Account(budget_bytes, spool=self.spool is not None, degrade=self.options.degrade)
         self.table = JobTable(self.account)
         self.scheduler = Scheduler(self.options, self.table, permits)
@@ -99,13 +101,14 @@ class Core:
             return refusal
         account = self.account
         may_degrade = self.options.degrade and degradable(job.capture)
-        level = account.ladder.level(account.held_bytes, job.held_bytes, patient=patient, degradable=may_degrade)
+        more_bytes = account.charge(job.held_bytes, job.guessed_bytes)
+        level = account.ladder.level(account.held_bytes, more_bytes, patient=patient, degradable=may_degrade)
         if level is None:
             return Why(Reason.NO_ROOM)
         if not self.pool.running and not self.pool.start():
             return Why(Reason.NO_THREAD)
         job.level = level
-        account.hold(job.held_bytes)
+        account.hold(job.held_bytes, job.guessed_bytes)
         if job.state is State.WAITING:
             self.table.move(job, State.QUEUED)
         self.rouse(submitting=True)
@@ -116,10 +119,11 @@ class Core:
         if self.closing:
             return Why(Reason.CLOSED)
         budget_bytes = self.account.budget_bytes
-        if job.held_bytes <= budget_bytes:
+        count_bytes = job.held_bytes + job.guessed_bytes
+        if count_bytes <= budget_bytes:
             return None
         what = "a path or an iterator" if job.held_bytes == STREAM_HELD_BYTES + JOB_BYTES else "this capture"
-        detail = f"{what} counts as {job.held_bytes} bytes, memory_budget_bytes is {budget_bytes}; raise it"
+        detail = f"{what} counts as {count_bytes} bytes, memory_budget_bytes is {budget_bytes}; raise it"
         return Why(Reason.TOO_LARGE, "", detail)
 
     def count(self, job: Job) -> None:
@@ -137,13 +141,13 @@ class Core:
         if job.state is State.DONE:  # broken off just behind that
             return lambda: self.publish(job)
         account = self.account
-        submitted, held_bytes = account.submitted, account.held_bytes
+        before = account.submitted, account.exact_bytes, account.guessed_bytes, account.guessed
         try:
             self.count(job)
             refusal = self.admit(job, patient=False)
         except BaseException as error:
             self.table.withdraw(job)
-            account.submitted, account.held_bytes = submitted, held_bytes
+            account.submitted, account.exact_bytes, account.guessed_bytes, account.guessed = before
             if not isinstance(error, Exception):
                 raise
             self.count(job)  # whoever has the lock is not to blame
@@ -252,7 +256,7 @@ class Core:
             self.wake_keeper()  # it has to list them
             return None
         try:
-            self._count_held(0, min(claim.size_bytes, STREAM_HELD_BYTES))
+            self._count_held(min(claim.size_bytes, STREAM_HELD_BYTES))
         except BaseException:  # nobody else would
             self.spool.give_back(claim)
             raise
@@ -299,8 +303,7 @@ class Core:
                 self.settle(job, Fate.DROPPED, Why(Reason.STOPPED))
                 self.hold(job, 0)
             else:
-                streaming = max(job.held_bytes, STREAM_HELD_BYTES)
-                self.hold(job, streaming if job.body is None else len(job.body) + JOB_BYTES)
+                self.hold(job, self._encoded_bytes(job))
                 if self.scheduler.goes_on(job):
                     self.rouse()  # for what this thread would have encoded next
                     self._leave_one()
@@ -311,6 +314,29 @@ class Core:
         self.publish(job)
         job.release()
         return False
+
+    def may_buffer(self, job: Job, size_bytes: int) -> bool:
+        """Let a job that is being encoded hold so many bytes of its body. False when there is no room, or all ends."""
+        more_bytes = size_bytes - STREAM_HELD_BYTES - job.buffered_bytes
+        if more_bytes <= 0:  # it counts as that from the start
+            return True
+        with self.lock:
+            room = self.account.held_bytes + more_bytes <= self.account.budget_bytes
+            if room and job.state is not State.DONE and not self.stopping:
+                self.hold(job, job.held_bytes + more_bytes)
+                job.buffered_bytes += more_bytes
+                return True
+        return False
+
+    def _encoded_bytes(self, job: Job) -> int:
+        """What an encoded capture counts for: its body, or as a stream the object that it is made from and buffers."""
+        account = self.account
+        if job.body is None:
+            whole_bytes = account.charge(0, job.guessed_bytes)
+            return max(job.held_bytes, STREAM_HELD_BYTES + JOB_BYTES) + whole_bytes
+        if job.guessed_bytes and not job.level:
+            account.guesses.learn(job.guessed_bytes, job.tally.plain_bytes + job.beside_bytes)
+        return len(job.body) + JOB_BYTES
 
     def attempt(self, job: Job) -> None:
         """Count one attempt."""
@@ -350,7 +376,7 @@ class Core:
     def s3_is_out(self) -> None:
         """Waiting captures go to disk, where they are safe, as long as it takes them."""
         if self.spool is not None:
-            self.scheduler.s3_said(time.monotonic(), worked=False)
+            self.scheduler.s3_said(time.monotonic(), Tried.OUT)
             self.wake_keeper()
 
     def finish(self, job: Job, fate: Fate, reason: Why = NO_REASON, *, receipt: Receipt | None = None) -> None:
@@ -390,28 +416,37 @@ class Core:
         scheduler, now_s = self.scheduler, time.monotonic()
         scheduler.worked(job)
         if self.spool is not None:
-            scheduler.s3_said(now_s, worked=True)
+            self._s3_said(now_s, Tried.WORKED)
         self.account.store(receipt)
         if job.body is not None:
             scheduler.permits.answered(job.permit, now_s - job.marks["put"], receipt.stored_bytes, now_s)
 
-    def drained(self, claim: Claim, stored_bytes: int = 0, *, worked: bool | None, wait_s: float = 0.0) -> None:
+    def drained(self, claim: Claim, stored_bytes: int = 0, *, tried: Tried, wait_s: float = 0.0) -> None:
         """A spooled file has been tried; its permit is free.
 
         Args:
             claim: What :meth:`next_task` gave.
             stored_bytes: Size of the object, when S3 took it.
-            worked: True when S3 took it, False when S3 is out, None when it was the file's fault.
+            tried: How it fared.
             wait_s: The least time that S3 asked to be left alone for.
         """
         with self.lock:
             self.scheduler.draining -= 1
-            self._count_held(min(claim.size_bytes, STREAM_HELD_BYTES), 0)
+            self._count_held(-min(claim.size_bytes, STREAM_HELD_BYTES))
             self.account.stored_bytes += stored_bytes
-            if worked:
+            if tried is Tried.WORKED:
                 self.scheduler.answered()
-            self.scheduler.s3_said(time.monotonic(), worked=worked, wait_s=wait_s)
+            self._s3_said(time.monotonic(), tried, wait_s)
             self.settled.notify_all()
+
+    def _s3_said(self, now_s: float, tried: Tried, wait_s: float = 0.0) -> None:
+        """How an upload fared, for the pace of the spool's files."""
+        assert self.spool is not None
+        if tried is Tried.REFUSED and self.spool.crowded:
+            tried = Tried.OUT
+        if self.scheduler.s3_said(now_s, tried, wait_s=wait_s):
+            self.spool.wake(at_once=True)
+            self.rouse()
 
     def settle(self, job: Job, fate: Fate, reason: Why) -> None:
         """The final fate, in the account, in the table, on the ticket."""
@@ -421,14 +456,17 @@ class Core:
         self.settled.notify_all()
 
     def hold(self, job: Job, held_bytes: int) -> None:
-        """From now on a job counts for so many bytes."""
+        """From now on a job counts for so many bytes, and nothing of it is guessed."""
         before, job.held_bytes = job.held_bytes, held_bytes
-        self._count_held(before, held_bytes)
+        guessed, job.guessed_bytes = job.guessed_bytes, 0
+        self.trimming.note(self.account.held_bytes, before + self.account.charge(0, guessed))
+        self._count_held(held_bytes - before, -guessed)
 
-    def _count_held(self, before_bytes: int, after_bytes: int) -> None:
-        self.trimming.note(self.account.held_bytes, before_bytes)
-        self.account.hold(after_bytes - before_bytes)
-        if after_bytes < before_bytes:
+    def _count_held(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
+        account = self.account
+        before_bytes = account.held_bytes
+        account.hold(exact_bytes, guessed_bytes)
+        if account.held_bytes < before_bytes:
             self.announce_room()
 
     def spill(self) -> None:
@@ -461,13 +499,13 @@ class Core:
             self.settled.notify_all()
 
 
-def _spool_of(client: Client) -> Spool | None:
+def _spool_of(client: Client, prefix: str) -> Spool | None:
     options = client.options
     if options.spool_dir is None:
         return None
     # By bucket and not by endpoint: what an outage left behind must find its way when the endpoint moves.
     root = Path(options.spool_dir) / client.endpoint.bucket
-    return Spool(root, Quota(options.spool_bytes, options.spool_max_age_s))
+    return Spool(root, Quota(options.spool_bytes, options.spool_max_age_s), prefix)
 
 
 def _nothing(*_: Any) -> None:

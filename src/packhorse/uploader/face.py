@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -140,14 +139,12 @@ def _chosen(options: UploaderOptions | None, **given: Any) -> UploaderOptions:
     if not isinstance(options, UploaderOptions):
         raise InputError(f"options is {shown(options)}; give UploaderOptions(...) or None")
     given = {name: value for name, value in given.items() if value is not None}
+    given = {name: getattr(UploaderOptions(**{name: value}), name) for name, value in given.items()}  # as it is kept
     defaults = {field.name: field.default for field in fields(UploaderOptions)}
     for name, value in given.items():
         if getattr(options, name) not in (defaults[name], value):
             raise InputError(f"{name} and options.{name} are both given; give one of them")
-    chosen = replace(options, **given) if given else options
-    if chosen.spool_dir is not None:  # a daemon changes its folder later
-        chosen = replace(chosen, spool_dir=os.path.abspath(chosen.spool_dir))
-    return chosen
+    return replace(options, **given) if given else options
 
 
 #: What the arguments are called that an endpoint's fields can be given by.

@@ -26,6 +26,7 @@ from packhorse.stores.base import ObjectInfo
 from packhorse.uploader.account import Account
 from packhorse.uploader.adaptive import NO_PERMIT, Permit
 from packhorse.uploader.reasons import Why
+from packhorse.uploader.stream_copy import StreamCopy
 from packhorse.uploader.ticket import Ticket
 
 logger = logging.getLogger("packhorse")
@@ -113,32 +114,37 @@ class Job:
     Attributes:
         ticket: What the submitter holds.
         capture: The capture; let go as soon as it is encoded.
-        held_bytes: What it counts for against the memory budget now.
+        held_bytes: What it counts for against the memory budget now; before it is encoded, beside ``guessed_bytes``,
+            which are corrected by what other captures turned out to be (``account.py``).
         submitted_s: Engine clock at submit; ``marks`` holds the later moments by phase; there is none before it is
             encoded.
-        short: True when it is small enough to be encoded in one go (``encoder.py``).
         state: Changed by :class:`JobTable` alone.
         body: The encoded capture, when it fits ``stream_above_bytes``.
         stream: Otherwise the chunks, the first ones already made.
+        copy: What has been sent of the stream, on disk, while there is a spool that has room.
         info: Headers of the object.
+        beside_bytes: What its objects took that is no text, about.
         level: How much it is reduced for want of room (``account.py``).
         failure: Why the upload failed before it went to the spool.
         trouble: Why it waits for another attempt (``scheduler.py``); ``again_s`` is when that may be made, ``paid``
             whether its retry has been taken from the budget, ``probe`` whether it finds out if S3 is back.
         late: Why it is not tried any more, its deadline having passed while it waited.
+        buffered_bytes: What it was let hold of a large body beyond what a large capture counts as.
     """
 
     ticket: Ticket
     capture: Any
     held_bytes: int
+    guessed_bytes: int
     submitted_s: float
-    short: bool = False
     state: State = State.WAITING
     body: bytes | None = None
     stream: Stream | None = None
+    copy: StreamCopy | None = None
     info: ObjectInfo = NO_INFO
     tally: Tally = NO_TALLY
     marks: dict[str, float] = field(init=False, repr=False)
+    beside_bytes: float = 0.0
     attempts: int = 0
     permit: Permit = NO_PERMIT
     level: int = 0
@@ -148,10 +154,14 @@ class Job:
     paid: bool = False
     probe: bool = False
     late: StoreError | None = None
+    buffered_bytes: int = 0
 
     def release(self) -> None:
         """Let go of the capture and of what encoding it opened. Called by whoever has the job in hand."""
         stream, self.stream = self.stream, None
+        copy, self.copy = self.copy, None
+        if copy is not None:
+            copy.discard()
         self.capture = self.body = None
         # Raised, they lead back here by their frames: a circle until the next collection.
         self.late = self.trouble = None

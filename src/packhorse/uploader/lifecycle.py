@@ -14,6 +14,7 @@ from packhorse.uploader.encoder import Encoder, limited
 from packhorse.uploader.job import Job, State, oldest
 from packhorse.uploader.reasons import Reason, Why, why
 from packhorse.uploader.spool.files import Header
+from packhorse.uploader.spool.spool import Claim
 from packhorse.uploader.spooler import Spooler, file_bytes
 from packhorse.uploader.ticket import Fate
 
@@ -191,13 +192,16 @@ class Lifecycle:
     def _being_made(self) -> bool:
         """True while a thread encodes or writes something that will come to the spool."""
         table = self._core.table
-        return bool(table.queued and self._others_encode()) or table.count(State.ENCODING, State.SPOOLING) > 0
+        if table.queued and self._others_encode():
+            return True
+        streams = (job for job in table.of(State.SENDING, State.PARKED) if job.copy is not None and job.copy.usable)
+        return table.count(State.ENCODING, State.SPOOLING) > 0 or any(streams)
 
     def _encode_now(self, job: Job, end_s: float) -> None:
         """Encode ``job`` in this thread, starting no other, and hand it on; past ``end_s`` it fails."""
         core = self._core
         try:
-            if self._encoder.encode(job, overlap=False):
+            if self._encoder.encode(job, overlap=False, end_s=end_s):
                 core.count_degraded()
             limited(job, end_s)
         except BaseException as error:  # noqa: BLE001  # one classified fate, whatever the capture does
@@ -211,25 +215,35 @@ class Lifecycle:
         core, spool = self._core, self._core.spool
         assert spool is not None
         with core.lock:
-            sending = [(job, job.body) for job in core.table.sending if job not in core.insured]
-        for job, body in sending:
-            if body is None:
-                continue
+            sending = [(job, job.body, job.copy) for job in core.table.sending if job not in core.insured]
+        for job, body, copy in sending:
             with core.lock:
                 if time.monotonic() >= end_s or not self._spooler.accepts(file_bytes(job)):
                     return
             try:
-                claim = spool.write(Header(job.ticket.key, job.info), [body])
-                spool.commit([claim], listed=False)
+                if body is not None:
+                    self._insured(job, spool.write(Header(job.ticket.key, job.info), [body]))
+                elif copy is not None and copy.whole and copy.lock.acquire(blocking=False):
+                    try:  # whoever sends it waits for this lock before its fate is told
+                        if copy.usable:
+                            self._insured(job, copy.finish(iter(())))
+                    finally:
+                        copy.lock.release()
             except OSError as error:
                 spool.failed("write", error)
                 return
-            with core.lock:
-                needed = job.state is State.SENDING  # else it waits for another attempt, and is spooled from there
-                if needed:
-                    core.insured[job] = claim
-            if not needed:
-                spool.withdraw(claim)
+
+    def _insured(self, job: Job, claim: Claim) -> None:
+        """The job has a file, too. Raises OSError."""
+        core, spool = self._core, self._core.spool
+        assert spool is not None
+        spool.commit([claim], listed=False)
+        with core.lock:
+            needed = job.state is State.SENDING  # else it waits for another attempt, and is spooled from there
+            if needed:
+                core.insured[job] = claim
+        if not needed:
+            spool.withdraw(claim)
 
     # --- stopping -----------------------------------------------------------------------------------------------------
 

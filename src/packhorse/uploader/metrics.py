@@ -13,6 +13,7 @@ from typing import Literal
 from packhorse.errors import StoreErrorKind
 from packhorse.uploader.account import DURATION_BOUNDS_S, PHASES, Stats
 from packhorse.uploader.reasons import Reason
+from packhorse.uploader.spool.files import Foreign
 from packhorse.uploader.ticket import Fate
 
 Labels = tuple[tuple[str, str], ...]
@@ -79,16 +80,20 @@ METRICS = (
     Metric(_PREFIX + "duration.bucket", "counter", "{capture}", "Uploaded captures that took at most le s", ("le",)),
     Metric(_PREFIX + "spool.files", "sum", "{capture}", "Captures on disk"),
     Metric(_PREFIX + "spool.disk", "sum", "By", "Bytes on disk"),
+    Metric(_PREFIX + "spool.resting", "sum", "{capture}", "Captures on disk that S3 has refused, to be tried again"),
+    Metric(_PREFIX + "spool.left", "sum", "{capture}", "Files in the spool that are left alone", ("why",)),
     Metric(_PREFIX + "spool.captures", "counter", "{capture}", "Captures by what the spool did with them", ("event",)),
 )
-_SPOOL_EVENTS = ("written", "adopted", "uploaded", "expired", "quarantined", "vanished", "refused")
+_SPOOL_EVENTS = ("written", "adopted", "uploaded", "expired", "quarantined", "vanished", "refused", "refused_by_s3")
 PROCESS_METRICS = (
     Metric("packhorse.process.gc.pause", "counter", "s", "Time the process stood still for garbage collection"),
     Metric("packhorse.process.gc.collections", "counter", "{collection}", "Garbage collections"),
     Metric("packhorse.process.loop.lag", "peak", "s", "Worst lag of an event loop since the last look"),
 )
 #: Bound on series per uploader: fates with reasons, the labelled ones, and one for each other metric.
-MOST_SERIES = 4 * len(LABEL_VALUES) + len(DURATION_BOUNDS_S) + len(PHASES) + 2 * len(QUEUES) + 7 + len(METRICS)
+MOST_SERIES = (
+    4 * len(LABEL_VALUES) + len(DURATION_BOUNDS_S) + len(PHASES) + 2 * len(QUEUES) + len(_SPOOL_EVENTS) + len(Foreign)
+) + len(METRICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +159,9 @@ def values(reading: Reading, name: str) -> Values:
     if stats.spool is not None:
         found[_PREFIX + "spool.files"] = {base: stats.spool.files}
         found[_PREFIX + "spool.disk"] = {base: stats.spool.disk_bytes}
+        found[_PREFIX + "spool.resting"] = {base: stats.spool.resting}
+        left = dict(stats.spool.left)
+        found[_PREFIX + "spool.left"] = {(*base, ("why", why.value)): left.get(why.value, 0) for why in Foreign}
         events = {(*base, ("event", event)): getattr(stats.spool, event) for event in _SPOOL_EVENTS}
         found[_PREFIX + "spool.captures"] = events
     return found

@@ -83,6 +83,8 @@ class UploaderOptions:
         encode_threads: Captures that are encoded at once: by default as many as there are cores to use, 8 at the most,
             since orjson holds the GIL (docs/decisions/0004-engine.md).
         stream_above_bytes: Encoded size beyond which a capture goes up as multipart while it is still being encoded.
+            Objects of brotli, snappy and no compression show damage only by a checksum that is known at their end: they
+            are kept whole, within the memory budget.
         plain_sha256: Add the SHA-256 of the plain capture to its metadata and receipt: about 0.5 ms of CPU per MB. Its
             CRC-32 is always there, which is enough against damage (docs/decisions/0011-checksums.md). In streams,
             damage is still found by the checksum inside zstd, gzip, lz4, bzip2 and xz objects.
@@ -93,9 +95,11 @@ class UploaderOptions:
             spooling what is left; without a spool that is dropped, counted.
         exit_deadline_s: Seconds that an uploader which nobody has closed drains for when the interpreter exits. Then it
             spools, for 3 s at the most, and counts what is left in one log line.
-        spool_dir: Folder for captures that S3 cannot take now; on a local disk, for one bucket name. None: no spool.
+        spool_dir: Folder for captures that S3 cannot take now; on a local disk, for one bucket name. A relative one is
+            resolved here. None: no spool.
         spool_bytes: The most this process keeps there. 1 GiB is an hour of an outage at about 0.3 MB/s encoded.
-        spool_max_age_s: Seconds after which a spooled capture is removed, counted as expired.
+        spool_max_age_s: Seconds after which a spooled capture is removed, counted as expired, once it was tried in
+            vain.
         degrade: Let captures lose response bodies, then headers, before any is dropped for want of room. Only captures
             whose submitter does not wait (any more) are reduced.
         name: The uploader's name in metrics: up to 40 letters, digits, ``_``, ``-`` and dots. Uploaders of one name
@@ -129,3 +133,5 @@ class UploaderOptions:
         check_fields(self)
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", self.name):
             raise InputError(f"name is {self.name!r}; use 1 to 40 letters, digits, '_', '-' and dots")
+        if self.spool_dir is not None:  # a daemon changes its folder later
+            object.__setattr__(self, "spool_dir", os.path.abspath(self.spool_dir))

@@ -34,11 +34,12 @@ def send_parts(core: Core, store: Store, job: Job) -> PutResult:
         StoreError: A request failed for good, or too often; what was stored of it has been thrown away.
     """
     assert job.stream is not None  # the encoder made a body or a stream
+    stream = job.stream if job.copy is None else job.copy.watch(job.stream)
     mark = secrets.token_hex(8)
     info = replace(job.info, metadata={**job.info.metadata, META_UPLOAD: mark})
     if isinstance(store, PartStore):
-        return send_stream(Resending(core, job, store.sender(job.ticket.key, info), mark), job.stream)
-    return store.put_stream(job.ticket.key, job.stream, job.info)
+        return send_stream(Resending(core, job, store.sender(job.ticket.key, info), mark), stream)
+    return store.put_stream(job.ticket.key, stream, job.info)
 
 
 class Resending:
@@ -121,9 +122,10 @@ def _await_resend(core: Core, job: Job, turn: Resend, error: StoreError) -> bool
     scheduler = core.scheduler
     with core.lock:
         scheduler.resend_failed(turn, job, error, time.monotonic())
-        again = False
+        again = told = False
         while not again and turn.hopeful and not _ends(core, job):
-            if scheduler.breaker.open:
+            if scheduler.breaker.open and not told:
+                told = True  # once: told again and again, the spool would never try whether S3 is back
                 core.s3_is_out()
             wait_s = scheduler.resend_wait_s(turn, time.monotonic())
             again = wait_s <= 0.0
@@ -136,6 +138,9 @@ def _await_resend(core: Core, job: Job, turn: Resend, error: StoreError) -> bool
 
 
 def _ends(core: Core, job: Job) -> bool:
+    """True when the capture is not to wait for S3 any more. One with a copy goes to disk as soon as S3 is out."""
+    if job.copy is not None and job.copy.usable and (core.scheduler.breaker.open or core.scheduler.halted):
+        return True
     return core.stopping or core.hurried or job.state is State.DONE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count, islice
+from itertools import count
 from typing import Any
 
 from packhorse.errors import CaptureError, CorruptObjectError
@@ -15,10 +15,10 @@ from packhorse.stores.multipart import PARTS_IN_FLIGHT
 from packhorse.units import KIB, MIB
 from packhorse.uploader.account import OUTLINE, WHOLE
 from packhorse.uploader.first_use import first_use
+from packhorse.uploader.weight import weigh
 
-#: Values that are looked at for an estimate at the most. Estimating happens in the submitter's thread and must cost
-#: microseconds; at about 0.4 µs a value this is a bound of about 25 µs.
-_MOST_VALUES = 64
+#: Elements of each list of what is no HAR document that are looked at for an estimate, and containers in all.
+_DRAWN, _MOST_OPENED = 16, 64
 #: Entries of a HAR whose bodies are looked at. The rest of an entry (headers, timings) counts as the median entry of
 #: browser exports without bodies.
 MOST_ENTRIES = 48
@@ -40,32 +40,32 @@ SHORT_BYTES = 3 * MIB
 JOB_BYTES = 3 * KIB
 
 
-def estimate_bytes(capture: Any, *, most_entries: int = MOST_ENTRIES) -> int:
-    """About how many bytes the capture's JSON text has, in microseconds rather than milliseconds.
+def read_bytes(capture: Any) -> int | None:
+    """What a capture weighs that is no object yet: exactly, or as the buffers that reading and sending it take."""
+    if isinstance(capture, (bytes, bytearray, memoryview)):
+        return len(capture)
+    return STREAM_HELD_BYTES if isinstance(capture, (EntryStream, str, os.PathLike, Iterator)) else None
 
-    Bodies of HAR entries are counted, of very many entries a sample that begins elsewhere each time: captures of one
-    shape, with their heavy bodies in one place, count in the sum as what they are. Other objects are sampled, so that a
-    few heavy values among many can be missed. The account is corrected once the capture is encoded.
-    Captures that are read as they are encoded count as the buffers that the reading takes.
 
-    Args:
-        capture: What is submitted. One that cannot be looked at counts nothing: whoever encodes it finds out why.
-        most_entries: Entries of a HAR that are looked at; of up to twice as many all are.
+def estimate_bytes(capture: Any) -> int:
+    """About how many bytes the capture's JSON text has, by whoever is to encode it.
+
+    Bodies of HAR entries are counted, of very many entries a sample that begins elsewhere each time. One that cannot be
+    looked at counts nothing: encoding it finds out why.
     """
+    read = read_bytes(capture)
+    if read is not None:
+        return read
     try:
-        return _looked_at_bytes(capture, most_entries)
+        return _looked_at_bytes(capture)
     except Exception:  # noqa: BLE001  # a type of the application's, or another thread that changes it meanwhile
         return 0
 
 
-def _looked_at_bytes(capture: Any, most_entries: int) -> int:
-    if isinstance(capture, (bytes, bytearray, memoryview)):
-        return len(capture)
-    if isinstance(capture, (EntryStream, str, os.PathLike, Iterator)):
-        return STREAM_HELD_BYTES
+def _looked_at_bytes(capture: Any) -> int:
     entries = _har_entries(capture)
     if entries:
-        step = max(1, len(entries) // most_entries)
+        step = max(1, len(entries) // MOST_ENTRIES)
         looked_at = entries[int(next(_turns) * _GOLDEN_RATIO % 1 * step) :: step]
         return int(sum(map(_entry_bytes, looked_at)) * len(entries) / len(looked_at))
     return _estimate(capture)
@@ -88,24 +88,8 @@ def _entry_bytes(entry: Any) -> int:
 
 
 def _estimate(value: Any) -> int:
-    """A look at a bounded number of values; long lists count as some of their values, scaled up."""
-    total, left = 0, _MOST_VALUES
-    waiting: list[tuple[Any, float]] = [(value, 1.0)]
-    while waiting and left > 0:
-        value, weight = waiting.pop()
-        left -= 1
-        if isinstance(value, str):
-            total += int(weight * (len(value) + 3))
-        elif isinstance(value, (dict, list, tuple)) and value:
-            step = max(1, len(value) // 16)
-            # Of a dict its first values: walking a huge one in steps would take milliseconds.
-            sample = list(islice(value.values(), 16)) if isinstance(value, dict) else list(value[::step])
-            scaled = weight * len(value) / max(1, len(sample))
-            total += int(weight * len(value) * (12 if isinstance(value, dict) else 1))
-            waiting.extend((item, scaled) for item in sample)
-        else:
-            total += int(weight * 6)
-    return total
+    weight = weigh(value, drawn=_DRAWN, most=_MOST_OPENED)
+    return int(weight.held_bytes - weight.beside_text_bytes)
 
 
 def encodable(capture: Any) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from enum import Enum
 from itertools import islice
 
 from packhorse.errors import StoreError, StoreErrorKind
@@ -23,6 +24,21 @@ PROBED = 64
 RESEND_LOOK_S = 0.25
 #: Seconds between two looks at files that could be uploaded, when nothing else says that they can be.
 FILES_LOOK_S = 30.0
+#: S3 refuses a few files for their own sake; so many in a row are refused for another reason, and the pace becomes that
+#: of an outage.
+REFUSED_IN_A_ROW = 16
+
+
+class Tried(Enum):
+    """How a spooled file fared."""
+
+    WORKED = "worked"
+    #: S3 could not be asked, or asks to try again: others will fare alike.
+    OUT = "out"
+    #: S3 refused this one.
+    REFUSED = "refused"
+    #: It was not sent.
+    NOT = "not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,7 @@ class Scheduler:
         self.halted = False
         self.draining = 0
         self.returning = 0
+        self._refusals = 0
         self._last_kind = StoreErrorKind.CONNECTION
 
     # --- choosing -----------------------------------------------------------------------------------------------------
@@ -213,13 +230,22 @@ class Scheduler:
             return None
         return self.drain_pace.wait_s(now_s) or FILES_LOOK_S
 
-    def s3_said(self, now_s: float, *, worked: bool | None, wait_s: float = 0.0) -> None:
-        """An upload tells how files will fare: whether S3 takes things, and how long it asked to be left alone."""
-        if worked:
+    def s3_said(self, now_s: float, tried: Tried, *, wait_s: float = 0.0) -> bool:
+        """An upload tells how files will fare: whether S3 takes things, and how long it asked to be left alone.
+
+        Returns:
+            True when S3 takes things again that had refused many in a row.
+        """
+        if tried is Tried.WORKED:
+            refused_all, self._refusals = self._refusals >= REFUSED_IN_A_ROW, 0
             if self.drain_pace.failures:
                 self.drain_pace.worked()
-        elif worked is False and self.drain_pace.wait_s(now_s) == 0:
+            return refused_all
+        self._refusals += tried is Tried.REFUSED
+        out = tried is Tried.OUT or (tried is Tried.REFUSED and self._refusals >= REFUSED_IN_A_ROW)
+        if out and self.drain_pace.wait_s(now_s) == 0:
             self.drain_pace.failed(now_s, at_least_s=wait_s)
+        return False
 
     # --- what became of it --------------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ from packhorse.uploader.adaptive import OVERLOAD
 from packhorse.uploader.core import Core
 from packhorse.uploader.job import Job
 from packhorse.uploader.part_retry import send_parts
-from packhorse.uploader.spool.files import DamagedFile, SpooledFile
+from packhorse.uploader.scheduler import Tried
+from packhorse.uploader.spool.files import DamagedFile, ForeignFile, SpooledFile
 from packhorse.uploader.spool.spool import Claim, Spool
 from packhorse.uploader.ticket import Receipt
 
@@ -67,49 +68,70 @@ def _receipt(job: Job, result: PutResult) -> Receipt:
 
 
 def drain(core: Core, claim: Claim) -> None:
-    """Upload a spooled file, and remove it; damaged files are set aside, others wait for S3."""
+    """Upload a spooled file, and remove it. Whatever S3 answers otherwise, it stays; damaged files are set aside."""
     spool = core.spool
     assert spool is not None
-    stored_bytes, worked, wait_s = 0, None, 0.0
+    tried, stored_bytes, wait_s = Tried.OUT, 0, 0.0
     try:
-        stored_bytes, worked, wait_s = _tried(core, spool, claim)
+        tried, stored_bytes, wait_s = _tried(core, spool, claim)
     except BaseException:
-        worked = False
         with suppress(Exception):
             spool.give_back(claim)  # whatever it was: the file stays, and is not kept from the others
         raise
     finally:
-        core.drained(claim, stored_bytes, worked=worked, wait_s=wait_s)
+        core.drained(claim, stored_bytes, tried=tried, wait_s=wait_s)
 
 
-def _tried(core: Core, spool: Spool, claim: Claim) -> tuple[int, bool | None, float]:
-    """What ``Core.drained`` is told: bytes stored, how it went, and how long S3 asked to be left alone."""
+def _tried(core: Core, spool: Spool, claim: Claim) -> tuple[Tried, int, float]:
+    """What ``Core.drained`` is told: how it went, bytes stored, and how long S3 asked to be left alone."""
     try:
-        stored_bytes = _send_file(core, claim)
-    except (DamagedFile, FileNotFoundError):
+        file = spool.open(claim)
+    except FileNotFoundError:
+        spool.vanished(claim)
+    except DamagedFile:
         spool.quarantine(claim)
-        return 0, None, 0.0
-    except StoreError as error:
-        if error.kind in OWN_FAULT:
-            spool.quarantine(claim)
-            return 0, None, 0.0
-        spool.give_back(claim)
-        return 0, False, error.retry_after_s or 0.0
-    except BaseException as error:  # noqa: BLE001  # an unreadable disk or a client's panic: the file stays
+    except ForeignFile as error:
+        spool.leave(claim, error.why)
+    except OSError as error:
+        spool.failed("read", error)
+        spool.rest(claim)
+    else:
+        with file:
+            return _sent(core, spool, claim, file)
+    return Tried.NOT, 0, 0.0
+
+
+def _sent(core: Core, spool: Spool, claim: Claim, file: SpooledFile) -> tuple[Tried, int, float]:
+    try:
+        stored_bytes = _send_file(core, file)
+    except DamagedFile:
+        spool.quarantine(claim)
+        return Tried.NOT, 0, 0.0
+    except BaseException as error:  # noqa: BLE001  # also an unreadable disk, or a client's panic: the file stays
+        if isinstance(error, StoreError) and error.retryable:
+            spool.failed_try(claim)
+            return Tried.OUT, 0, error.retry_after_s or 0.0
         if isinstance(error, OSError):
             spool.failed("read", error)
-        spool.give_back(claim)
-        return 0, False, 0.0
+        spool.rest(claim, _answer(error))
+        return Tried.REFUSED, 0, 0.0
     spool.uploaded(claim)
-    return stored_bytes, True, 0.0
+    return Tried.WORKED, stored_bytes, 0.0
 
 
-def _send_file(core: Core, claim: Claim) -> int:
+def _answer(error: BaseException) -> str:
+    """What S3 said, in a few words that hold nothing of a capture; nothing when the disk failed."""
+    if isinstance(error, StoreError):
+        status = "" if error.status is None else f"HTTP {error.status}"
+        return f"{status} {error.code or error.kind.value}".strip()
+    return "" if isinstance(error, OSError) else type(error).__name__
+
+
+def _send_file(core: Core, file: SpooledFile) -> int:
     """Its bytes and key as they were frozen, read in bounded memory, checked before S3 has the end."""
-    with SpooledFile(claim.path) as file:
-        store = core.client.store()
-        core.attempt_file()
-        key, info = file.header.key, file.header.info
-        if file.body_bytes <= core.options.stream_above_bytes:
-            return store.put(key, b"".join(file.chunks()), info).bytes_sent
-        return store.put_stream(key, file.chunks(), info).bytes_sent
+    store = core.client.store()
+    core.attempt_file()
+    key, info = file.header.key, file.header.info
+    if file.body_bytes <= core.options.stream_above_bytes:
+        return store.put(key, b"".join(file.chunks()), info).bytes_sent
+    return store.put_stream(key, file.chunks(), info).bytes_sent

@@ -18,9 +18,11 @@ from packhorse.uploader.job import Job, State, newest
 from packhorse.uploader.prepare import JOB_BYTES
 from packhorse.uploader.reasons import Reason, Why, why
 from packhorse.uploader.retry_budget import Pacing
+from packhorse.uploader.scheduler import Tried
 from packhorse.uploader.spool.files import Header
 from packhorse.uploader.spool.folders import disk_bytes
 from packhorse.uploader.spool.spool import Claim
+from packhorse.uploader.stream_copy import StreamCopy
 from packhorse.uploader.ticket import Fate
 
 logger = logging.getLogger("packhorse")
@@ -28,7 +30,7 @@ logger = logging.getLogger("packhorse")
 #: Captures made durable together: they share one fsync of their folder.
 BATCH_CAPTURES = 16
 BATCH_BYTES = 8 * MIB
-#: Seconds between two looks for folders of processes that died, and for captures that are too old.
+#: Seconds between two looks for folders of processes that died, and for captures that have rested.
 TEND_EVERY_S = 30.0
 #: About what a file has around its body: key, metadata, checksums.
 FRAME_BYTES = 1024
@@ -149,7 +151,7 @@ class Spooler:
             spool = core.spool
             if spool is None or job.body is None or core.stopping or job.state is State.DONE or job in core.insured:
                 return False
-            core.scheduler.s3_said(time.monotonic(), worked=False)
+            core.scheduler.s3_said(time.monotonic(), Tried.OUT)
             if not self.accepts(file_bytes(job)) or not (core.scheduler.halted or self.start()):
                 spool.refuse()
                 return False
@@ -160,6 +162,50 @@ class Spooler:
             if core.scheduler.returning:
                 core.settled.notify_all()
             return True
+
+    def copy(self, job: Job) -> StreamCopy | None:
+        """Begin a copy of a stream that is about to be sent; None when there is no spool, or no room in it."""
+        core = self._core
+        with core.lock:
+            spool = core.spool
+            if spool is None or core.stopping or not self.accepts():
+                return None
+        return StreamCopy(
+            spool, Header(job.ticket.key, job.info), self._plan_copy, lambda: core.scheduler.halted or core.stopping
+        )
+
+    def _plan_copy(self, size_bytes: int) -> bool:
+        with self._core.lock:
+            self._planned_bytes += size_bytes
+            return size_bytes <= 0 or self.accepts()
+
+    def keep(self, job: Job, failure: Why) -> bool:
+        """Spool a stream whose upload failed for that reason: what was sent, and the rest of it. In this thread.
+
+        False when it has no copy.
+        """
+        core, spool, copy, stream = self._core, self._core.spool, job.copy, job.stream
+        if spool is None or stream is None or copy is None:
+            return False
+        with copy.lock, core.lock:
+            if not copy.usable or job.state is not State.SENDING:  # on disk by now, or given up: all ends
+                return False
+            core.scheduler.s3_said(time.monotonic(), Tried.OUT)
+            core.table.move(job, State.SPOOLING)  # others may have its permit
+            core.rouse()
+        try:
+            claim = copy.finish(stream)
+            spool.commit([claim])
+        except OSError as error:
+            spool.failed("write", error)
+            core.finish(job, Fate.FAILED, failure)
+        except BaseException as error:  # noqa: BLE001  # a capture that cannot be encoded after all
+            core.finish(job, Fate.FAILED, why(error))
+        else:
+            core.finish(job, Fate.SPOOLED, Why(Reason.SPOOLED))
+        finally:
+            job.release()
+        return True
 
     def write(self, batch: list[Job]) -> None:
         """Make a batch durable and give its captures their fate; what the disk refuses goes back to where it was."""
@@ -240,7 +286,7 @@ class Spooler:
             return None if core.stopping and not batch else batch
 
     def _tend(self, *, all_of_it: bool) -> None:
-        """List files that wait to be uploaded; with ``all_of_it`` also take over, tidy up and expire."""
+        """List files that wait to be uploaded; with ``all_of_it`` also take over, tidy up, and wake those that rest."""
         core, spool = self._core, self._core.spool
         assert spool is not None
         try:
@@ -249,7 +295,8 @@ class Spooler:
             spool.list()
             if all_of_it:
                 spool.tidy()
-                spool.expire()
+                spool.wake()
+                spool.tell()
         except OSError as error:
             spool.failed("look", error)
         with core.lock:

@@ -9,9 +9,10 @@ from packhorse.uploader.core import Core
 from packhorse.uploader.crash_guard import CrashGuard, tell
 from packhorse.uploader.encoder import Encoder
 from packhorse.uploader.job import Job, State
-from packhorse.uploader.reasons import NO_REASON, why
+from packhorse.uploader.reasons import NO_REASON, Reason, Why, why
 from packhorse.uploader.sender import OWN_FAULT, drain, send
 from packhorse.uploader.spooler import Spooler
+from packhorse.uploader.stream_copy import GivesWay
 from packhorse.uploader.ticket import Fate
 
 
@@ -59,10 +60,12 @@ class Worker:
         core = self._core
         kept = False
         try:
+            if job.stream is not None and job.late is None:
+                job.copy = self._spooler.copy(job)
             receipt = send(core, job)
         except BaseException as error:  # noqa: BLE001  # as above
             try:
-                kept = isinstance(error, StoreError) and (core.try_again(job, error) or self._rescued(job, error))
+                kept = self._kept(job, error)
             except BaseException as unforeseen:  # noqa: BLE001  # what would kill the thread for all the others
                 tell(core, unforeseen)
                 self._fail(job, unforeseen)
@@ -79,8 +82,20 @@ class Worker:
             if not kept:
                 _let_go(job)
 
-    def _rescued(self, job: Job, error: StoreError) -> bool:
-        return error.kind not in OWN_FAULT and self._spooler.rescue(job, why(error))
+    def _kept(self, job: Job, error: BaseException) -> bool:
+        """True when what could not be uploaded waits for another attempt, or for the disk, or is on it.
+
+        What no client should raise says nothing of S3: then the disk takes it, too.
+        """
+        if isinstance(error, GivesWay):
+            return self._spooler.keep(job, Why(Reason.STOPPED))
+        if isinstance(error, StoreError):
+            if self._core.try_again(job, error):
+                return True
+            if error.kind in OWN_FAULT:
+                return False
+        spooler, reason = self._spooler, why(error)
+        return spooler.rescue(job, reason) or spooler.keep(job, reason)
 
     def _fail(self, job: Job, error: BaseException) -> None:
         core = self._core
