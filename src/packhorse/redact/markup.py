@@ -32,6 +32,8 @@ _TEXT = re.compile(
     rb"(?:\s|\\+[nrt]){0,40}(?:<!\[CDATA\[)?(?P<text>(?=[^<>\s]{0,200}[0-9!@#$^*+])(?:[^<>\s\\]|\\+[/\"]){6,4000}?)"
     rb"(?:\]\]>)?(?:\s|\\+[nrt]){0,40}<\\{0,3}/"
 )
+#: How far before a name its tag may begin, where it is another attribute's than ``name``.
+_NEAR_BYTES = 1000
 #: How far before a closing tag the element may begin that holds another one.
 _NESTED_BYTES = 4000
 _INNER = re.compile(rb"<[^<>]{1,400}>(?:\s|\\+[nrt]){0,40}<[^<>]{1,200}>(?P<text>[^<>]{1,1000})<")
@@ -99,18 +101,26 @@ def decide_field(work: Work, opening: int, behind: int, kind: bytes = b"name") -
         kind: The attribute whose value the name is.
     """
     data = work.data
-    found = _FIELD.match(data, behind)
+    in_tag = kind.lower() == b"name" or _tag_before(data, opening, _NEAR_BYTES) >= 0
+    found = _FIELD.match(data, behind) if in_tag else None
     if found is not None:
         _hide_attribute(work, found)
-        return
-    tag = data.rfind(b"<", max(0, opening - _TAG_BYTES), opening)
-    if tag < 0 or data.find(b">", tag, opening) >= 0:
+    if found is not None or not in_tag:
+        return  # or it is the selector of a style sheet
+    tag = _tag_before(data, opening, _TAG_BYTES)
+    if tag < 0:
         return
     found = _FIELD_BEFORE.search(data, tag, opening)
     if found is not None:
         _hide_attribute(work, found)
     elif kind.lower() in (b"name", b"key") and not _NO_FIELD.match(data, tag):
         _hide_text(work, _TAG_END.match(data, behind))
+
+
+def _tag_before(data: bytes, at: int, most: int) -> int:
+    """Where the tag begins in which a place is; -1 when it is in none that begins so near."""
+    tag = data.rfind(b"<", max(0, at - most), at)
+    return -1 if tag < 0 or data.find(b">", tag, at) >= 0 else tag
 
 
 def decide_bare_field(work: Work, end: int) -> None:

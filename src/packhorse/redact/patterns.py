@@ -60,7 +60,7 @@ class Pattern:
 
 
 #: Names in one pattern.
-_MOST_NAMES = 40
+_MOST_NAMES = 60
 _SEPARATOR = rb"[-_. \[\]]{0,2}"
 #: What may follow the words of a name within it: ``password_confirmation``, ``user[password]``.
 _TAIL = rb"[a-z0-9_\-.\[\]]*"
@@ -227,7 +227,7 @@ def patterns_of(rules: Rules) -> tuple[Pattern, ...]:
         *tokens,
         # "cookies" is in every capture many times, and has a pattern of its own.
         *(pattern for some in _parts(keys - {"cookies"}) for pattern in _names(Kind.NAME, some, _SIGN)),
-        *_middles(keys, rb"[\"'=:]"),
+        *_middles(keys, rb"[\"':]"),
         *_names(Kind.NAME, params, _PARAM_SIGN),
         *_names(Kind.ITEM, params, rb"\\*\"\s{0,8}[,}]"),
         *_FIXED,

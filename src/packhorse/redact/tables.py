@@ -10,7 +10,7 @@ from packhorse.redact.quoting import SPACE, level_of, string_end
 from packhorse.redact.values import is_ordinary, is_placeholder
 from packhorse.redact.work import Work
 
-_LABEL = re.compile(rb"mimeType\"\s{0,8}:\s{0,8}(?=\"text\\?/[a-z-]+\Z)", re.IGNORECASE)
+_LABEL = re.compile(rb"mimeType\"\s{0,8}:\s{0,8}(?=\"text\\?/[a-z-]+\Z)")
 _PARAMS = re.compile(SPACE + rb",\s{0,8}\"params\"\s{0,8}:\s{0,8}\[\s{0,8}\]")
 _OPENED = re.compile(rb"(\\*)\"")
 _BREAK = re.compile(rb"\\+r\\+n|\\+[nr]|\r?\n")
@@ -23,7 +23,8 @@ _HEAD_BYTES, _MOST_COLUMNS, _CELL_BYTES = 2000, 200, 4000
 def decide_table(work: Work, end: int, _number: int) -> None:
     """A body whose media type, which ends near ``end``, may be a table's."""
     data = work.data
-    label = _LABEL.search(data, max(0, end - 64), end)
+    low = data.rfind(b'mimeType"', max(0, end - 64), end)
+    label = _LABEL.match(data, low, end) if low >= 0 else None
     at = text_after(data, label.end(), (b"text",)) if label else None
     opened = _OPENED.match(data, at) if at is not None else None
     if opened is None:
