@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "wire": BASE | {"codec", "pipeline", "stages", "stores"},
     "profiles": BASE | {"pipeline", "stages"},
     "fetching": BASE | {"wire", "codec", "stages", "stores"},
+    "replacing": BASE | {"wire", "codec", "fetching", "pipeline", "redact", "stores"},
     "uploader": BASE | {"captures", "redact", "codec", "pipeline", "profiles", "stages", "stores", "wire"},
 }
 #: The other half: it measures the library, which knows nothing of it.

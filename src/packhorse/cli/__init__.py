@@ -13,6 +13,7 @@ from packhorse.cli.gate import gate
 from packhorse.cli.judge import judge
 from packhorse.cli.objects import fetch, upload
 from packhorse.cli.race import publish, race, report
+from packhorse.cli.redacting import redact
 from packhorse.cli.registry import candidates
 from packhorse.cli.study import study
 from packhorse.errors import InputError, PackhorseError, StoreErrorKind
@@ -29,7 +30,7 @@ def cli() -> None:
     """Find the fastest safe way to get a capture into S3 from Python, and use it."""
 
 
-for command in (race, judge, gate, report, publish, upload, fetch, synth, captures, candidates, study, doctor):
+for command in (race, judge, gate, report, publish, upload, fetch, redact, synth, captures, candidates, study, doctor):
     cli.add_command(command)
 
 

@@ -73,6 +73,29 @@ class Redactor:
         marks.done()
         return new
 
+    def places(self, data: bytes) -> list[tuple[int, str]]:
+        """Where in JSON text something would be replaced, and by which rule; nothing is counted in :meth:`report`.
+
+        The rule is empty where a text within is written anew, as base64 is. Of rules of one's own the place is not
+        known: it is -1.
+
+        Raises:
+            RedactionError: It could not be checked.
+        """
+        marks = Marks(self._marker)
+        try:
+            work = Work(data, self._engine.tools, marks)
+            found = [(start, rule) for start, _, _, rule, _ in self._engine.edits(work)]
+            if self._own:
+                marks.counts.clear()
+                self._by_own_rules(data, marks)
+                found += [(-1, rule) for rule, count in marks.counts.items() for _ in range(count)]
+        except Exception as error:  # its message may hold content
+            if isinstance(error, RedactionError):
+                raise
+            raise RedactionError(f"checking JSON text for secrets failed ({type(error).__name__})") from None
+        return sorted(found)
+
     def entry(self, entry: Any) -> Any:
         """One HAR entry, or any JSON-able element, without its secrets.
 
