@@ -25,7 +25,7 @@ from packhorse.uploader.sync import Uploader
 pytestmark = pytest.mark.xdist_group("redacting")  # the servers, once
 
 SECRET = "Kp4Vn9Xw2Ls7Td6Q"
-CAPTURE = {
+CAPTURE: dict[str, Any] = {
     "log": {
         "version": "1.2",
         "entries": [
@@ -85,7 +85,7 @@ def test_the_copy_appears_whole_or_not_at_all(tmp_path: Path, capsys: pytest.Cap
     assert run(["redact", str(file), "-o", str(copy)]) == 0
     new = json.loads(copy.read_text("utf-8"))
     assert SECRET not in str(new)
-    assert new["log"]["entries"][0] == CAPTURE["log"]["entries"][0]  # type: ignore[index]
+    assert new["log"]["entries"][0] == CAPTURE["log"]["entries"][0]
     assert json.loads(file.read_text("utf-8")) == CAPTURE
     copy.write_text("as it was", encoding="utf-8")
     file.write_text('{"log": {"entries": [1, ', encoding="utf-8")
@@ -169,7 +169,7 @@ def test_stored_captures_are_replaced_in_their_format(target: Target, text: str)
     assert after["ContentType"] == before["ContentType"]
     new = fetch(f"s3://{target.endpoint.bucket}/{key}", endpoint=target.endpoint)
     assert SECRET not in str(new)
-    assert new["log"]["entries"][0] == CAPTURE["log"]["entries"][0]  # type: ignore[index]
+    assert new["log"]["entries"][0] == CAPTURE["log"]["entries"][0]
     assert _keys(target, prefix) == {key, innocent, f"{prefix}/foreign"}
     with _stored(target, prefix) as stored:
         assert all(one.outcome in (Outcome.UNCHANGED, Outcome.FOREIGN) for one in stored.each(apply=True))

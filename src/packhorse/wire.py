@@ -29,17 +29,11 @@ META_PLAIN_CRC32 = "packhorse-plain-crc32"
 META_PLAIN_SHA256 = "packhorse-plain-sha256"
 
 _CONTENT_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "msgpack": "application/msgpack"}
-#: Registered HTTP content codings (IANA) and, for the rest, the usual unregistered names.
-_CONTENT_CODINGS = {
-    "zlib": "deflate",
-    "gzip": "gzip",
-    "zstd": "zstd",
-    "br": "br",
-    "lz4": "x-lz4",
-    "snappy": "x-snappy-framed",
-    "bzip2": "x-bzip2",
-    "xz": "x-xz",
-}
+#: The content codings that HTTP clients undo (IANA's registry). Others are told by the key's ending and the metadata: a
+#: client that is told of a coding it does not know gives up, or shows bytes.
+_CONTENT_CODINGS = {"zlib": "deflate", "gzip": "gzip", "zstd": "zstd", "br": "br"}
+#: What an object is to HTTP whose compression that does not know.
+_COMPRESSED_TYPES = {"lz4": "application/x-lz4", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 _SUFFIXES = {
     "json": ".json",
     "ndjson": ".ndjson",
@@ -83,6 +77,13 @@ def describe(
     return Headers(pipeline, profile).of(plain_bytes=plain_bytes, crc32=crc32, sha256=sha256)
 
 
+def _content(encoding: str, compression: str) -> tuple[str, str | None]:
+    """``Content-Type`` and ``Content-Encoding``."""
+    if compression in ("identity", *_CONTENT_CODINGS):
+        return _CONTENT_TYPES[encoding], _CONTENT_CODINGS.get(compression)
+    return _COMPRESSED_TYPES.get(compression, "application/octet-stream"), None
+
+
 class Headers:
     """The headers of all objects of a pipeline and a profile: what is the same in each is made once."""
 
@@ -97,7 +98,7 @@ class Headers:
         if text == "base64":  # no HTTP client undoes base64, so the object is plain text to them
             self._content: tuple[str, str | None] = ("text/plain; charset=us-ascii", None)
         else:
-            self._content = (_CONTENT_TYPES[encoding], _CONTENT_CODINGS.get(compression))
+            self._content = _content(encoding, compression)
 
     def of(self, *, plain_bytes: int | None, crc32: int | None, sha256: str | None) -> ObjectInfo:
         """As :func:`describe`."""

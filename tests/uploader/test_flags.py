@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from openfeature import api
 from openfeature.client import OpenFeatureClient
 from openfeature.event import ProviderEventDetails
 from openfeature.exception import ProviderNotReadyError
+from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 
 from packhorse.errors import InputError
@@ -198,3 +200,30 @@ def test_adaptive_bounds_follow_the_flag_that_changed() -> None:
 def test_an_interval_of_nothing_is_refused(up: Uploader) -> None:
     with pytest.raises(InputError, match="interval_s"):
         FlagFollower(up, client=client(Provider()), interval_s=0)
+
+
+class Disabled(Provider):
+    """Answers as flagd does for a flag that is disabled: the caller's default, without an error."""
+
+    def resolve_integer_details(
+        self, flag_key: str, default_value: int, *_: Any, **__: Any
+    ) -> FlagResolutionDetails[int]:
+        return FlagResolutionDetails(default_value, reason=Reason.DISABLED)
+
+
+def test_a_disabled_flag_is_no_value(up: Uploader) -> None:
+    before = up._engine.permits.limit, up._engine.core.account.budget_bytes
+    with FlagFollower(up, client=client(Disabled(max_in_flight=7)), interval_s=FOREVER_S) as flags:
+        assert (up._engine.permits.limit, up._engine.core.account.budget_bytes) == before
+        assert not flags.limits.applied + flags.limits.refused
+        assert flags.errors == 0
+
+
+def test_a_whole_number_is_a_float(tmp_path: Path) -> None:
+    spooling = options(FakeStore(), spool_dir=tmp_path)
+    with Uploader("s3://bucket/pre", profile=PROFILE, redact=False, options=spooling) as uploader:
+        provider = Provider(spool_max_age_s=3600)
+        with FlagFollower(uploader, client=client(provider), interval_s=FOREVER_S) as flags:
+            assert flags.limits.applied == {"spool_max_age_s": 1}
+        with FlagFollower(uploader, client=client(Provider(spool_max_age_s="long")), interval_s=FOREVER_S) as flags:
+            assert flags.limits.refused == {"spool_max_age_s": 1}

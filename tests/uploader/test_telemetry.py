@@ -30,6 +30,7 @@ from packhorse.uploader.metrics import (
     PROCESS_METRICS,
     Labels,
     reason_label,
+    values,
 )
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.reasons import Reason
@@ -115,8 +116,8 @@ def test_a_scrape_tells_what_the_account_says(exported: Exported) -> None:
     assert series(found, "stored_bytes_total", "account") == {(): stats.stored_bytes}
     assert series(found, "limit", "account") == {(): 4}
     assert series(found, "budget_bytes", "account") == {(): 256 * 2**20}
-    buckets = series(found, "duration_bucket_total", "account")
-    assert buckets[("le", "+Inf"),] == 29
+    buckets = series(found, "duration_within_total", "account")
+    assert buckets[("up_to_s", "+Inf"),] == 29
     assert all(a <= b for a, b in zip(buckets.values(), list(buckets.values())[1:], strict=False))
     phases = series(found, "phase_seconds_total", "account")
     assert sum(phases.values()) == pytest.approx(series(found, "duration_seconds_total", "account")[()])
@@ -289,3 +290,19 @@ assert not gc.callbacks
 def test_a_name_that_is_no_label_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="name is"):
         UploaderOptions(name=name)
+
+
+def test_names_follow_the_rules_of_prometheus() -> None:
+    # As `promtool check metrics` has them: labels of histograms and summaries belong to those, counters end in _total.
+    for metric in (*METRICS, *PROCESS_METRICS):
+        assert not {"le", "quantile"} & set(metric.labels)
+        assert metric.prometheus_name.endswith("_total") == (metric.kind == "counter")
+        assert not metric.prometheus_name.endswith(("_count", "_sum", "_bucket"))
+        assert metric.about
+
+
+def test_values_are_floats() -> None:
+    with uploader(FakeStore(), name="floats") as running:
+        running.submit({"a": 1}).result(30)
+        found = values(running._engine.reading(), "floats")
+    assert {type(value) for series in found.values() for value in series.values()} == {float}

@@ -25,6 +25,7 @@ try:
     from openfeature.evaluation_context import EvaluationContext
     from openfeature.event import EventDetails, ProviderEvent
     from openfeature.exception import ErrorCode
+    from openfeature.flag_evaluation import Reason
 except ModuleNotFoundError:
     raise UnavailableError("FlagFollower needs OpenFeature; install packhorse[flags]") from None
 
@@ -207,26 +208,34 @@ class FlagFollower:
 
     def _value(self, name: str, kind: type) -> Any:
         """A flag's value, :data:`BAD`, or ``_MISSING`` when there is none or the provider cannot tell now."""
-        key = f"{self._prefix}.{name}"
-        client, context = self._client, self._context
         try:
-            if kind is bool:
-                details: Any = client.get_boolean_details(key, False, context)  # noqa: FBT003  # their signature
-            elif kind is int:
-                details = client.get_integer_details(key, 0, context)
-            else:
-                details = client.get_float_details(key, 0.0, context)
+            details = self._details(f"{self._prefix}.{name}", kind)
         except Exception:  # noqa: BLE001  # a provider or a hook may raise anything; the limits stay as they are
             self.errors += 1
             return _MISSING
         if details.error_code in _ILL_TYPED:
             return BAD
+        if details.reason == Reason.DISABLED:
+            return _MISSING  # the value is the default that was given here, and no limit
         if details.error_code is not None:
             self.errors += details.error_code is not ErrorCode.FLAG_NOT_FOUND
             return _MISSING
         value = details.value
         fits = type(value) is kind or (kind is float and type(value) is int)
         return value if fits else BAD
+
+    def _details(self, key: str, kind: type) -> Any:
+        client, context = self._client, self._context
+        if kind is bool:
+            return client.get_boolean_details(key, False, context)  # noqa: FBT003  # their signature
+        if kind is int:
+            return client.get_integer_details(key, 0, context)
+        details: Any = client.get_float_details(key, 0.0, context)
+        if details.error_code is ErrorCode.TYPE_MISMATCH:
+            # 3600 in a file of flags is an integer to some providers, and a float is asked for.
+            whole = client.get_integer_details(key, 0, context)
+            return details if whole.error_code is not None else whole
+        return details
 
     def _changed(self, _: EventDetails) -> None:
         self._look.set()

@@ -77,7 +77,9 @@ METRICS = (
     Metric(_PREFIX + "queue.age", "peak", "s", "Time since the oldest waiting capture was handed in", ("queue",)),
     Metric(_PREFIX + "phase", "counter", "s", "Time of uploaded captures by phase", ("phase",)),
     Metric(_PREFIX + "duration", "counter", "s", "Sum of times from submit to stored"),
-    Metric(_PREFIX + "duration.bucket", "counter", "{capture}", "Uploaded captures that took at most le s", ("le",)),
+    Metric(
+        _PREFIX + "duration.within", "counter", "{capture}", "Uploaded captures that took at most up_to_s", ("up_to_s",)
+    ),
     Metric(_PREFIX + "spool.files", "sum", "{capture}", "Captures on disk"),
     Metric(_PREFIX + "spool.disk", "sum", "By", "Bytes on disk"),
     Metric(_PREFIX + "spool.resting", "sum", "{capture}", "Captures on disk that S3 has refused, to be tried again"),
@@ -155,7 +157,7 @@ def values(reading: Reading, name: str) -> Values:
     found[_PREFIX + "queue.length"] = {(*base, ("queue", q)): reading.queued.get(q, 0) for q in QUEUES}
     found[_PREFIX + "queue.age"] = {(*base, ("queue", q)): reading.oldest_s.get(q, 0.0) for q in QUEUES}
     found[_PREFIX + "phase"] = {(*base, ("phase", p)): phase_s.get(p, 0.0) for p in PHASES}
-    found[_PREFIX + "duration.bucket"] = _buckets(reading.durations, base)
+    found[_PREFIX + "duration.within"] = _buckets(reading.durations, base)
     if stats.spool is not None:
         found[_PREFIX + "spool.files"] = {base: stats.spool.files}
         found[_PREFIX + "spool.disk"] = {base: stats.spool.disk_bytes}
@@ -164,7 +166,7 @@ def values(reading: Reading, name: str) -> Values:
         found[_PREFIX + "spool.left"] = {(*base, ("why", why.value)): left.get(why.value, 0) for why in Foreign}
         events = {(*base, ("event", event)): getattr(stats.spool, event) for event in _SPOOL_EVENTS}
         found[_PREFIX + "spool.captures"] = events
-    return found
+    return {metric: {labels: float(value) for labels, value in series.items()} for metric, series in found.items()}
 
 
 def _fates(stats: Stats, base: Labels) -> dict[Labels, float]:
@@ -185,10 +187,13 @@ def _fates(stats: Stats, base: Labels) -> dict[Labels, float]:
 
 
 def _buckets(durations: tuple[int, ...], base: Labels) -> dict[Labels, float]:
-    """Cumulative counts by upper bound, as Prometheus histograms have them, so that its quantiles work."""
+    """Cumulative counts by upper bound, as Prometheus histograms have them, so that its quantiles work.
+
+    The label is not called ``le``, which Prometheus keeps for histograms: ``label_replace`` makes it one.
+    """
     found: dict[Labels, float] = {}
     total = 0
     for bound, count in zip((*map(str, DURATION_BOUNDS_S), "+Inf"), durations, strict=True):
         total += count
-        found[*base, ("le", bound)] = total
+        found[*base, ("up_to_s", bound)] = total
     return found

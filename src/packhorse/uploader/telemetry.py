@@ -160,7 +160,7 @@ class Telemetry:
             _merge(found, values(source.reading(), name))
         pause, collections, lag = (metric.name for metric in PROCESS_METRICS)
         found[pause] = {(): self.pauses.seconds}
-        found[collections] = {(): self.pauses.collections}
+        found[collections] = {(): float(self.pauses.collections)}
         found[lag] = {(): self.lag.take()}
         return found
 
