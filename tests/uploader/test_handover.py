@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -343,3 +343,19 @@ def test_what_is_broken_off_as_it_is_let_in_is_counted_once(
     stats = up.stats()
     assert (stats.submitted, stats.in_flight, stats.held_bytes) == (3, 0, 0)
     assert balanced(stats)
+
+
+def test_conditions_of_threading_take_it_on_any_python() -> None:
+    lock = HandoverLock[int](lambda _: None)
+    # What threading.Condition takes over from its lock; `locked` from 3.14 on.
+    condition = threading.Condition(cast(Any, lock))
+    assert not lock.locked()
+    with condition:
+        assert lock.locked()
+        assert not condition.wait(0.01)
+        elsewhere: list[bool] = []
+        thread = threading.Thread(target=lambda: elsewhere.append(lock.locked()))
+        thread.start()
+        thread.join()
+        assert elsewhere == [True]
+    assert not lock.locked()

@@ -5,6 +5,7 @@ A new candidate is one module, one row here, and one extra in ``pyproject.toml``
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 from packhorse.stages.base import DEFAULT_CHUNK_BYTES, Candidate, Setting, Stage
@@ -251,9 +252,9 @@ _COMPRESSORS = (
         "zstd-backports",
         Stage.COMPRESS,
         _COMPRESS + "backports_zstd",
-        "Zstandard through backports.zstd",
+        "Zstandard through the standard library's compression.zstd, or backports.zstd before 3.14",
         wire="zstd",
-        dists=("backports.zstd",),
+        dists=() if sys.version_info >= (3, 14) else ("backports.zstd",),
         extra="compress",
         settings=(_level(1, -50, 19), _THREADS),
     ),

@@ -5,12 +5,15 @@ Memory is bounded by :data:`PARTS_IN_FLIGHT` parts on their way and one being ga
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo, PutResult
@@ -155,7 +158,7 @@ def send_stream(sender: Sender, chunks: Iterator[bytes]) -> PutResult:
     parts = chain((first,), parts)
     del first  # it would stay in memory for the whole upload
     upload_id = sender.begin()
-    with ThreadPoolExecutor(PARTS_IN_FLIGHT, thread_name_prefix="packhorse-part") as pool:
+    with _PartThreads() as pool:
         pending: deque[Future[str]] = deque()
         etags: list[str] = []
         sent_bytes = 0
@@ -164,7 +167,7 @@ def send_stream(sender: Sender, chunks: Iterator[bytes]) -> PutResult:
                 _check_number(number)
                 if len(pending) == PARTS_IN_FLIGHT:
                     etags.append(pending.popleft().result())
-                pending.append(pool.submit(sender.part, upload_id, number, body))
+                pending.append(pool.submit(sender, upload_id, number, body))
                 sent_bytes += len(body)
             etags.extend(part.result() for part in pending)
             return PutResult(sender.finish(upload_id, etags), sent_bytes)
@@ -174,6 +177,48 @@ def send_stream(sender: Sender, chunks: Iterator[bytes]) -> PutResult:
             wait(pending)  # a part that lands after the abort would be stored, and paid for
             _abort(sender, upload_id, error)
             raise
+
+
+class _PartThreads:
+    """Threads that send parts, started as they are needed.
+
+    Not an executor's, which the interpreter joins before any hook of ``atexit`` runs: that hook is what ends the waits
+    between a part's attempts when the process ends.
+    """
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[tuple[Future[str], Callable[[], str]] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, sender: Sender, upload_id: str, number: int, body: bytes) -> Future[str]:
+        """Have a part sent. Raises RuntimeError when a thread is needed and the interpreter gives none any more."""
+        if len(self._threads) < PARTS_IN_FLIGHT:
+            thread = threading.Thread(target=self._run, name=f"packhorse-part-{len(self._threads)}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        future: Future[str] = Future()
+        self._work.put((future, partial(sender.part, upload_id, number, body)))
+        return future
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        for _ in self._threads:
+            self._work.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        while (item := self._work.get()) is not None:
+            future, send = item
+            del item  # or the part would stay in memory until the next one comes
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(send())
+                except BaseException as error:  # noqa: BLE001  # whoever waits for the part gets it
+                    future.set_exception(error)
+            del future, send
 
 
 async def send_stream_async(sender: AsyncSender, chunks: AsyncIterator[bytes]) -> PutResult:

@@ -336,10 +336,6 @@ class Engine:
             self.lifecycle.exit(begun_s)
             telemetry.end(self)
 
-    def hurry(self) -> None:
-        """As :meth:`Core.hurry`."""
-        self.core.hurry()
-
     def disown(self) -> None:
         """In a forked child: forget the parent's captures, threads and files, and never touch its client again."""
         core = self.core
@@ -349,13 +345,3 @@ class Engine:
         closed = core.closing
         self._make(core.account.budget_bytes, core.encode_threads)
         self.core.closing = self.core.stopping = closed
-
-
-def _before_exit() -> None:
-    for engine in list(_engines):
-        engine.hurry()
-
-
-# Threads of executors, as those that send parts, are joined before any hook of atexit runs, and while the main thread
-# still counts as alive. There is no public hook that early. This one runs first, being registered after the other.
-threading._register_atexit(_before_exit)  # type: ignore[attr-defined]

@@ -86,6 +86,15 @@ class HandoverLock(Generic[Left]):
         self._lock.release()
         self._serve()  # does nothing while it is still owned
 
+    def locked(self) -> bool:
+        """Whether any thread has it. What ``threading.Condition`` asks for from Python 3.14 on."""
+        if self._is_owned():
+            return True
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+            return False
+        return True
+
     def __enter__(self) -> Self:
         self.acquire()
         return self

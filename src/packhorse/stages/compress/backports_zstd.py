@@ -1,12 +1,16 @@
-"""Zstandard through backports.zstd, the module that Python 3.14 has as compression.zstd."""
+"""Zstandard through compression.zstd of Python 3.14, or backports.zstd, which is that module for earlier ones."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 
-from backports import zstd
-
 from packhorse.stages.compress.streams import undo
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 #: Largest window a reader accepts: 128 MiB, the bound of zstd(1) without --long.
 _WINDOW_LOG_MAX = 27
