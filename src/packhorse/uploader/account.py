@@ -91,6 +91,7 @@ class Guesses:
         unseen_bytes: What each capture had beyond that: heavy parts where no look went.
     """
 
+    LEAST_BYTES = 512
     #: Beyond so much something was not seen, and says nothing about other guesses.
     MOST_RATE = 4.0
     #: About how many captures the rate is learned from. What was not seen is learned quickly and forgotten slowly.
@@ -102,7 +103,9 @@ class Guesses:
         self.unseen_bytes = 0.0
 
     def learn(self, guessed_bytes: int, weight_bytes: float) -> None:
-        """A capture was guessed, and turned out to weigh ``weight_bytes``."""
+        """A capture was guessed, and turned out to weigh ``weight_bytes``. A tiny one says nothing about others."""
+        if max(guessed_bytes, weight_bytes) < self.LEAST_BYTES:
+            return
         most_bytes = self.MOST_RATE * guessed_bytes
         rate = max(1.0, min(weight_bytes, most_bytes) / max(guessed_bytes, 1))
         unseen_bytes = max(0.0, weight_bytes - most_bytes)
