@@ -94,6 +94,8 @@ class Guesses:
     LEAST_BYTES = 512
     #: Beyond so much something was not seen, and says nothing about other guesses.
     MOST_RATE = 4.0
+    #: What the allocator keeps beside what objects take, until it is trimmed.
+    MARGIN = 1.1
     #: About how many captures the rate is learned from. What was not seen is learned quickly and forgotten slowly.
     LEARNED_FROM, QUICKLY, SLOWLY = 8, 3, 16
 
@@ -150,7 +152,10 @@ class Account:
     @property
     def held_bytes(self) -> int:
         """Bytes counted against the budget: what is known, and what captures that wait to be encoded are taken for."""
-        return self.exact_bytes + int(self.guessed_bytes * self.guesses.rate + self.guessed * self.guesses.unseen_bytes)
+        guesses = self.guesses
+        return self.exact_bytes + int(
+            self.guessed_bytes * guesses.rate * guesses.MARGIN + self.guessed * guesses.unseen_bytes
+        )
 
     def hold(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
         """Count bytes as held; negative when they are let go. ``guessed_bytes`` are those of one capture."""
@@ -163,7 +168,8 @@ class Account:
         """What a capture would count for. What others were keeps none out for good."""
         if not guessed_bytes:
             return exact_bytes
-        taken_for = exact_bytes + int(guessed_bytes * self.guesses.rate + self.guesses.unseen_bytes)
+        guesses = self.guesses
+        taken_for = exact_bytes + int(guessed_bytes * guesses.rate * guesses.MARGIN + guesses.unseen_bytes)
         return min(taken_for, max(self.budget_bytes, exact_bytes + guessed_bytes))
 
     def settle(self, fate: Fate, why: Why) -> None:
