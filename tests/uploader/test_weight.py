@@ -145,9 +145,9 @@ def test_what_was_not_seen_counts_for_all_that_wait() -> None:
     account = Account(10**9)
     for _ in range(50):
         account.hold(0, 1000)
-    assert account.held_bytes == 50_000
+    assert account.held_bytes == pytest.approx(50_000 * Guesses.MARGIN)
     account.guesses.learn(1000, 10**6)
-    assert account.held_bytes == pytest.approx(50 * 10**6, rel=0.01)
+    assert account.held_bytes == pytest.approx(50 * 10**6, rel=0.02)
     for _ in range(50):
         account.hold(0, -1000)
     assert account.held_bytes == 0

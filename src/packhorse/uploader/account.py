@@ -91,8 +91,11 @@ class Guesses:
         unseen_bytes: What each capture had beyond that: heavy parts where no look went.
     """
 
+    LEAST_BYTES = 512
     #: Beyond so much something was not seen, and says nothing about other guesses.
     MOST_RATE = 4.0
+    #: What the allocator keeps beside what objects take, until it is trimmed.
+    MARGIN = 1.1
     #: About how many captures the rate is learned from. What was not seen is learned quickly and forgotten slowly.
     LEARNED_FROM, QUICKLY, SLOWLY = 8, 3, 16
 
@@ -102,7 +105,9 @@ class Guesses:
         self.unseen_bytes = 0.0
 
     def learn(self, guessed_bytes: int, weight_bytes: float) -> None:
-        """A capture was guessed, and turned out to weigh ``weight_bytes``."""
+        """A capture was guessed, and turned out to weigh ``weight_bytes``. A tiny one says nothing about others."""
+        if max(guessed_bytes, weight_bytes) < self.LEAST_BYTES:
+            return
         most_bytes = self.MOST_RATE * guessed_bytes
         rate = max(1.0, min(weight_bytes, most_bytes) / max(guessed_bytes, 1))
         unseen_bytes = max(0.0, weight_bytes - most_bytes)
@@ -147,7 +152,10 @@ class Account:
     @property
     def held_bytes(self) -> int:
         """Bytes counted against the budget: what is known, and what captures that wait to be encoded are taken for."""
-        return self.exact_bytes + int(self.guessed_bytes * self.guesses.rate + self.guessed * self.guesses.unseen_bytes)
+        guesses = self.guesses
+        return self.exact_bytes + int(
+            self.guessed_bytes * guesses.rate * guesses.MARGIN + self.guessed * guesses.unseen_bytes
+        )
 
     def hold(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
         """Count bytes as held; negative when they are let go. ``guessed_bytes`` are those of one capture."""
@@ -160,7 +168,8 @@ class Account:
         """What a capture would count for. What others were keeps none out for good."""
         if not guessed_bytes:
             return exact_bytes
-        taken_for = exact_bytes + int(guessed_bytes * self.guesses.rate + self.guesses.unseen_bytes)
+        guesses = self.guesses
+        taken_for = exact_bytes + int(guessed_bytes * guesses.rate * guesses.MARGIN + guesses.unseen_bytes)
         return min(taken_for, max(self.budget_bytes, exact_bytes + guessed_bytes))
 
     def settle(self, fate: Fate, why: Why) -> None:

@@ -137,7 +137,8 @@ class Engine:
     def _guess(self, capture: Any) -> int:
         account = self.core.account
         guessed_bytes = guess(capture, at_most=account.budget_bytes)
-        if not account.guesses.known:  # the first one is looked at closely: many may come before one is encoded
+        # The first one is looked at closely: many may come before one is encoded.
+        if not account.guesses.known and guessed_bytes >= account.guesses.LEAST_BYTES:
             weight = weigh(capture, drawn=FIRST_DRAWN, most=FIRST_OPENED)
             with self.core.lock:
                 account.guesses.learn(guessed_bytes, weight.held_bytes)
