@@ -314,7 +314,7 @@ PLACES: dict[tuple[str, str], list[Any]] = {
     ],
 }
 
-#: Token shapes of vendors, each from its public documents or scanners.
+#: Token shapes of vendors as their prefixes and lengths are commonly known; builtin.toml says which were looked up.
 SHAPES: dict[str, str] = {
     "GitHub, fine-grained": "github_pat_<a22>_<a59>",
     "GitLab, CI job": "glcbt-64_<b20>",
