@@ -16,8 +16,11 @@ import pytest
 from packhorse.errors import CaptureError, StoreError, StoreErrorKind, UploadFailed
 from packhorse.pipeline import Pipeline
 from packhorse.profiles.loading import Profile
-from packhorse.stores.base import DEFAULT_PART_BYTES
-from packhorse.uploader.spool.files import SpooledFile
+from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo
+from packhorse.uploader.spool.files import Header, SpooledFile
+from packhorse.uploader.spool.folders import Quota
+from packhorse.uploader.spool.spool import Spool
+from packhorse.uploader.stream_copy import StreamCopy
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Ticket
 from tests.uploader.fakes import failure, options
@@ -169,3 +172,21 @@ def test_a_disk_that_fails_keeps_no_copy_and_costs_no_upload(tmp_path: Path, mon
     assert dict(stats.errors) == {"write: ENOSPC": 1}
     assert entries_of(store.objects[ticket.key]) == expected(1)
     assert not left_over(tmp_path)
+
+
+def test_a_stream_that_fails_while_it_is_sent_leaves_no_copy_that_looks_whole(tmp_path: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"first"
+        raise ValueError("the capture's own")
+
+    spool = Spool(tmp_path, Quota(2**30, 60.0))
+    copy = StreamCopy(spool, Header("k", ObjectInfo()), lambda _: True, lambda: False)
+    watched = copy.watch(chunks())
+    assert next(watched) == b"first"
+    with pytest.raises(ValueError, match="own"):
+        next(watched)
+    assert not copy.usable
+    assert not left_over(tmp_path)
+    with pytest.raises(OSError, match="could not be written"):
+        copy.finish(iter(()))
+    assert spooled(tmp_path) == {}

@@ -12,13 +12,14 @@ from packhorse.redact.values import scalar_at
 from packhorse.redact.work import Work
 from packhorse.units import KIB, MIB
 
-#: First bytes of formats without text worth a scan: PNG, JPEG, GIF, WebP/WAV/AVI, icons, BMP, WOFF, WOFF2, OpenType,
-#: TrueType, Ogg, FLAC, MP3, WebM, and MP4/AVIF.
-_MAGIC = (
-    b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"\x00\x00\x01\x00", b"BM", b"wOFF", b"wOF2", b"OTTO",
-    b"\x00\x01\x00\x00", b"OggS", b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\x1aE\xdf\xa3",
-)  # fmt: skip
-_MAGIC_FTYP = b"ftyp"
+#: First bytes of formats without text worth a scan: PNG, JPEG, GIF, icons, TrueType, MP3, WebM, WebP, WAV, AVI, Ogg,
+#: FLAC, WOFF, OpenType, BMP, MP4/AVIF. Letters that could begin a text count with what follows them there alone.
+_MAGIC = re.compile(
+    rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|\x00\x00\x01\x00|\x00\x01\x00\x00|\xff[\xfb\xf3]|ID3[\x00-\x10]|\x1aE\xdf\xa3|"
+    rb"RIFF.{4}(?:WEBP|WAVE|AVI )|OggS\x00|fLaC[\x00\x80]\x00|wOF[F2](?:\x00\x01\x00\x00|OTTO|true)|OTTO\x00|"
+    rb"BM.{4}\x00{4}|\x00.{3}ftyp",
+    re.DOTALL,
+)
 _MEDIA = re.compile(
     rb"mimeType\\*\"" + SPACE + rb":" + SPACE + rb"\\*\"(?:image|font|audio|video|application\\*/(?:x-)?font)",
     re.IGNORECASE,
@@ -45,9 +46,9 @@ def decide_encoded(work: Work, end: int, _number: int) -> None:
     low = work.seen.get("encoded", 0)
     if data.startswith(_COMPACT_LABEL, end - len(_COMPACT_LABEL)) and data.startswith(b'"}', end):
         work.seen["encoded"] = end
-        start, stop = _compact_body(data, end - len(_COMPACT_LABEL), low)
-        if start < stop:
-            hide_base64(work, start, stop)
+        start = _compact_body(data, end - len(_COMPACT_LABEL), low)
+        if start is not None:
+            hide_base64(work, start, string_end(data, start, 0))
         return
     labels = list(_LABEL.finditer(data, max(0, end - 64), end + 32))
     if not labels:
@@ -65,16 +66,15 @@ def decide_encoded(work: Work, end: int, _number: int) -> None:
         hide_base64(work, opened.end(), string_end(data, opened.end(), level_of(len(opened[1]))))
 
 
-def _compact_body(data: bytes, label: int, low: int) -> tuple[int, int]:
-    """Where the text stands before a label that ends an object, as our encoders write it; no further back than low."""
+def _compact_body(data: bytes, label: int, low: int) -> int | None:
+    """Where the text begins before a label that ends an object; no further back than ``low``."""
     # Mostly the text comes last; a search for its key would read all of it.
-    closing = label - 2
-    start = data.rfind(b'"', low, closing) + 1 if data[closing] == _QUOTE_SIGN else 0
-    if start and data.startswith(_TEXT_KEY, start - len(_TEXT_KEY)):
-        return start, closing
-    # An object that begins right before holds no text, and base64 has no brace.
-    start = data.rfind(_TEXT_KEY, max(low, data.rfind(b"{", low, label)), label) + len(_TEXT_KEY)
-    return (start, string_end(data, start, 0)) if start >= len(_TEXT_KEY) else (0, 0)
+    start = data.rfind(b'"', low, label - 2) + 1
+    if start and data.startswith(_TEXT_KEY, start - len(_TEXT_KEY)) and data[label - 2] == _QUOTE_SIGN:
+        return start
+    at = text_before(data, label, low, _TEXT_KEYS[b"encoding"])
+    opened = _QUOTE.match(data, at) if at is not None else None
+    return opened.end() if opened is not None and not opened[1] else None
 
 
 def text_after(data: bytes, at: int, keys: tuple[bytes, ...]) -> int | None:
@@ -149,7 +149,7 @@ def is_media(head: bytes) -> bool:
         raw = binascii.a2b_base64(head)
     except (binascii.Error, ValueError):
         return False
-    return raw.startswith(_MAGIC) or raw[4:8] == _MAGIC_FTYP
+    return _MAGIC.match(raw) is not None
 
 
 def _decoded(text: bytes) -> bytes | None:

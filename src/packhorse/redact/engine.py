@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from itertools import chain
 
@@ -59,5 +60,27 @@ class Engine:
                     if end > work.done:
                         number = hit & _NUMBER
                         deciders[number](work, end, number)
+                    elif end <= work.read_to:
+                        number = hit & _NUMBER
+                        _decide_between(deciders[number], work, end, number)
             at = stop
         return work.edits
+
+
+def _decide_between(decide: Callable[[Work, int, int], None], work: Work, end: int, number: int) -> None:
+    """A hit in a list of named values that has been read: decided where it stands between the values found in it."""
+    spans = work.spans
+    index = bisect_left(spans, (end,))
+    before = spans[index - 1][1] if index else 0
+    if end <= before:
+        return
+    done, known = work.done, len(work.edits)
+    work.done = before
+    decide(work, end, number)
+    work.done = done
+    work.edits[known:] = [edit for edit in work.edits[known:] if not _within(spans, edit)]
+
+
+def _within(spans: list[tuple[int, int]], edit: Edit) -> bool:
+    index = bisect_left(spans, (edit[0] + 1,))
+    return index > 0 and edit[1] <= spans[index - 1][1]

@@ -65,12 +65,11 @@ def _spaced_item(work: Work, start: int, end: int) -> bool:
 def parameter_item(work: Work, end: int) -> bool:
     """An item of a list of parameters, whose name a quote and a comma end at ``end``: whether it is one.
 
-    As :func:`header_item`, for names that are secret in such lists only. What is written otherwise has its list read.
+    At the first one its list is read: what its names mean is seen through escapes and odd spellings there.
     """
     data = work.data
     if not data.startswith(_COMPACT, end - 1):
         return False
-    at = end - 1 + len(_COMPACT)
     start = data.rfind(b'"', end - LONGEST_NAME if end > LONGEST_NAME else 0, end - 2)
     low = start - _LIST_BYTES if start > _LIST_BYTES else 0
     opening = data.rfind(b'":[{', low, start)
@@ -79,11 +78,9 @@ def parameter_item(work: Work, end: int) -> bool:
     place = PARAMETER_LISTS.get(data[data.rfind(b'"', low, opening) + 1 : opening].lower())
     if place is None:
         return False
-    stop = data.find(b'"', at)
-    if stop < 0 or data[stop - 1] == _BACKSLASH:
-        stop = string_end(data, at, 0)
-    if work.secret(data[start + 1 : end - 2], place) and not is_weak(data[at:stop]):
-        work.replace_string(at, stop, place)
+    if work.seen.get("list") != opening:
+        work.seen["list"] = opening
+        item_names(work, opening + 2, 0, place)
     return True
 
 
@@ -96,7 +93,7 @@ def plain_items(work: Work, at: int, place: Place) -> int:
     data = work.data
     end = data.find(b"}]", at, at + _LIST_BYTES) + 2
     key = (place, data[at:end])
-    known = work.marks.lists.get(key) if end > 1 else None
+    known = work.marks.lists.get(key) if end > 1 and not work.view else None
     if known is not None:
         if not known:
             return end
@@ -116,8 +113,12 @@ def plain_items(work: Work, at: int, place: Place) -> int:
             work.replace_string(*match.span(2), place)
         at = match.end()
         match = read(data, at) if sign == b"," else None
+    found = work.edits[before:]
+    if found:
+        # What else was found in there, as a token in a cookie's path, is decided when it is come to.
+        work.spans, work.read_to = [(edit[0], edit[1]) for edit in found], at
     if at == end:
-        work.marks.lists[key] = KnownList(first, work.edits[before:])
+        work.marks.lists[key] = KnownList(first, found)
     return at
 
 
@@ -126,14 +127,19 @@ def item_names(work: Work, at: int, slashes: int, place: Place) -> None:
 
     Only what stands in it directly is looked at: it ends at the first object within an item.
     """
-    data = work.data
-    depth = 0
-    if slashes == 0 and data[at : at + 1] == b"[":
+    if slashes == 0 and work.data[at : at + 1] == b"[":
         rest = plain_items(work, at + 1, place)
-        if rest > at + 1:
-            if data[rest - 1 : rest] == b"]":
-                return
-            at, depth = rest, 1
+        if rest == at + 1:
+            other_items(work, at, 0, slashes, place)
+        elif work.data[rest - 1 : rest] != b"]":
+            other_items(work, rest, 1, slashes, place)
+    else:
+        other_items(work, at, 0, slashes, place)
+
+
+def other_items(work: Work, at: int, depth: int, slashes: int, place: Place) -> None:
+    """The same, part by part; with ``depth`` the rest of a list."""
+    data = work.data
     items: list[Sign] = []
     deepest = 2 if data[at : at + 1] == b"[" or depth else 1
     for sign in signs(data, at, slashes, depth):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from packhorse.redact.items import PARAMETER_LISTS, header_item, item_names, parameter_item, plain_items
+from packhorse.redact.items import PARAMETER_LISTS, header_item, item_names, parameter_item
 from packhorse.redact.markup import VALUE_ATTRIBUTE, decide_bare_field, decide_element, decide_field, decide_label
 from packhorse.redact.params import (
     decide_colon,
@@ -48,7 +48,7 @@ _ASSIGNMENT = re.compile(rb"\]?[ ]?=(?:>|(?!=))(?:[ ]|\\+n){0,8}(?:string\([0-9]
 _ASSIGNED_BY = (b"]", b" ", b"=")
 _ATTRIBUTE = re.compile(rb"\b(?P<kind>name|key|id|type|property|field|autocomplete|itemprop)=\Z", re.IGNORECASE)
 _NEAR_BYTES = 80
-_BACKSLASH, _BRACKET = 92, 93
+_BACKSLASH = 92
 _OPENING = re.compile(rb":\s*[\[{]")
 _CONTAINERS = (b"[", b"{")
 _JARS = frozenset({b"cookies", b"requestcookies", b"responsecookies"})
@@ -241,9 +241,7 @@ def decide_cookies(work: Work, end: int, _number: int) -> None:
     """``"cookies": [`` or ``{``: each of them is secret, or those of the list; or a text of cookies."""
     data = work.data
     if data.startswith(_COMPACT_JAR, end - len(_COMPACT_JAR)):
-        rest = plain_items(work, end - 1, "cookie")
-        if data[rest - 1] != _BRACKET:
-            item_names(work, end - 2, 0, "cookie")
+        item_names(work, end - 2, 0, "cookie")
         return
     behind = data.rfind(b"s", max(0, end - 100), end) + 1
     sign = _JAR_SIGN.match(data, behind)

@@ -64,8 +64,8 @@ _MOST_NAMES = 60
 _SEPARATOR = rb"[-_. \[\]]{0,2}"
 #: What may follow the words of a name within it: ``password_confirmation``, ``user[password]``.
 _TAIL = rb"[a-z0-9_\-.\[\]]*"
-#: What stands before a name that is listed as a whole: no letter but those of escapes, as \\n and %2F.
-_FRONT = rb"(?:^|[^a-z]|\\[bfnrt]|[0-9][a-f])"
+#: What stands before a name that is listed as a whole: no letter but those of escapes, as \n, %2F, %25BC and \u00fc.
+_FRONT = rb"(?:^|[^a-z]|\\[bfnrt]|[0-9][a-f]|[%0-9][a-f]{2}|\\u[0-9a-f]{4})"
 #: What makes it a name: a quote, an assignment, a colon, a tag's end; each perhaps written as an escape.
 _SIGN = (
     rb"(?:[\"'`=:>]| [=:]| value=| ?\|\|| \?\?|<\\{0,3}/|\\|%(?:25)*(?:3d|22|27|3a|5b|5d)|"
@@ -117,7 +117,7 @@ def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
         longest = max(sum(map(len, one)) + 2 * len(one) for one in words)
         pattern = b"(?:" + b"|".join(branches) + b")" + sign
         gate = rb"(?:[a-z0-9_\-.\[\])]| (?=[a-z0-9])){0,99}" + sign
-        patterns.append(Pattern(kind, pattern, needles, before=longest + 2, after=longest + 64, gate=gate))
+        patterns.append(Pattern(kind, pattern, needles, before=longest + 6, after=longest + 64, gate=gate))
     return patterns
 
 

@@ -62,7 +62,8 @@ def decide_escaped_sign(work: Work, at: int) -> None:
     end = stop if stop >= 0 else min(len(data), at + _AFTER_BYTES)
     end -= len(data[start:end]) - len(data[start:end].rstrip(b"\\"))
     work.seen["unicode"] = end
-    _decide(work, start, end, _UNICODE, b"\\\\u0022")
+    slashes = len(data[at : at + 64]) - len(data[at : at + 64].lstrip(b"\\"))
+    _decide(work, start, end, _UNICODE, b"\\" * slashes + b"u0022")
 
 
 def _decide(work: Work, start: int, end: int, escapes: re.Pattern[bytes], quote: bytes) -> None:
@@ -80,7 +81,7 @@ def _decide(work: Work, start: int, end: int, escapes: re.Pattern[bytes], quote:
         return
     pieces.append(work.data[at:end])
     done = work.done
-    for edit in work.inner(b"".join(pieces)).edits:
+    for edit in work.inner(b"".join(pieces), view=True).edits:
         first, last = (
             real[index] + place - seen[index] for place in edit[:2] for index in (bisect_right(seen, place) - 1,)
         )

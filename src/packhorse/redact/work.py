@@ -94,19 +94,36 @@ class Work:
         marks: The markers of this piece of work.
         depth: Texts around this one.
         done: Up to where the text is decided: what is found before it is part of something found already.
+        read_to, spans: Where the last list of named values ended, and the values that were found in it.
+        view: True of a part of the text around it, with its escapes undone: what is found is replaced out there.
         seen: By kind of decider, up to where it has looked: for those that take more than what was found.
     """
 
-    __slots__ = ("anywhere", "data", "depth", "done", "edits", "marks", "param", "seen", "tools")
+    __slots__ = (
+        "anywhere",
+        "data",
+        "depth",
+        "done",
+        "edits",
+        "marks",
+        "param",
+        "read_to",
+        "seen",
+        "spans",
+        "tools",
+        "view",
+    )
 
-    def __init__(self, data: bytes, tools: Tools, marks: Marks, depth: int = 0) -> None:
+    def __init__(self, data: bytes, tools: Tools, marks: Marks, depth: int = 0, *, view: bool = False) -> None:
         self.data = data
+        self.view = view
         self.tools = tools
         self.anywhere = tools.books["anywhere"]
         self.param = tools.books["param"]
         self.marks = marks
         self.depth = depth
-        self.done = 0
+        self.done = self.read_to = 0
+        self.spans: list[tuple[int, int]] = []
         self.edits: list[Edit] = []
         self.seen: dict[str, int] = {}
 
@@ -143,7 +160,7 @@ class Work:
         """Have a part replaced. In JSON text a string ends where it does, whatever was decided."""
         start, end, secret, rule, text = edit
         if self.depth == 0 and secret is not None and self.data.find(b'"', start, end) >= 0:
-            end = min(end, string_end(self.data, start, 0))
+            end = string_end(self.data, start, 0, end)
         self.edits.append((start, end, secret, rule, text))
         if end > self.done:  # noqa: PLR1730
             self.done = end
@@ -152,9 +169,9 @@ class Work:
         """Have something else than a marker stand in place of a part."""
         self.put((start, end, None, "", text))
 
-    def inner(self, data: bytes) -> Work:
+    def inner(self, data: bytes, *, view: bool = False) -> Work:
         """A text within this one, decided."""
-        work = Work(data, self.tools, self.marks, self.depth + 1)
+        work = Work(data, self.tools, self.marks, self.depth + 1, view=view)
         if work.depth > MOST_NESTED:
             work.put((0, len(data), data.decode("utf-8", "surrogateescape"), "unparsed", b""))
         else:

@@ -317,14 +317,16 @@ class Core:
 
     def may_buffer(self, job: Job, size_bytes: int) -> bool:
         """Let a job that is being encoded hold so many bytes of its body. False when there is no room, or all ends."""
-        more_bytes = size_bytes - STREAM_HELD_BYTES - job.buffered_bytes
-        if more_bytes <= 0:  # it counts as that from the start
+        # What is read as it is encoded counts as a stream from the start; an object counts by itself, as it did.
+        more_bytes = size_bytes - job.buffered_bytes - (0 if job.guessed_bytes else STREAM_HELD_BYTES)
+        if more_bytes <= 0:
             return True
         with self.lock:
             room = self.account.held_bytes + more_bytes <= self.account.budget_bytes
             if room and job.state is not State.DONE and not self.stopping:
-                self.hold(job, job.held_bytes + more_bytes)
+                job.held_bytes += more_bytes
                 job.buffered_bytes += more_bytes
+                self._count_held(more_bytes)
                 return True
         return False
 

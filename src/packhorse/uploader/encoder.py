@@ -141,7 +141,7 @@ class Encoder:
                 else:
                     job.body = head[0] if len(head) == 1 else b"".join(head)
         plain_bytes = max(1, job.tally.plain_bytes)
-        if weight is not None:
+        if weight is not None and not reduced:
             self._beside_per_byte = weight.beside_text_bytes / plain_bytes
         job.beside_bytes = self._beside_per_byte * plain_bytes
         job.capture = None

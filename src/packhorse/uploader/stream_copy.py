@@ -53,7 +53,14 @@ class StreamCopy:
 
     def watch(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Pass ``chunks`` on, each written first. Raises GivesWay when the rest is to go to the disk alone."""
-        for chunk in chunks:
+        while True:
+            try:
+                chunk = next(chunks, None)
+            except BaseException:  # the capture's own fault: what was made of it is no capture
+                self.discard()
+                raise
+            if chunk is None:
+                break
             self._add(chunk)
             if self.usable and self._ends():
                 raise GivesWay("the uploader is closing")
