@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import gc
+import logging
 import os
 import shutil
 import signal
@@ -103,3 +104,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for name, package in PROGRAMS.items():
         if not _all_required() and shutil.which(name) is None:
             terminalreporter.write_line(f"not tested for want of {name}: apt-get install {package}", yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def _log_level() -> Iterator[None]:
+    """Commands set the level of the product's logger, as a process of their own may: here others follow them."""
+    logger = logging.getLogger("packhorse")
+    level = logger.level
+    yield
+    logger.setLevel(level)
