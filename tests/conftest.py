@@ -25,6 +25,9 @@ from tests.support import spread
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every process that they start, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# And nohup has them ignore a closed terminal.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The same examples on each run: a failure is one of the change that is tested, and can be seen again.
 settings.register_profile("packhorse", derandomize=True, deadline=None, database=None)
