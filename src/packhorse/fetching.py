@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -247,6 +247,11 @@ def _verified(codec: Codec, source: _Source, allowed: _Allowed) -> Iterator[byte
     for chunk in tally.watch(codec.plain(counted)):
         allowed.check(tally.plain_bytes, counted.bytes)
         yield chunk
+    check_plain(tally, metadata, url)
+
+
+def check_plain(tally: Tally, metadata: Mapping[str, str], url: str) -> None:
+    """Compare what came out of an object with its metadata: size, CRC-32, SHA-256. Raises CorruptObjectError."""
     expected = metadata.get(wire.META_PLAIN_BYTES, str(tally.plain_bytes))
     if expected != str(tally.plain_bytes):
         raise CorruptObjectError(f"{url}: {tally.plain_bytes} bytes came out where its metadata says {expected}")

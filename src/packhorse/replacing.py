@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import quote
 
 from packhorse import wire
-from packhorse.checksum import crc32, written
-from packhorse.codec import Codec
+from packhorse.checksum import written
+from packhorse.codec import Codec, Tally
 from packhorse.errors import CorruptObjectError, PackhorseError, StoreError
-from packhorse.fetching import DEFAULT_MAX_BYTES
+from packhorse.fetching import DEFAULT_MAX_BYTES, check_plain
 from packhorse.pipeline import Pipeline
 from packhorse.redact import Redactor
 from packhorse.stores.base import Endpoint
@@ -163,9 +163,7 @@ class StoredCaptures:
     def _plain(self, answer: Any, codec: Codec, metadata: dict[str, str], key: str) -> bytes:
         """The encoded capture, as its metadata says it was."""
         plain = b"".join(codec.plain(iter(lambda: answer["Body"].read(1 << 20), b""), limit_bytes=self._max_bytes))
-        for name, value in _sums(plain, metadata).items():
-            if metadata[name] != value:
-                raise CorruptObjectError(f"{key}: its content does not match {name} in its metadata; it stays as it is")
+        check_plain(_tally(plain, metadata), metadata, key)
         return plain
 
     def _redacted(self, plain: bytes, codec: Codec, encoding: str) -> bytes:
@@ -217,11 +215,18 @@ def _codec(metadata: dict[str, str], formats: wire.Wire) -> Codec:
         return wire.codec_for(formats)
 
 
+def _tally(plain: bytes, metadata: dict[str, str]) -> Tally:
+    tally = Tally(digest=hashlib.sha256() if wire.META_PLAIN_SHA256 in metadata else None)
+    tally.add(plain)
+    return tally
+
+
 def _sums(plain: bytes, metadata: dict[str, str]) -> dict[str, str]:
     """Size and checksums, those that the metadata has."""
+    tally = _tally(plain, metadata)
     sums = {
-        wire.META_PLAIN_BYTES: str(len(plain)),
-        wire.META_PLAIN_CRC32: written(crc32(plain, 0)),
-        wire.META_PLAIN_SHA256: hashlib.sha256(plain).hexdigest(),
+        wire.META_PLAIN_BYTES: str(tally.plain_bytes),
+        wire.META_PLAIN_CRC32: written(tally.crc32),
+        wire.META_PLAIN_SHA256: tally.hexdigest(),
     }
     return {name: value for name, value in sums.items() if name in metadata}

@@ -341,15 +341,14 @@ def test_any_junk_gives_bytes_or_a_corrupt_object_error(row: Candidate, junk: by
         return
 
 
-@pytest.mark.parametrize("row", COMPRESSORS, ids=name)
+@pytest.mark.parametrize("row", [row for row in COMPRESSORS if row.wire in ("gzip", "zlib")], ids=name)
 @pytest.mark.parametrize("plain", [b"", b"{}", b'{"a": 1}' * 50_000], ids=["empty", "short", "long"])
 def test_what_is_compressed_in_one_call_reads_back_and_its_checksum_is_that_of_the_capture(
     row: Candidate, plain: bytes
 ) -> None:
     compressor = made(row)
     at_once: object = compressor
-    if not isinstance(at_once, CompressesAtOnce):
-        pytest.skip("in chunks only")
+    assert isinstance(at_once, CompressesAtOnce)
     packed, crc = at_once.whole(plain)
     assert REFERENCE[row.wire](packed) == plain
     assert crc == (zlib.crc32(plain) if row.wire == "gzip" else None)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 import packhorse
 from packhorse import __version__
-from packhorse.bench.race.machine import describe
+from packhorse.bench.race.machine import describe, scrub
 from packhorse.cli.interrupts import ends_on_signals
 from packhorse.cli.safe_stream import lasting_console
 from packhorse.errors import InputError
@@ -91,7 +91,7 @@ def study(  # one parameter for each option
         "kind": "study",
         "name": name,
         "packhorse_version": __version__,
-        "command": ["packhorse", "study", *words],
+        "command": ["packhorse", "study", *map(scrub, words)],
         "quick": quick,
         "machine": describe(),
         **result,

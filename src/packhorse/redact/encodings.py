@@ -7,7 +7,7 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 
-from packhorse.redact.quoting import SPACE, level_of, string_end
+from packhorse.redact.quoting import COMMA, OPENED, SPACE, level_of, string_end
 from packhorse.redact.values import scalar_at
 from packhorse.redact.work import Work
 from packhorse.units import KIB, MIB
@@ -35,8 +35,6 @@ _LABEL = re.compile(rb"(base64encoded|encoding|opcode|base64_string)\\*\"" + SPA
 _COMPACT_LABEL, _TEXT_KEY = b'"encoding":"base64', b'"text":"'
 _QUOTE_SIGN = 34
 _KEY = re.compile(rb"\\*\"([\w$-]{1,40})\\*\"" + SPACE + rb":" + SPACE)
-_QUOTE = re.compile(rb"(\\*)\"")
-_COMMA = re.compile(SPACE + rb"," + SPACE)
 _MOST_KEYS = 12
 
 
@@ -61,7 +59,7 @@ def decide_encoded(work: Work, end: int, _number: int) -> None:
         at = text_after(data, label.end(), _TEXT_KEYS[name])
         if at is None:
             at = text_before(data, label.start(), low, _TEXT_KEYS[name])
-    opened = _QUOTE.match(data, at) if at is not None else None
+    opened = OPENED.match(data, at) if at is not None else None
     if opened is not None:
         hide_base64(work, opened.end(), string_end(data, opened.end(), level_of(len(opened[1]))))
 
@@ -73,7 +71,7 @@ def _compact_body(data: bytes, label: int, low: int) -> int | None:
     if start and data.startswith(_TEXT_KEY, start - len(_TEXT_KEY)) and data[label - 2] == _QUOTE_SIGN:
         return start
     at = text_before(data, label, low, _TEXT_KEYS[b"encoding"])
-    opened = _QUOTE.match(data, at) if at is not None else None
+    opened = OPENED.match(data, at) if at is not None else None
     return opened.end() if opened is not None and not opened[1] else None
 
 
@@ -81,7 +79,7 @@ def text_after(data: bytes, at: int, keys: tuple[bytes, ...]) -> int | None:
     """Where the value of one of the keys begins, among the next keys of an object whose value begins at ``at``."""
     for _ in range(_MOST_KEYS):
         skipped = scalar_at(data, at)
-        comma = _COMMA.match(data, skipped.behind) if skipped else None
+        comma = COMMA.match(data, skipped.behind) if skipped else None
         key = _KEY.match(data, comma.end()) if comma else None
         if key is None:
             return None

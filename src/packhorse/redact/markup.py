@@ -118,7 +118,7 @@ def decide_field(work: Work, opening: int, behind: int, kind: bytes = b"name") -
 
 
 def _tag_before(data: bytes, at: int, most: int) -> int:
-    """Where the tag begins in which a place is; -1 when it is in none that begins so near."""
+    """Where the tag around a place begins, at most so many bytes before it; -1 when there is none."""
     tag = data.rfind(b"<", max(0, at - most), at)
     return -1 if tag < 0 or data.find(b">", tag, at) >= 0 else tag
 

@@ -22,6 +22,7 @@ from packhorse.redact.params import (
 from packhorse.redact.quoting import (
     BARE_CHARS,
     COLON,
+    COMMA,
     LONGEST_NAME,
     SPACE,
     run_start,
@@ -42,7 +43,6 @@ _PAIR = re.compile(rb"\[" + SPACE + rb"\Z")
 _COMMA_VALUE = re.compile(SPACE + rb"," + SPACE + rb"(?:\[" + SPACE + rb")?(?=\\*[\"'])")
 _PAIR_END = re.compile(SPACE + rb"\]")
 _ARGUMENT = re.compile(rb"\(\s{0,3}\Z")
-_COMMA = re.compile(SPACE + rb"," + SPACE)
 #: Behind a name in quotes: the rest of an index and an assignment, as ``['token'] =`` and ``"token" =>``.
 _ASSIGNMENT = re.compile(rb"\]?[ ]?=(?:>|(?!=))(?:[ ]|\\+n){0,8}(?:string\([0-9]{1,6}\) )?")
 _ASSIGNED_BY = (b"]", b" ", b"=")
@@ -80,8 +80,7 @@ def decide_name(work: Work, end: int, _number: int) -> None:
     elif (decide := _BY_SIGN.get(sign)) is not None:
         decide(work, end)
     else:
-        # An escape, as %3D, &quot; or \u003d, which the pattern ends within.
-        _decide_sign(work, max(work.data.rfind(sign, max(0, end - 24), end) for sign in _ESCAPE_SIGNS))
+        _decide_within(work, end)
 
 
 def _decide_equals_or_field(work: Work, end: int) -> None:
@@ -103,7 +102,7 @@ def _decide_d(work: Work, end: int) -> None:
     if work.data.startswith(b"%3", end - 3):
         decide_encoded_equals(work, end - 3, end)
     else:
-        _decide_sign(work, max(work.data.rfind(sign, max(0, end - 24), end) for sign in _ESCAPE_SIGNS))
+        _decide_within(work, end)
 
 
 #: Who decides, by the last byte of the sign behind a name, for the signs that are rare.
@@ -118,8 +117,9 @@ _BY_SIGN: dict[int, Callable[[Work, int], None]] = {
 _ESCAPE_SIGNS = (b"%", b"&", b"\\")
 
 
-def _decide_sign(work: Work, at: int) -> None:
-    """A sign behind a name that is written as an escape, the last part of which begins at ``at``."""
+def _decide_within(work: Work, end: int) -> None:
+    r"""A sign behind a name that is written as an escape (%3D, &quot;, \u003d), within which the pattern ends."""
+    at = max(work.data.rfind(sign, max(0, end - 24), end) for sign in _ESCAPE_SIGNS)
     if work.data[at] == 37:
         _decide_rest(work, at)
     elif work.data[at] == 38:
@@ -178,7 +178,7 @@ def _decide_argument(work: Work, near: bytes, behind: int, quote: bytes) -> None
         hide_quoted_at(work, assigned.end())
     elif _PAIR.search(near):
         _decide_pair(work, behind, quote)
-    elif _ARGUMENT.search(near) and (comma := _COMMA.match(data, behind)) is not None:
+    elif _ARGUMENT.search(near) and (comma := COMMA.match(data, behind)) is not None:
         hide_quoted_at(work, comma.end())
 
 

@@ -16,7 +16,9 @@ _MOST_SLASHES = 4200
 _BACKSLASH = 92
 #: Space between the signs of JSON, at any level: a line end within a string is written as an escape.
 SPACE = rb"(?:\s|\\+[nrt]){0,200}"
-COLON = re.compile(SPACE + rb":" + SPACE)
+COLON, COMMA = re.compile(SPACE + rb":" + SPACE), re.compile(SPACE + rb"," + SPACE)
+#: A quote that opens a string, and the backslashes that tell its level.
+OPENED = re.compile(rb"(\\*)\"")
 #: Letters, digits and the like of a name; what else ends it. Bytes beyond ASCII are letters.
 _WORD = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$-" + bytes(range(128, 256))
 

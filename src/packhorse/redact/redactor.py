@@ -66,10 +66,8 @@ class Redactor:
             new = self._redacted(data, marks)
             if self._own:
                 new = self._by_own_rules(new, marks)
-        except Exception as error:  # its message may hold content
-            if isinstance(error, RedactionError):
-                raise
-            raise RedactionError(f"checking JSON text for secrets failed ({type(error).__name__})") from None
+        except Exception as error:  # noqa: BLE001
+            raise _unchecked(error) from None
         marks.done()
         return new
 
@@ -90,10 +88,8 @@ class Redactor:
                 marks.counts.clear()
                 self._by_own_rules(data, marks)
                 found += [(-1, rule) for rule, count in marks.counts.items() for _ in range(count)]
-        except Exception as error:  # its message may hold content
-            if isinstance(error, RedactionError):
-                raise
-            raise RedactionError(f"checking JSON text for secrets failed ({type(error).__name__})") from None
+        except Exception as error:  # noqa: BLE001
+            raise _unchecked(error) from None
         return sorted(found)
 
     def entry(self, entry: Any) -> Any:
@@ -226,6 +222,13 @@ class Redactor:
             return self.entry(entry)
         except RedactionError as error:
             raise inside(error, *path, index) from None
+
+
+def _unchecked(error: Exception) -> RedactionError:
+    """The refusal of a text; what another error says may hold content."""
+    if isinstance(error, RedactionError):
+        return error
+    return RedactionError(f"checking JSON text for secrets failed ({type(error).__name__})")
 
 
 class _Changed(bytes):

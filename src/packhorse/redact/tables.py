@@ -6,13 +6,12 @@ import re
 from functools import cache
 
 from packhorse.redact.encodings import text_after
-from packhorse.redact.quoting import SPACE, level_of, string_end
+from packhorse.redact.quoting import OPENED, SPACE, level_of, string_end
 from packhorse.redact.values import is_ordinary, is_placeholder
 from packhorse.redact.work import Work
 
 _LABEL = re.compile(rb"mimeType\"\s{0,8}:\s{0,8}(?=\"text\\?/[a-z-]+\Z)")
 _PARAMS = re.compile(SPACE + rb",\s{0,8}\"params\"\s{0,8}:\s{0,8}\[\s{0,8}\]")
-_OPENED = re.compile(rb"(\\*)\"")
 _BREAK = re.compile(rb"\\+r\\+n|\\+[nr]|\r?\n")
 #: Tabs are written as an escape.
 _SEPARATORS = (b",", b";", b"\\t", b"\t", b"|")
@@ -26,7 +25,7 @@ def decide_table(work: Work, end: int, _number: int) -> None:
     low = data.rfind(b'mimeType"', max(0, end - 64), end)
     label = _LABEL.match(data, low, end) if low >= 0 else None
     at = text_after(data, label.end(), (b"text",)) if label else None
-    opened = _OPENED.match(data, at) if at is not None else None
+    opened = OPENED.match(data, at) if at is not None else None
     if opened is None:
         return
     start = opened.end()

@@ -201,8 +201,8 @@ class Writer:
     def _tag_of_same(self, key: str, body: bytes, info: ObjectInfo, refused: StoreError) -> Steps[str]:
         """The stored object's entity tag if it is the one that was to be put; else raises ``refused``.
 
-        When that cannot be told now, but perhaps later, raises what kept it from being told: then the put is worth
-        trying again.
+        When the stored object cannot be read now, but perhaps later, raises the error of that reading. It is
+        retryable, and so the put is tried again.
         """
         try:
             stored, looked = yield from self._requests.read(key, len(body) + 1)

@@ -185,7 +185,7 @@ class _ChunkReader:
 
     Attributes:
         bytes_read: Bytes handed out so far.
-        error: What the iterator raised, so that it can be told from the SDK's own exceptions.
+        error: What the iterator raised. Anything else is an exception of the SDK's own.
     """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:

@@ -102,7 +102,7 @@ def without_secrets(url: str) -> str:
 
 
 def tls_trouble(url: str, ca_file: str | None) -> str:
-    """Why TLS to ``url`` does not come about, in words, within seconds; empty when it does, or cannot be told.
+    """What is wrong with TLS to ``url``, in words, found within seconds. Empty when nothing is, or nothing was found.
 
     Clients differ: one tries again by itself until it is called a timeout, another waits for as long as a plain port
     stays silent. Sends nothing but the handshake, and, to a port that does not answer it, an HTTP request without

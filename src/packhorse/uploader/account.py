@@ -104,6 +104,10 @@ class Guesses:
         self.rate = 1.0
         self.unseen_bytes = 0.0
 
+    def weight_of(self, guessed_bytes: int, captures: int) -> int:
+        """What so many captures are taken for that were guessed at ``guessed_bytes`` in all."""
+        return int(guessed_bytes * self.rate * self.MARGIN + captures * self.unseen_bytes)
+
     def learn(self, guessed_bytes: int, weight_bytes: float) -> None:
         """A capture was guessed, and turned out to weigh ``weight_bytes``. A tiny one says nothing about others."""
         if max(guessed_bytes, weight_bytes) < self.LEAST_BYTES:
@@ -152,10 +156,7 @@ class Account:
     @property
     def held_bytes(self) -> int:
         """Bytes counted against the budget: what is known, and what captures that wait to be encoded are taken for."""
-        guesses = self.guesses
-        return self.exact_bytes + int(
-            self.guessed_bytes * guesses.rate * guesses.MARGIN + self.guessed * guesses.unseen_bytes
-        )
+        return self.exact_bytes + self.guesses.weight_of(self.guessed_bytes, self.guessed)
 
     def hold(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
         """Count bytes as held; negative when they are let go. ``guessed_bytes`` are those of one capture."""
@@ -168,8 +169,7 @@ class Account:
         """What a capture would count for. What others were keeps none out for good."""
         if not guessed_bytes:
             return exact_bytes
-        guesses = self.guesses
-        taken_for = exact_bytes + int(guessed_bytes * guesses.rate * guesses.MARGIN + guesses.unseen_bytes)
+        taken_for = exact_bytes + self.guesses.weight_of(guessed_bytes, 1)
         return min(taken_for, max(self.budget_bytes, exact_bytes + guessed_bytes))
 
     def settle(self, fate: Fate, why: Why) -> None:

@@ -84,7 +84,7 @@ class Adaptive:
 _FIRST_OVERHEAD_BYTES = 65_536.0
 #: Share of the past that one answer takes over in the fit of seconds over bytes: it remembers about 500 answers.
 _FORGET = 1 / 500
-#: The least relative spread of sizes (variance over squared mean) from which overhead and rate can be told apart.
+#: Below this relative spread of sizes (variance over squared mean) a fit of overhead and rate means nothing.
 _SPREAD = 0.01
 #: An answer counts as at most so many times its window's mean so far: one stall must not decide.
 _CLIP = 5.0

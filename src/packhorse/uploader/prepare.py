@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 from packhorse.errors import CaptureError, CorruptObjectError
@@ -15,17 +14,13 @@ from packhorse.stores.multipart import PARTS_IN_FLIGHT
 from packhorse.units import KIB, MIB
 from packhorse.uploader.account import OUTLINE, WHOLE
 from packhorse.uploader.first_use import first_use
-from packhorse.uploader.weight import weigh
+from packhorse.uploader.weight import ENTRY_OUTLINE_BYTES, next_turn, weigh
 
 #: Elements of each list of what is no HAR document that are looked at for an estimate, and containers in all.
 _DRAWN, _MOST_OPENED = 16, 64
 #: Entries of a HAR whose bodies are looked at. The rest of an entry (headers, timings) counts as the median entry of
 #: browser exports without bodies.
 MOST_ENTRIES = 48
-_ENTRY_OUTLINE_BYTES = 2600
-_turns = count()
-#: Its multiples, modulo 1, spread evenly whichever of them one shape of captures gets (Weyl's sequence).
-_GOLDEN_RATIO = 0.618033988749895
 #: What a streamed capture holds while it is encoded and sent: a few chunks and the parts of its multipart upload.
 STREAM_HELD_BYTES = (PARTS_IN_FLIGHT + 1) * DEFAULT_PART_BYTES + 4 * MIB
 
@@ -66,7 +61,7 @@ def _looked_at_bytes(capture: Any) -> int:
     entries = _har_entries(capture)
     if entries:
         step = max(1, len(entries) // MOST_ENTRIES)
-        looked_at = entries[int(next(_turns) * _GOLDEN_RATIO % 1 * step) :: step]
+        looked_at = entries[int(next_turn() * step) :: step]
         return int(sum(map(_entry_bytes, looked_at)) * len(entries) / len(looked_at))
     return _estimate(capture)
 
@@ -80,7 +75,7 @@ def _har_entries(capture: Any) -> list[Any] | None:
 def _entry_bytes(entry: Any) -> int:
     """An entry's bodies, exactly, plus what the rest of an entry usually has."""
     try:
-        size = _ENTRY_OUTLINE_BYTES + len(entry["response"]["content"].get("text") or "")
+        size = ENTRY_OUTLINE_BYTES + len(entry["response"]["content"].get("text") or "")
         posted = entry["request"].get("postData")
         return size if posted is None else size + len(posted.get("text") or "")
     except (AttributeError, KeyError, TypeError):  # not a HAR entry after all
@@ -152,7 +147,7 @@ SAYS = {1: "no response bodies", 2: "no bodies and headers"}
 
 
 def degradable(capture: Any) -> bool:
-    """False when it can be told at once that there is nothing to leave out: an object that is no HAR document."""
+    """Whether something can be left out. True unless it is an object, and no HAR document."""
     return _har_list(capture) is not None if isinstance(capture, (dict, list, tuple)) else True
 
 

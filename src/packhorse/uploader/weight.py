@@ -20,7 +20,7 @@ _MOST_LEVELS = 4
 #: Values of one container that are looked at. Those of a dictionary lie at its ends, since it can only be walked.
 _MOST_VALUES = 32
 #: What the rest of a HAR's entry (headers, timings) has in the median of browser exports without bodies.
-_ENTRY_OUTLINE_BYTES = 2600
+ENTRY_OUTLINE_BYTES = 2600
 #: A list that would weigh more by one of its elements is judged by two of them.
 _DOUBTED_BYTES = 4 * MIB
 #: Guesses of which the least counts before a capture is refused for good.
@@ -34,6 +34,11 @@ _turns = count()
 _GOLDEN_RATIO = 0.618033988749895
 
 
+def next_turn() -> float:
+    """Where among the elements of a list the next look begins: from 0 up to 1, elsewhere each time."""
+    return next(_turns) * _GOLDEN_RATIO % 1
+
+
 def guess(capture: Any, *, at_most: int) -> int:
     """About what an object weighs, after a look at about eight objects of it, elsewhere each time.
 
@@ -43,7 +48,7 @@ def guess(capture: Any, *, at_most: int) -> int:
     """
     try:
         for _ in range(_MOST_GUESSES):
-            size_bytes = _guess(capture, next(_turns) * _GOLDEN_RATIO % 1)
+            size_bytes = _guess(capture, next_turn())
             if size_bytes <= at_most:
                 break
     except Exception:  # noqa: BLE001  # a type of the application's, or another thread that changes it meanwhile
@@ -81,7 +86,7 @@ def _element_bytes(element: Any) -> int:
         return getsizeof(element)
     if isinstance(element, dict):
         try:
-            return _ENTRY_OUTLINE_BYTES + getsizeof(element["response"]["content"].get("text"))
+            return ENTRY_OUTLINE_BYTES + getsizeof(element["response"]["content"].get("text"))
         except (AttributeError, KeyError, TypeError):  # not an entry of a HAR
             return getsizeof(element) + sum(map(getsizeof, _some_values(element)))
     return getsizeof(element) + sum(map(getsizeof, element[:_MOST_VALUES]))
@@ -112,7 +117,7 @@ def weigh(capture: Any, *, drawn: int, most: int) -> Weight:
     if not isinstance(capture, _CONTAINERS):
         return Weight(0.0, 0.0)
     try:
-        return _weigh(capture, drawn, most, next(_turns) * _GOLDEN_RATIO % 1)
+        return _weigh(capture, drawn, most, next_turn())
     except Exception:  # noqa: BLE001  # as in guess()
         return Weight(0.0, 0.0)
 

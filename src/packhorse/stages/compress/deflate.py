@@ -14,6 +14,11 @@ ZLIB_WBITS = 15
 GZIP_WBITS = 31
 
 
+def gzip_crc32(member: bytes) -> int:
+    """The CRC-32 of a gzip member's content, which stands before its last four bytes (RFC 1952)."""
+    return int.from_bytes(member[-8:-4], "little")
+
+
 class BoundedReader:
     """A zlib-like ``decompressobj`` with the interface of ``bz2.BZ2Decompressor``."""
 
@@ -63,9 +68,9 @@ class DeflateCodec(CompressesAtOnce):
         return feed(self._library.compressobj(self._level, self._library.DEFLATED, self._wbits), chunks)
 
     def whole(self, plain: bytes) -> tuple[bytes, int | None]:
-        """As ``CompressesAtOnce.whole``. A gzip member ends with its content's CRC-32 (RFC 1952)."""
+        """As ``CompressesAtOnce.whole``."""
         packed: bytes = self._library.compress(plain, self._level, self._wbits)
-        return packed, int.from_bytes(packed[-8:-4], "little") if self.wire == "gzip" else None
+        return packed, gzip_crc32(packed) if self.wire == "gzip" else None
 
     def backward(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Undo what any library wrote in this wire format. Raises CorruptObjectError."""

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator
 
 import deflate
 
-from packhorse.stages.compress.deflate import GZIP_WBITS, BoundedReader
+from packhorse.stages.base import CompressesAtOnce
+from packhorse.stages.compress.deflate import GZIP_WBITS, BoundedReader, gzip_crc32
 from packhorse.stages.compress.streams import undo
 
 
-class WholeCodec:
+class WholeCodec(CompressesAtOnce):
     """Peak memory is the encoded capture, its compressed form, and for a moment a second copy of the former."""
 
     def __init__(self, level: int) -> None:
@@ -25,8 +26,13 @@ class WholeCodec:
         gathered = list(chunks)
         whole = gathered[0] if len(gathered) == 1 else b"".join(gathered)
         del gathered
+        yield self.whole(whole)[0]
+
+    def whole(self, plain: bytes) -> tuple[bytes, int | None]:
+        """As ``CompressesAtOnce.whole``."""
         # 0.9 and later return a bytearray; a chunk must be immutable.
-        yield bytes(deflate.gzip_compress(whole, self._level))
+        packed = bytes(deflate.gzip_compress(plain, self._level))
+        return packed, gzip_crc32(packed)
 
     def backward(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Undo any gzip, through zlib. Raises CorruptObjectError."""
