@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+import string
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 
@@ -34,6 +35,8 @@ _LABEL = re.compile(rb"(base64encoded|encoding|opcode|base64_string)\\*\"" + SPA
 #: As our encoders write it.
 _COMPACT_LABEL, _TEXT_KEY = b'"encoding":"base64', b'"text":"'
 _QUOTE_SIGN = 34
+#: What base64 begins with, escapes and line ends included.
+_FIRST_SIGNS = frozenset(bytes((sign,)) for sign in (string.ascii_letters + string.digits + "+/\\\r\n").encode())
 _KEY = re.compile(rb"\\*\"([\w$-]{1,40})\\*\"" + SPACE + rb":" + SPACE)
 _MOST_KEYS = 12
 
@@ -131,7 +134,8 @@ def _is_media_body(data: bytes, start: int, end: int) -> bool:
 
 def hide_base64(work: Work, start: int, end: int) -> None:
     """Base64 text whose content is searched. Text that is no base64 has been searched as it stands, as any other."""
-    if _is_media_body(work.data, start, end):
+    # Mostly the first sign tells.
+    if work.data[start : start + 1] not in _FIRST_SIGNS or _is_media_body(work.data, start, end):
         return
     raw = _decoded(work.data[start:end])
     if raw is None:

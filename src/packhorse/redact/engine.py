@@ -10,6 +10,7 @@ from packhorse.redact.encodings import decide_encoded, media_bodies
 from packhorse.redact.markup import decide_part
 from packhorse.redact.named import decide_cookies, decide_escaped, decide_item, decide_list, decide_name
 from packhorse.redact.names import PLACES, NameBook
+from packhorse.redact.native import NATIVE_PLACES, native
 from packhorse.redact.patterns import NUMBER_BITS, Kind, patterns_of
 from packhorse.redact.rules import Rules
 from packhorse.redact.scanner import Scanners
@@ -42,29 +43,42 @@ class Engine:
     def __init__(self, rules: Rules, scanner: Scanners) -> None:
         self._patterns = patterns_of(rules)
         self._deciders = tuple(_DECIDERS[pattern.kind] for pattern in self._patterns)
+        self._kinds = bytes(pattern.kind for pattern in self._patterns)
         self._scanner = scanner
         books = {place: NameBook(rules, place) for place in PLACES}
+        self._books = tuple(books[place] for place in NATIVE_PLACES)
         self.tools = Tools(books, dict(enumerate(rules.token)), self.edits)
 
     def edits(self, work: Work) -> list[Edit]:
         """What has to be replaced in a text; also noted in ``work``."""
-        deciders, data = self._deciders, work.data
+        data = work.data
         scan = self._scanner.of(self._patterns)
         at = 0
         bodies = media_bodies(data, scan.only_base64) if len(data) > SMALL_BYTES else ()
         for start, stop in chain(bodies, ((len(data), len(data)),)):
             for hits in scan.hits(data, at, start):
-                for hit in hits:
-                    end = hit >> NUMBER_BITS
-                    # What is found within something that is replaced already is part of it.
-                    if end > work.done:
-                        number = hit & _NUMBER
-                        deciders[number](work, end, number)
-                    elif end <= work.read_to:
-                        number = hit & _NUMBER
-                        _decide_between(deciders[number], work, end, number)
+                self._decide(work, hits)
             at = stop
         return work.edits
+
+    def _decide(self, work: Work, hits: list[int]) -> None:
+        """Decide what a scan found, in order."""
+        index, count, marks = 0, len(hits), work.marks
+        while True:
+            if native is not None:
+                index, work.done = native.decide(
+                    work, work.data, hits, index, work.done, work.read_to, self._kinds, work.edits, self._books,
+                    None if work.view else marks.lists, marks.counts, work.seen,
+                )  # fmt: skip
+            if index == count:
+                return
+            end, number = hits[index] >> NUMBER_BITS, hits[index] & _NUMBER
+            # What is found within something that is replaced already is part of it.
+            if end > work.done:
+                self._deciders[number](work, end, number)
+            elif end <= work.read_to:
+                _decide_between(self._deciders[number], work, end, number)
+            index += 1
 
 
 def _decide_between(decide: Callable[[Work, int, int], None], work: Work, end: int, number: int) -> None:

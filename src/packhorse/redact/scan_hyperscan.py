@@ -13,6 +13,7 @@ from typing import Any
 
 import pyperscan
 
+from packhorse.redact.native import rare_of
 from packhorse.redact.patterns import LONGEST_MATCH, NUMBER_BITS, Pattern
 from packhorse.units import KIB
 
@@ -23,10 +24,11 @@ class Scanner:
     """Finds patterns. Thread-safe: each thread has its own scratch space."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._rare, others = rare_of(patterns)
         self._database = pyperscan.BlockDatabase(
             *(
                 pyperscan.Pattern(one.pattern, *([pyperscan.Flag.CASELESS] if one.caseless else []), tag=number)
-                for number, one in enumerate(patterns)
+                for number, one in others
             )
         )
         self._other = pyperscan.BlockDatabase(pyperscan.Pattern(rb"[^A-Za-z0-9+/=]", tag=0))
@@ -34,16 +36,24 @@ class Scanner:
 
     def hits(self, data: bytes, start: int, stop: int) -> Iterator[list[int]]:
         """As ``Scan.hits``."""
-        scan, found = self._mine()[:2]
         if stop - start <= PIECE_BYTES:
-            yield _taken(scan, found, data if stop - start == len(data) else memoryview(data)[start:stop], start)
+            yield self._piece(data, start, stop)
             return
-        view = memoryview(data)
         told = 0
         for at in range(start, stop, PIECE_BYTES - LONGEST_MATCH):
-            hits = _taken(scan, found, view[at : min(stop, at + PIECE_BYTES)], at)
-            yield [hit for hit in hits if hit >> NUMBER_BITS > told]
+            yield [hit for hit in self._piece(data, at, min(stop, at + PIECE_BYTES)) if hit >> NUMBER_BITS > told]
             told = at + PIECE_BYTES
+
+    def _piece(self, data: bytes, start: int, stop: int) -> list[int]:
+        scan, found = self._mine()[:2]
+        found.clear()
+        scan.scan(data if stop - start == len(data) else memoryview(data)[start:stop])
+        offset = start << NUMBER_BITS
+        hits = [hit + offset for hit in found] if offset else found[:]
+        if self._rare is not None:
+            hits += self._rare.hits(data, start, stop)
+        hits.sort()
+        return hits
 
     def only_base64(self, text: memoryview) -> bool:
         """Whether a text holds nothing but the characters of base64."""
@@ -69,11 +79,3 @@ class Scanner:
             return go_on
 
         return self._database.build(None, matched), found
-
-
-def _taken(scan: Any, found: list[int], data: bytes | memoryview, offset: int) -> list[int]:
-    found.clear()
-    scan.scan(data)
-    found.sort()
-    offset <<= NUMBER_BITS
-    return [hit + offset for hit in found] if offset else found[:]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ahocorasick_rs import BytesAhoCorasick
 
+from packhorse.redact.native import rare_of
 from packhorse.redact.patterns import LONGEST_MATCH, NUMBER_BITS, Kind, Pattern
 from packhorse.units import KIB
 
@@ -39,9 +40,10 @@ class Scanner:
     """Finds patterns. Thread-safe."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
-        self._card = next((number for number, one in enumerate(patterns) if one.kind is Kind.CARD), None)
+        self._rare, others = rare_of(patterns)
+        self._card = next((number for number, one in others if one.kind is Kind.CARD), None)
         users: dict[bytes, list[_User]] = {}
-        for number, one in enumerate(patterns):
+        for number, one in others:
             user = _User(number, one, re.compile(one.pattern), re.compile(one.gate) if one.gate else None)
             for needle in _fewest(one.needles):
                 users.setdefault(needle.lower(), []).append(user)
@@ -54,6 +56,8 @@ class Scanner:
         for at in range(start, max(stop, start + 1), PIECE_BYTES - LONGEST_MATCH):
             piece = data[at : min(stop, at + PIECE_BYTES)]
             found = {at + end << NUMBER_BITS | number for end, number in self._hits(piece) if at + end > told}
+            if self._rare is not None:
+                found.update(hit for hit in self._rare.hits(data, at, at + len(piece)) if hit >> NUMBER_BITS > told)
             told = at + len(piece)
             yield sorted(found)
             if told >= stop:

@@ -9,6 +9,7 @@ from operator import itemgetter
 
 from packhorse.redact.marker import Marker, is_marker
 from packhorse.redact.names import NameBook, Place
+from packhorse.redact.native import native
 from packhorse.redact.quoting import plain, string_end
 from packhorse.redact.rules import TokenRule
 
@@ -165,6 +166,14 @@ class Work:
         if end > self.done:  # noqa: PLR1730
             self.done = end
 
+    def read_list(self, place: Place, start: int, end: int, found: list[Edit]) -> None:
+        """Have the values replaced that were found in a list of named values, and know the list when it comes again."""
+        self.edits += found
+        if found:
+            # What else was found in there, as a token in a cookie's path, is decided when it is come to.
+            self.spans, self.read_to = [(edit[0], edit[1]) for edit in found], end
+        self.marks.lists[place, self.data[start:end]] = KnownList(start, found)
+
     def write(self, start: int, end: int, text: bytes) -> None:
         """Have something else than a marker stand in place of a part."""
         self.put((start, end, None, "", text))
@@ -194,9 +203,12 @@ class Work:
 
 def spliced(data: bytes, edits: list[Edit], marks: Marks) -> bytes:
     """A text with its edits made."""
+    known, made = marks.known, marks.made
+    done: bytes | None = None if native is None else native.splice(data, edits, known, made)
+    if done is not None:
+        return done
     pieces: list[bytes] = []
     add = pieces.append
-    known, made = marks.known, marks.made
     at = 0
     for start, end, secret, _, text in edits:
         if start < at:

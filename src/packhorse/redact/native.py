@@ -1,0 +1,46 @@
+"""The compiled part of redaction, where there is one: ``_native.c``.
+
+It is built with the package where a C compiler is. Without it, or with ``PACKHORSE_NO_NATIVE`` set, the Python code
+beside it finds the same and takes longer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+from packhorse.redact.names import Place
+from packhorse.redact.patterns import Kind, Pattern
+
+#: The module, or None.
+native: Any = None
+if not os.environ.get("PACKHORSE_NO_NATIVE"):
+    with suppress(ImportError):
+        native = import_module("packhorse.redact._native")
+
+#: Whose names the compiled deciders ask for, in their order.
+NATIVE_PLACES: tuple[Place, ...] = ("anywhere", "param", "query", "form", "cookie")
+RARE_KINDS = (Kind.CARD, Kind.ESCAPED, Kind.USERINFO)
+
+
+class Rare:
+    """Finds what is rare in a text and dear to look for with an automaton."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        first = {pattern.kind: number for number, pattern in reversed(list(enumerate(patterns)))}
+        self._numbers = tuple(first.get(kind, -1) for kind in RARE_KINDS)
+
+    def hits(self, data: bytes, start: int, stop: int) -> list[int]:
+        """As one piece of ``Scan.hits``, in no order. Only what the deciders do not turn down at once."""
+        found: list[int] = native.rare(data, start, stop, *self._numbers)
+        return found
+
+
+def rare_of(patterns: Sequence[Pattern]) -> tuple[Rare | None, list[tuple[int, Pattern]]]:
+    """Who finds the rare ones of these patterns, and the others with their numbers."""
+    if native is None:
+        return None, list(enumerate(patterns))
+    return Rare(patterns), [(n, one) for n, one in enumerate(patterns) if one.kind not in RARE_KINDS]
