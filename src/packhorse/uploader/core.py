@@ -461,7 +461,7 @@ class Core:
         """From now on a job counts for so many bytes, and nothing of it is guessed."""
         before, job.held_bytes = job.held_bytes, held_bytes
         guessed, job.guessed_bytes = job.guessed_bytes, 0
-        self.trimming.note(self.account.held_bytes, before + self.account.charge(0, guessed))
+        self.trimming.note(self.account.exact_bytes, before + self.account.charge(0, guessed))
         self._count_held(held_bytes - before, -guessed)
 
     def _count_held(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
