@@ -90,6 +90,13 @@ def test_a_tag_that_comes_again_is_looked_at(clock: Clock) -> None:
     assert not any(told[1:])  # the first one could have been S3's
 
 
+def test_the_same_body_again_is_hashed_as_seldom_as_others(clock: Clock, hashed: list[int]) -> None:
+    tags = warmed()
+    hashed.clear()
+    assert all(tags.proves(tag(body(1)), body(1)) for _ in range(5 * Tags.EVERY))
+    assert 4 <= len(hashed) <= 6
+
+
 def test_one_wrong_tag_ends_the_trust(clock: Clock) -> None:
     tags = warmed()
     believed = sum(tags.proves(tag(body(-1 - number % 2 + 5)), body(number + 50)) for number in range(200))

@@ -239,6 +239,14 @@ typedef struct {
 } Block;
 
 #define AT_(p) (*(const lanes *)(p))
+/* Which byte in memory is the first that is not zero, and by how many bits it is shifted in a number of eight. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define FIRST_BYTE(eight) (__builtin_ctzll(eight) / 8)
+#define BYTE_SHIFT(index) (8 * (index))
+#else
+#define FIRST_BYTE(eight) (__builtin_clzll(eight) / 8)
+#define BYTE_SHIFT(index) (56 - 8 * (index))
+#endif
 
 /* Flags of a block of bytes, and whether there are any in each LANES of them: RUN where 13 digits begin, GROUPS where
  * something stands between four digits and four more. */
@@ -270,6 +278,20 @@ static int look(Search *s, Py_ssize_t at, byte what) {
     return what & ESCAPE ? look_at_escape(s, at) : 0;
 }
 
+/* The places of a few bytes that have flags. */
+static int look_at_all(Search *s, Py_ssize_t at, const byte *flags, Py_ssize_t count) {
+    for (int i = 0; i < LANES; i += 8) {
+        unsigned long long eight;
+        memcpy(&eight, flags + i, 8);
+        while (eight != 0) {
+            int j = i + FIRST_BYTE(eight);
+            if (j < count && look(s, at + j, flags[j])) return -1;
+            eight &= ~((unsigned long long)0xff << BYTE_SHIFT(j - i));
+        }
+    }
+    return 0;
+}
+
 static int search(Search *s) {
     Block b;
     for (Py_ssize_t at = s->start; at < s->stop; at += BLOCK) {
@@ -280,9 +302,7 @@ static int search(Search *s) {
         memset(b.text + BEFORE + size, 0, (size_t)(BUFFER - BEFORE - size));
         flag(&b);
         for (Py_ssize_t i = 0; i < count; i += LANES)
-            if (b.any[i / LANES])
-                for (Py_ssize_t j = i; j < i + LANES && j < count; j++)
-                    if (b.flags[j] && look(s, at + j, b.flags[j])) return -1;
+            if (b.any[i / LANES] && look_at_all(s, at + i, b.flags + i, count - i)) return -1;
     }
     return 0;
 }
