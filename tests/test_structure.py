@@ -52,6 +52,8 @@ MAX_LINES, MAX_FUNCTION_LINES, MAX_DEPTH = 600, 70, 2
 DOCUMENTED = {"os._exit", "sys._current_frames", "sys._is_gil_enabled"}
 #: What ``threading.Condition`` asks of its lock, in no documentation.
 OF_LOCKS = {"_is_owned", "_release_save", "_acquire_restore", "_at_fork_reinit"}
+#: Modules without a documentation.
+UNDOCUMENTED = {"multiprocessing.util", "multiprocessing.process", "multiprocessing.popen_fork"}
 #: Breaches that are still there. Entries only ever leave these lists.
 CYCLES_LEFT: dict[str, str] = {}
 DEEP_LEFT: dict[str, str] = {}
@@ -211,12 +213,13 @@ def private_names(path: Path) -> Iterator[str]:
     """What a file uses of the standard library's modules that has an underscore, and of their locks."""
     standard = {name for name in imports(path) if name.partition(".")[0] in sys.stdlib_module_names}
     names = {name.partition(".")[0] for name in standard} - {"__future__"}
+    yield from standard & UNDOCUMENTED
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
             whole = ast.unparse(node)
             if node.attr in OF_LOCKS or (whole.partition(".")[0] in names and whole not in DOCUMENTED):
                 yield whole
-        elif isinstance(node, ast.Constant) and node.value in OF_LOCKS:
+        elif isinstance(node, ast.Constant) and node.value in OF_LOCKS | UNDOCUMENTED:
             yield str(node.value)
 
 
@@ -225,5 +228,13 @@ def test_nothing_private_of_the_standard_library_is_used(tmp_path: Path) -> None
     # A type, which type checkers alone look at: zlib has no other name for it.
     assert found == ["packhorse.captures.readers.inflate_gzip: zlib._Decompress"]
     bad = tmp_path / "bad.py"
-    bad.write_text("import threading\nthreading._shutdown()\nlock._is_owned()\ngetattr(lock, '_release_save')\n")
-    assert sorted(private_names(bad)) == ["_release_save", "lock._is_owned", "threading._shutdown"]
+    bad.write_text(
+        "import threading\nthreading._shutdown()\nlock._is_owned()\ngetattr(lock, '_release_save')\n"
+        "import multiprocessing.util\n"
+    )
+    assert sorted(private_names(bad)) == [
+        "_release_save",
+        "lock._is_owned",
+        "multiprocessing.util",
+        "threading._shutdown",
+    ]
