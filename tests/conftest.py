@@ -34,7 +34,7 @@ settings.register_profile("packhorse", derandomize=True, deadline=None, database
 settings.load_profile("packhorse")
 
 #: Programs that are no Python package, and Debian's package of each; tests name them in a mark ``programs``.
-PROGRAMS = {"chromium": "chromium"}
+PROGRAMS = {"chromium": "chromium", "promtool": "prometheus"}
 #: Parameters that hold a candidate as a pipeline writes it, and its stage.
 _WRITTEN = {"encoder": Stage.ENCODE, "compressor": Stage.COMPRESS}
 
