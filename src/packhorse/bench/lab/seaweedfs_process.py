@@ -60,6 +60,7 @@ def _options(directory: str, ports: dict[str, int], tls: list[str]) -> list[str]
         "s3.config": f"{directory}/s3.json",
         "s3.localSocket": f"{directory}/s3.sock",
         "s3.iam": "false",
+        "s3.autoCreateBucket": "false",  # a wrong bucket is an error at S3
         "s3.port.iceberg": "0",
         "s3.port.lance": "0",
         **dict(zip(("s3.cert.file", "s3.key.file"), tls, strict=False)),
