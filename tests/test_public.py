@@ -19,6 +19,13 @@ def test_every_public_name_loads() -> None:
         _ = packhorse.Nope
 
 
+def test_windows_is_refused_by_name() -> None:
+    code = "import sys; sys.platform = 'win32'; import packhorse"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("ImportError: packhorse does not run on Windows")
+
+
 def test_importing_brings_no_candidate() -> None:
     code = "import sys, packhorse; print(*{m.partition('.')[0] for m in sys.modules})"
     loaded = set(

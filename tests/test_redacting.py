@@ -113,7 +113,9 @@ def test_own_rules_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert load_rules(rules).regex
 
 
-@pytest.fixture(scope="module", params=["moto", "rclone"])
+@pytest.fixture(
+    scope="module", params=["moto", "rclone", pytest.param("seaweedfs", marks=pytest.mark.programs("weed"))]
+)
 def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     with start_target(request.param) as running:
         yield running
@@ -195,6 +197,28 @@ def test_a_capture_is_never_missing(target: Target, failing: int, monkeypatch: p
     assert (one.outcome, one.reason) == (Outcome.FAILED, "no")
     assert _keys(target, prefix) == {key}
     assert fetch(f"s3://{target.endpoint.bucket}/{key}", endpoint=target.endpoint) == CAPTURE
+
+
+def test_what_another_writes_meanwhile_stays(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = _upload(target, "meanwhile", CAPTURE)
+    real, puts = BotocoreClient.call, 0
+
+    def call(self: BotocoreClient, action: str, name: str, operation: str, **arguments: Any) -> Any:
+        nonlocal puts
+        answer = real(self, action, name, operation, **arguments)
+        puts += operation == "put_object"
+        if operation == "put_object" and puts == 1:
+            real(self, action, key, operation, Bucket=target.endpoint.bucket, Key=key, Body=b"another's")
+        return answer
+
+    monkeypatch.setattr(BotocoreClient, "call", call)
+    with _stored(target, "meanwhile") as stored:
+        (one,) = stored.each(apply=True)
+        assert one.outcome is Outcome.FAILED
+        assert "it stays as it is" in one.reason
+        left = real(stored._client, "get", key, "get_object", Bucket=target.endpoint.bucket, Key=key)["Body"].read()
+    assert left == b"another's"
+    assert _keys(target, "meanwhile") == {key}
 
 
 def test_the_command_replaces_only_when_told(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -47,6 +48,12 @@ CODECS = {
 }  # fmt: skip
 CLIENTS = {"boto3", "botocore", "s3transfer", "awscrt", "aiobotocore", "aiohttp", "obstore"}
 MAX_LINES, MAX_FUNCTION_LINES, MAX_DEPTH = 600, 70, 2
+#: Names of the standard library with an underscore that its documentation has.
+DOCUMENTED = {"os._exit", "sys._current_frames", "sys._is_gil_enabled"}
+#: What ``threading.Condition`` asks of its lock, in no documentation.
+OF_LOCKS = {"_is_owned", "_release_save", "_acquire_restore", "_at_fork_reinit"}
+#: Modules without a documentation.
+UNDOCUMENTED = {"multiprocessing.util", "multiprocessing.process", "multiprocessing.popen_fork"}
 #: Breaches that are still there. Entries only ever leave these lists.
 CYCLES_LEFT: dict[str, str] = {}
 DEEP_LEFT: dict[str, str] = {}
@@ -200,3 +207,34 @@ def test_modules_and_functions_can_be_read_at_one_sitting() -> None:
                 lines = (node.end_lineno or 0) - node.lineno + 1
                 long += [f"{module}.{node.name}: {lines} lines"] if lines > MAX_FUNCTION_LINES else []
     assert not long
+
+
+def private_names(path: Path) -> Iterator[str]:
+    """What a file uses of the standard library's modules that has an underscore, and of their locks."""
+    standard = {name for name in imports(path) if name.partition(".")[0] in sys.stdlib_module_names}
+    names = {name.partition(".")[0] for name in standard} - {"__future__"}
+    yield from standard & UNDOCUMENTED
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            whole = ast.unparse(node)
+            if node.attr in OF_LOCKS or (whole.partition(".")[0] in names and whole not in DOCUMENTED):
+                yield whole
+        elif isinstance(node, ast.Constant) and node.value in OF_LOCKS | UNDOCUMENTED:
+            yield str(node.value)
+
+
+def test_nothing_private_of_the_standard_library_is_used(tmp_path: Path) -> None:
+    found = [f"{module}: {name}" for module, path in MODULES.items() for name in private_names(path)]
+    # A type, which type checkers alone look at: zlib has no other name for it.
+    assert found == ["packhorse.captures.readers.inflate_gzip: zlib._Decompress"]
+    bad = tmp_path / "bad.py"
+    bad.write_text(
+        "import threading\nthreading._shutdown()\nlock._is_owned()\ngetattr(lock, '_release_save')\n"
+        "import multiprocessing.util\n"
+    )
+    assert sorted(private_names(bad)) == [
+        "_release_save",
+        "lock._is_owned",
+        "multiprocessing.util",
+        "threading._shutdown",
+    ]

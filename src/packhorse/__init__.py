@@ -10,7 +10,11 @@ The public surface, loaded on first use so that ``import packhorse`` stays cheap
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.platform == "win32":
+    raise ImportError("packhorse does not run on Windows, which has neither fork nor flock; WSL 2 is Linux")
 
 if TYPE_CHECKING:
     from packhorse.errors import (

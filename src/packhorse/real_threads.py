@@ -37,7 +37,9 @@ def make_lock() -> threading.Lock:
 
 def make_rlock() -> Any:
     """As ``threading.RLock()``."""
-    return _real("_thread", "RLock")()
+    if not replaced():
+        return threading.RLock()
+    return _real("_thread", "RLock")()  # gevent leaves it alone; its own ``threading.RLock`` is for greenlets
 
 
 def start_new_thread(work: Callable[[], object]) -> None:
@@ -45,10 +47,8 @@ def start_new_thread(work: Callable[[], object]) -> None:
     _real("_thread", "start_new_thread")(work, ())
 
 
-def current_ident() -> int:
-    """The thread's, whatever greenlet it runs."""
-    ident: int = _real("_thread", "get_ident")()
-    return ident
+#: The thread's, whatever greenlet it runs. A function in C: no interruption strikes within.
+current_ident: Callable[[], int] = _real("_thread", "get_ident")
 
 
 class Joinable(Protocol):
@@ -97,14 +97,34 @@ def start_thread(work: Callable[[], object], name: str, *, daemon: bool = True) 
     return thread
 
 
+class LetGo(Protocol):
+    """A lock that its owner can let go of for a while, however often it has acquired it."""
+
+    def __enter__(self) -> object:
+        """Acquire it."""
+        ...
+
+    def __exit__(self, *raised: Any) -> None:
+        """Release it."""
+        ...
+
+    def let_go(self) -> int:
+        """Release it as often as it was acquired. Returns how often that was; who is interrupted has it still."""
+        ...
+
+    def have_back(self, times: int) -> None:
+        """Acquire it as often as that. Who is interrupted may call it again: it does nothing for its owner."""
+        ...
+
+
 class Condition:
     """As ``threading.Condition``, which makes its locks of what ``threading`` has at that moment.
 
     Args:
-        lock: A re-entrant lock with the methods that ``threading.Condition`` asks for, too.
+        lock: What is held around each call.
     """
 
-    def __init__(self, lock: Any) -> None:
+    def __init__(self, lock: LetGo) -> None:
         self._lock = lock
         self._waiting: deque[threading.Lock] = deque()
 
@@ -119,14 +139,23 @@ class Condition:
         turn = make_lock()
         turn.acquire()
         self._waiting.append(turn)
-        state = self._lock._release_save()
-        told = False
+        times = self._lock.let_go()
+        told = back = False
+        interrupted: BaseException | None = None
         try:
             told = turn.acquire(timeout=-1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX))
         finally:
-            self._lock._acquire_restore(state)
+            # Its caller holds the lock around the wait and will release it: who is interrupted needs it all the same.
+            while not back:
+                try:
+                    self._lock.have_back(times)
+                    back = True
+                except BaseException as error:  # noqa: BLE001  # raised below
+                    interrupted = error
             if not told and turn in self._waiting:
                 self._waiting.remove(turn)
+            if interrupted is not None:
+                raise interrupted
         return told
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:

@@ -193,13 +193,15 @@ class StoredCaptures:
 
     def _take_place(self, key: str, etag: str, body: bytes, headers: dict[str, Any]) -> None:
         """Write the object in the place of the one that was read: another writer's stays."""
+        # Some servers ignore conditions without a word (rclone), so the object is looked at first. A write within the
+        # moment after that is lost there.
+        if self._ask("looking at", key, "head_object")["ETag"] != etag:
+            raise CorruptObjectError(f"{key}: was written meanwhile; it stays as it is")
         try:
             self._ask("put", key, "put_object", Body=body, IfMatch=etag, **headers)
         except StoreError as error:
             if error.status != _NOT_IMPLEMENTED:
                 raise
-            if self._ask("looking at", key, "head_object")["ETag"] != etag:
-                raise CorruptObjectError(f"{key}: was written meanwhile; it stays as it is") from None
             self._ask("put", key, "put_object", Body=body, **headers)
 
     def _is(self, key: str, body: bytes, metadata: dict[str, str]) -> bool:

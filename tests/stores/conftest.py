@@ -1,4 +1,4 @@
-"""Both local servers, once for all store tests, and a way to open any store at either."""
+"""The local servers, once for all store tests, and a way to open any store at either."""
 
 from __future__ import annotations
 
@@ -59,7 +59,13 @@ def rclone(no_process_is_left: None) -> Iterator[Target]:
         yield target
 
 
-@pytest.fixture(params=["moto", "rclone"])
+@pytest.fixture(scope="session")
+def seaweedfs(no_process_is_left: None) -> Iterator[Target]:
+    with start_target("seaweedfs") as target:
+        yield target
+
+
+@pytest.fixture(params=["moto", "rclone", pytest.param("seaweedfs", marks=pytest.mark.programs("weed"))])
 def target(request: pytest.FixtureRequest) -> Target:
     found: Target = request.getfixturevalue(request.param)
     return found

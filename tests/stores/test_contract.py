@@ -1,4 +1,4 @@
-"""One suite over all stores, at both servers: what every store promises."""
+"""One suite over all stores, at all local servers: what every store promises."""
 
 from __future__ import annotations
 
@@ -141,7 +141,8 @@ def test_odd_keys(store: Store, key: str, name: str, target: Target, plain_clien
     assert read(store, odd) == b"odd"
     if type(store).__name__ != "MemoryStore":
         listed = plain_client.list_objects_v2(Bucket=target.endpoint.bucket, Prefix=key).get("Contents", [])
-        assert [entry["Key"] for entry in listed] == [odd]
+        stored = odd.replace("\\", "/") if target.name == "seaweedfs" else odd  # which takes one for the other
+        assert [entry["Key"] for entry in listed] == [stored]
 
 
 @pytest.mark.parametrize("bad", ["", "/a", "a/", "a//b", "a/../b", "./a", "a\nb", "a\x7f", "é" * 513, "a\ud800"])

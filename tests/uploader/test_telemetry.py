@@ -51,11 +51,13 @@ class Exported:
     telemetry: Telemetry
     port: int
 
-    def scrape(self) -> dict[str, dict[Labels, float]]:
+    def text(self) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as answer:
-            text = answer.read().decode()
+            return str(answer.read().decode())
+
+    def scrape(self) -> dict[str, dict[Labels, float]]:
         found: dict[str, dict[Labels, float]] = {}
-        for family in text_string_to_metric_families(text):
+        for family in text_string_to_metric_families(self.text()):
             for sample in family.samples:
                 labels = {key: value for key, value in sample.labels.items() if not key.startswith("otel_scope")}
                 found.setdefault(sample.name, {})[tuple(sorted(labels.items()))] = sample.value
@@ -225,6 +227,24 @@ def test_names_are_those_the_exporter_gives(exported: Exported, tmp_path: Path) 
         found = exported.scrape()
     mine = {name for name in found if name.startswith("packhorse_")}
     assert mine == {metric.prometheus_name for metric in (*METRICS, *PROCESS_METRICS)}
+
+
+def promtool(text: str) -> tuple[int, str]:
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.programs("promtool")
+def test_promtool_finds_nothing_in_a_scrape(exported: Exported, tmp_path: Path) -> None:
+    with uploader(FakeStore(), name="checked", spool_dir=tmp_path) as up:
+        exported.telemetry.add(up._engine, "checked")
+        up.upload(CAPTURE, timeout_s=60)
+        text = exported.text()
+    assert 'up_to_s="+Inf",uploader="checked"' in text
+    assert promtool(text) == (0, "")
+    status, said = promtool(text.replace("up_to_s=", "le="))  # what it found once
+    assert status != 0
+    assert 'should not have "le" label' in said
 
 
 def test_the_documentation_lists_every_metric() -> None:

@@ -31,7 +31,9 @@ EXIT_INTERRUPTED = 130
 
 @click.command()
 @click.argument("captures", nargs=-1, metavar="[CAPTURE]...", type=click.Path(path_type=Path))
-@click.option("--target", default="rclone", show_default=True, help="rclone, moto, aws, or an S3 endpoint's URL.")
+@click.option(
+    "--target", default="rclone", show_default=True, help="rclone, moto, seaweedfs, aws, or an S3 endpoint's URL."
+)
 @click.option(
     "--link", metavar="NAME|FIGURES", help="Network before a local target: loopback, same-region (default) ..."
 )

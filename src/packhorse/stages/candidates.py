@@ -255,7 +255,7 @@ _COMPRESSORS = (
         "Zstandard through the standard library's compression.zstd, or backports.zstd before 3.14",
         wire="zstd",
         dists=() if sys.version_info >= (3, 14) else ("backports.zstd",),
-        extra="compress",
+        extra="" if sys.version_info >= (3, 14) else "compress",
         settings=(_level(1, -50, 19), _THREADS),
     ),
     Candidate(

@@ -175,8 +175,14 @@ def _until_quiet() -> Iterator[float]:
 
 def _strangers() -> set[int]:
     """The threads inside Python that Python did not start."""
-    ours = {thread.ident for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
-    return sys._current_frames().keys() - ours
+    return sys._current_frames().keys() - {thread.ident for thread in threading.enumerate() if _started(thread)}
+
+
+def _started(thread: threading.Thread) -> bool:
+    """Whether Python started it. ``threading`` also lists others that asked it who they are, in a class of its own."""
+    kind = type(thread)
+    known = kind in {threading.Thread, threading.Timer} or thread is threading.main_thread()
+    return known or kind.__module__ != threading.__name__
 
 
 #: Those that were here before any of obstore's (pytest-xdist has one). Not Python's own threads: when one of them has

@@ -1,8 +1,8 @@
 """Ends that nobody announces to an uploader: its interpreter's, and those of children that never come to that.
 
 ``multiprocessing`` and Celery end their children by ``os._exit``, before Python's own hooks, and ``Pool`` by SIGTERM.
-Each has hooks of its own, which are set with the first capture of a process. Where there is none (RQ, a plain
-``os._exit``), only ``flush()`` helps.
+With the first capture of a process begins what waits for that: a thread that is no daemon, and Celery's signal. Where
+there is neither (RQ, a plain ``os._exit``), only ``flush()`` helps.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ from typing import Any, Protocol
 
 from packhorse.forks import notice_fork, renew_in_child
 from packhorse.real_threads import start_new_thread
-
-#: Among the finalizers of a child of ``multiprocessing``: the last, since others may still hand captures in.
-LAST = -100
 
 
 class Ending(Protocol):
@@ -70,13 +67,24 @@ def end_all() -> None:
 
 def _hook() -> None:
     """Set the hooks of whoever will end this process. What is not imported by now did not start it."""
-    multiprocessing, util = sys.modules.get("multiprocessing"), sys.modules.get("multiprocessing.util")
-    if multiprocessing is not None and util is not None and multiprocessing.parent_process() is not None:
-        util.Finalize(None, end_all, exitpriority=LAST)
+    multiprocessing = sys.modules.get("multiprocessing")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        # Once threads are waited for, it can be imported no more, and boto3 needs it.
+        from concurrent.futures import ThreadPoolExecutor  # noqa: F401
+
+        # No daemon, so that the child's end waits for it, as any end waits for threads. A full system gives none.
+        with suppress(RuntimeError):
+            threading.Thread(target=_end_after_main, name="packhorse-end", daemon=False).start()
         _end_on_terminate()
     celery = sys.modules.get("celery.signals")
     if celery is not None:
         celery.worker_process_shutdown.connect(_celery_child_ends, weak=False, dispatch_uid="packhorse")
+
+
+def _end_after_main() -> None:
+    """Last of all: what else runs at the end may still hand captures in."""
+    threading.main_thread().join()
+    end_all()
 
 
 def _celery_child_ends(**_: Any) -> None:

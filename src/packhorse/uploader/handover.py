@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
-from packhorse.real_threads import Condition, make_rlock, start_new_thread
+from packhorse.real_threads import Condition, current_ident, make_rlock, start_new_thread
 
 Left = TypeVar("Left")
 
@@ -41,10 +42,11 @@ class HandoverLock(Generic[Left]):
     """
 
     def __init__(self, take: Callable[[Left], Callable[[], object] | None]) -> None:
+        # Acquired once by its owner, however often that acquires this one. A re-entrant one all the same: released by
+        # whoever may have been interrupted before it was acquired, it stays with another owner.
         self._lock = make_rlock()
-        # Conditions ask for these. As methods in C, they cannot be interrupted half-way.
-        self._is_owned: Callable[[], bool] = self._lock._is_owned
-        self._acquire_restore: Callable[[Any], None] = self._lock._acquire_restore
+        self._owner = 0  # the thread, from the moment in which it has the lock
+        self._times = 0  # how often it has acquired it
         self._take = take
         self._left: deque[Left] = deque()
         self._afterwards: deque[Callable[[], object]] = deque()
@@ -68,32 +70,43 @@ class HandoverLock(Generic[Left]):
         self._left.append(thing)
         self._serve()  # its owner may have let go just before, and seen nothing
 
+    def owned(self) -> bool:
+        """True for the thread that has it."""
+        return self._owner == current_ident()
+
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002  # as threading's
         """As ``threading.RLock.acquire``."""
-        nested = self._is_owned()
+        me = current_ident()
+        if self._owner == me:
+            self._times += 1
+            return True
         try:
             got: bool = self._lock.acquire(blocking, timeout)
-            if got and self._left and not nested:
-                self._take_all()
+            if got:
+                self._owner, self._times = me, 1
+                if self._left:
+                    self._take_all()
         except BaseException:
-            if not nested and self._is_owned():
-                self._lock.release()
+            self._give_back(me)
             raise
         return got
 
-    def release(self) -> None:
-        """As ``threading.RLock.release``."""
-        self._lock.release()
-        self._serve()  # does nothing while it is still owned
-
-    def locked(self) -> bool:
-        """Whether any thread has it. What ``threading.Condition`` asks for from Python 3.14 on."""
-        if self._is_owned():
-            return True
-        if self._lock.acquire(blocking=False):
+    def _give_back(self, me: int) -> None:
+        """Release the lock if this thread has acquired it; an interruption does not say whether it has."""
+        if self._owner == me:
+            self._owner = 0
+        with suppress(RuntimeError):  # it has not
             self._lock.release()
-            return False
-        return True
+
+    def release(self) -> None:
+        """As ``threading.RLock.release``, which only the owner may call."""
+        if self._times > 1:
+            self._times -= 1
+            return
+        # No call until the last: Ctrl-C strikes as one begins or ends.
+        self._owner = 0
+        self._lock.release()
+        self._serve()
 
     def __enter__(self) -> Self:
         self.acquire()
@@ -108,7 +121,8 @@ class HandoverLock(Generic[Left]):
         # Until nothing is left: whoever leaves something meanwhile relies on the owner, and on nobody else.
         rounds = 0
         try:
-            while self._left and not self._is_owned() and self.acquire(blocking=False):
+            while self._left and not self.owned() and self.acquire(blocking=False):
+                self._owner = 0
                 self._lock.release()
                 rounds += 1
                 if rounds >= MOST_ROUNDS:
@@ -116,7 +130,7 @@ class HandoverLock(Generic[Left]):
         finally:
             if rounds >= MOST_ROUNDS:
                 self._crowded = False
-        if self._afterwards and not self._calling and not self._is_owned():
+        if self._afterwards and not self._calling and not self.owned():
             self._calling = True
             try:
                 start_new_thread(self._call_all)  # one of threading's would be waited for until it runs
@@ -143,11 +157,26 @@ class HandoverLock(Generic[Left]):
                 self._afterwards.append(call)
             self._left.popleft()  # last of all, so that an interruption loses nothing
 
-    def _release_save(self) -> Any:  # for conditions, too
-        state = self._lock._release_save()
+    def let_go(self) -> int:
+        """For conditions: see :class:`packhorse.real_threads.LetGo`."""
+        times = self._times
+        self._owner = 0
+        self._lock.release()
         try:
             self._serve()
         except BaseException:
-            self._acquire_restore(state)
+            self.have_back(times)
             raise
-        return state
+        return times
+
+    def have_back(self, times: int) -> None:
+        """For conditions: see :class:`packhorse.real_threads.LetGo`. Takes nothing: the owner is in its work."""
+        me = current_ident()
+        if self._owner == me:
+            return
+        try:
+            self._lock.acquire()
+            self._owner, self._times = me, times
+        except BaseException:
+            self._give_back(me)
+            raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,12 @@ from packhorse.stores.base import ObjectInfo
 
 #: Seconds within which a stopped server's processes must be gone; a bound for hanging, not a measurement.
 GONE_LIMIT_S = 60.0
+#: Of a target: its watchdog and its server. SeaweedFS also has one that picks its ports.
+PROCESSES = {"seaweedfs": 3}
+NAMES = [
+    pytest.param(name, marks=pytest.mark.programs("weed") if name == "seaweedfs" else ())
+    for name in targets.LOCAL_TARGETS
+]
 
 HOLDER = """
 import sys, time
@@ -58,7 +65,7 @@ def put_and_read(target: Target, body: bytes) -> bytes:
         return b"".join(found.chunks)
 
 
-@pytest.mark.parametrize("name", targets.LOCAL_TARGETS)
+@pytest.mark.parametrize("name", NAMES)
 def test_two_at_once_hold_their_own_objects(name: str) -> None:
     with start_target(name) as first, start_target(name, bucket="another-bucket") as second:
         assert first.endpoint.url != second.endpoint.url
@@ -70,13 +77,13 @@ def test_two_at_once_hold_their_own_objects(name: str) -> None:
         assert first.server is not None
         assert second.server is not None
         processes = family(first.server.pid) + family(second.server.pid)
-        assert len(processes) == 4
+        assert len(processes) == 2 * PROCESSES.get(name, 2)
         for process in processes:
             assert str(first.endpoint.secret_key) not in " ".join(process.cmdline())
     assert_gone(processes)
 
 
-@pytest.mark.parametrize("name", targets.LOCAL_TARGETS)
+@pytest.mark.parametrize("name", NAMES)
 def test_stops_on_an_exception(name: str) -> None:
     target = start_target(name)
     assert target.server is not None
@@ -89,7 +96,7 @@ def test_stops_on_an_exception(name: str) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
-@pytest.mark.parametrize("name", targets.LOCAL_TARGETS)
+@pytest.mark.parametrize("name", NAMES)
 def test_stops_when_its_owner_dies(name: str, how: signal.Signals, tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, name],
@@ -100,7 +107,7 @@ def test_stops_when_its_owner_dies(name: str, how: signal.Signals, tmp_path: Pat
     ) as holder:
         assert holder.stdout is not None
         processes = family(int(holder.stdout.readline()))
-        assert len(processes) == 2
+        assert len(processes) == PROCESSES.get(name, 2)
         os.killpg(holder.pid, how)  # as Ctrl-C does: the whole group
         holder.wait(GONE_LIMIT_S)
     assert_gone(processes)
@@ -142,14 +149,14 @@ def test_stops_without_anyone_saying_so() -> None:
 def test_a_server_that_fails_shows_what_it_said() -> None:
     script = "import sys; print('the disk is on fire'); sys.exit(3)"
     with pytest.raises(ServerError, match=r"(?s)exit status 3.*the disk is on fire"):
-        server_module.start([sys.executable, "-c", script], env=os.environ, port_pattern=targets._MOTO_PORT)
+        server_module.start([sys.executable, "-c", script], env=os.environ, port_pattern=targets._SAID_PORT)
 
 
 def test_a_server_that_never_answers_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "START_LIMIT_S", 0.5)
     with pytest.raises(ServerError, match="in time"):
         server_module.start(
-            [sys.executable, "-c", "import time; time.sleep(60)"], env=os.environ, port_pattern=targets._MOTO_PORT
+            [sys.executable, "-c", "import time; time.sleep(60)"], env=os.environ, port_pattern=targets._SAID_PORT
         )
 
 
@@ -176,7 +183,7 @@ def test_remote_targets_start_nothing() -> None:
 @pytest.mark.parametrize(
     ("name", "bucket", "says"),
     [
-        ("mote", None, "moto, rclone, aws"),
+        ("mote", None, "moto, rclone, seaweedfs, aws"),
         ("aws", None, "bucket"),
         ("http://", "abc", "unknown"),
         ("moto", "B!", "S3 allows"),
@@ -187,12 +194,26 @@ def test_unusable_input(name: str, bucket: str | None, says: str) -> None:
         start_target(name, bucket=bucket)
 
 
+@pytest.mark.programs("weed")
+def test_seaweedfs_leaves_no_sockets() -> None:
+    with start_target("seaweedfs") as target:
+        assert target.server is not None
+        ports = re.findall(r"\.port(?:\.grpc)?=(\d+)", " ".join(family(target.server.pid)[-1].cmdline()))
+        assert len(ports) >= 8
+        pattern = [f"seaweedfs-*-{port}.sock" for port in ports if port != "0"]
+        folder = Path("/tmp")  # where it has them, whatever TMPDIR is
+        assert [left for text in pattern for left in folder.glob(text)]
+    assert [left for text in pattern for left in folder.glob(text)] == []
+
+
 def test_missing_program_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UnavailableError, match=r"packhorse\[target\]"):
         start_target("rclone")
+    with pytest.raises(UnavailableError, match=r"packhorse\[seaweedfs\]"):
+        start_target("seaweedfs")
 
 
 def test_missing_moto_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ class GateConfig:
         alpha: Level of every decision.
         install: What ``pip install`` is given in each checkout.
         captures: Files relative to the project's root; none takes packhorse's synthetic ones.
-        target: The local server that rows that upload send to: ``rclone`` or ``moto``.
+        target: The local server that rows that upload send to: ``rclone``, ``moto`` or ``seaweedfs``.
         seed: Seeds the order and the synthetic captures.
     """
 

