@@ -79,7 +79,7 @@ def test_uvicorn(number: int, host: Host) -> None:
 @pytest.mark.parametrize("used", ["used-before-the-fork", "not-told-of-the-fork", "unused"])
 def test_uwsgi(used: str, host: Host) -> None:
     startup = 'uploader.submit_nowait({"path": "startup"})'
-    if used == "not-told-of-the-fork":  # no thread may run Python in that moment: uWSGI's workers would not start
+    if used == "not-told-of-the-fork":
         host.instead |= {startup: f"{startup}; uploader.flush(5.0)", "py-call-uwsgi-fork-hooks = true": ""}
     elif used == "unused":
         host.instead |= {startup: ""}

@@ -114,6 +114,8 @@ class Lifecycle:
             jobs = core.table.all()
             open_jobs = OpenJobs(core, jobs)
             drain_s = deadline_s - share_s(deadline_s) if core.spool is not None else deadline_s
+            if core.held:  # a worker does all of it, who could not
+                end_s = drain_s = 0.0
             core.settled.wait_for(lambda: core.stopping or not open_jobs, max(0.0, drain_s))
         self._spool_rest(end_s, open_jobs)
         with core.lock:
