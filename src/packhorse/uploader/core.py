@@ -403,6 +403,10 @@ class Core:
                 self.settled.notify_all()  # streams that were sending already go first
             return waits
 
+    def not_taken(self, job: Job) -> None:
+        """S3 cannot take a capture now, or has refused it: the spool's files will fare alike."""
+        self._s3_said(time.monotonic(), Tried.REFUSED if job.refusal else Tried.OUT)
+
     def s3_is_out(self) -> None:
         """Waiting captures go to disk, where they are safe, as long as it takes them."""
         if self.spool is not None:

@@ -239,7 +239,7 @@ class Lifecycle:
         """The job has a file, too. Raises OSError."""
         core, spool = self._core, self._core.spool
         assert spool is not None
-        spool.commit([claim], listed=False)
+        spool.commit([claim], held=[claim])
         with core.lock:
             needed = job.state is State.SENDING  # else it waits for another attempt, and is spooled from there
             if needed:
