@@ -338,10 +338,9 @@ class Engine:
 
     def exit(self, begun_s: float) -> None:
         """As :meth:`Lifecycle.exit`."""
-        if not self.core.stopping:
-            self._go_on()
-            self.lifecycle.exit(begun_s)
-            telemetry.end(self)
+        self._go_on()
+        self.lifecycle.exit(begun_s)
+        telemetry.end(self)
 
     def disown(self) -> None:
         """In a forked child: forget the parent's captures, threads and files, and never touch its client again."""
