@@ -282,3 +282,16 @@ def test_the_exit_waits_until_another_thread_has_told_what_is_lost(end: str) -> 
         logging.getLogger("packhorse").removeHandler(handler)
     assert [line.partition(",")[0] for line in told] == ["3 captures were not uploaded"]
     assert all(ticket.done() for ticket in tickets)
+
+
+# --- found by mutants of the spool and the scheduler ------------------------------------------------------------------
+
+
+def test_what_was_about_to_be_written_takes_no_room_once_it_is_written(tmp_path: Path) -> None:
+    """Counted twice, as planned and as written, 30 of 40 blocks would be too many."""
+    with spooling_uploader(dead(), tmp_path, spool_bytes=40 * 4096, max_attempts=1) as up:
+        for _ in range(30):
+            ticket = up.submit_nowait(CAPTURE)
+            until(ticket.done)
+            assert ticket.fate is Fate.SPOOLED
+        assert up._engine.spooler.accepts()

@@ -192,6 +192,7 @@ def test_what_others_were_keeps_none_out_for_good() -> None:
     account.guesses.learn(1000, 10**8)
     assert account.charge(100, 1000) == 10**6
     assert account.charge(100, 0) == 100
+    assert account.charge(100, 2 * 10**6) == 2 * 10**6 + 100  # its own guess always counts
 
 
 def test_one_weight_is_as_good_as_exact_for_many_alike() -> None:
