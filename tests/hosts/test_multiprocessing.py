@@ -83,4 +83,4 @@ def test_workers_of_a_parent_that_uses_the_uploader(start: str, host: Host) -> N
     assert host.run(command) == 0, host.said()
     check(host.fates(CAPTURES + 2), spool=host.spool, said=host.said())
     if host.s3.put_s is not None:  # else the parent may not have come to use obstore before the fork
-        assert 1 <= host.said().count("uploads with boto3") <= 2, host.said()
+        assert 1 <= host.said().count("boto3 takes its place") <= 2, host.said()

@@ -15,7 +15,7 @@ from tests.uploader.reliability import ROOT
 @pytest.mark.parametrize("end", ["open", "closed", "idle"])
 @pytest.mark.parametrize("store", ["obstore", "obstore-async"])
 def test_a_child_takes_boto3_if_its_parent_had_used_obstore(store: str, end: str) -> None:
-    """It says so once for each uploader. Otherwise it uses obstore, as the parent does afterwards."""
+    """It says so once. Otherwise it uses obstore, as the parent does afterwards."""
     with started() as server:
         command = [sys.executable, "-m", "tests.uploader.fork_child", store, end, server.endpoint().url or ""]
         alone = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

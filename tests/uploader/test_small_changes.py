@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import random
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -241,3 +242,56 @@ def test_the_exit_waits_for_a_close_that_is_under_way() -> None:
     closing.join(60)
     assert {ticket.fate for ticket in tickets} == {Fate.UPLOADED}
     assert len(store.objects) == 20
+
+
+@pytest.mark.parametrize("end", ["exit", "close"])
+def test_the_exit_waits_until_another_thread_has_told_what_is_lost(end: str) -> None:
+    """The main thread may end the process behind it: with Pool()'s SIGTERM a thread ends the uploaders as well."""
+    telling, tell = threading.Event(), threading.Event()
+
+    class Slow(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record.getMessage())
+            telling.set()
+            tell.wait(60)
+
+    told: list[str] = []
+    handler = Slow()
+    logging.getLogger("packhorse").addHandler(handler)
+    store = FakeStore()
+    store.gate.clear()
+    up = uploader(store, max_in_flight=1, exit_deadline_s=0.01)
+    tickets = [up.submit(CAPTURE) for _ in range(3)]
+    engine = up._engine
+    ends: dict[str, Callable[[], None]] = {
+        "exit": lambda: engine.exit(time.monotonic()),
+        "close": lambda: up.close(0.01),
+    }
+    threads = [threading.Thread(target=ends[way]) for way in (end, "exit")]
+    threads[0].start()
+    try:
+        assert telling.wait(60)
+        threads[1].start()
+        threads[1].join(0.2)
+        assert threads[1].is_alive()
+    finally:
+        tell.set()
+        store.gate.set()
+        for thread in threads:
+            thread.join(60)
+        logging.getLogger("packhorse").removeHandler(handler)
+    assert [line.partition(",")[0] for line in told] == ["3 captures were not uploaded"]
+    assert all(ticket.done() for ticket in tickets)
+
+
+# --- found by mutants of the spool and the scheduler ------------------------------------------------------------------
+
+
+def test_what_was_about_to_be_written_takes_no_room_once_it_is_written(tmp_path: Path) -> None:
+    """Counted twice, as planned and as written, 30 of 40 blocks would be too many."""
+    with spooling_uploader(dead(), tmp_path, spool_bytes=40 * 4096, max_attempts=1) as up:
+        for _ in range(30):
+            ticket = up.submit_nowait(CAPTURE)
+            until(ticket.done)
+            assert ticket.fate is Fate.SPOOLED
+        assert up._engine.spooler.accepts()

@@ -128,7 +128,7 @@ def test_close_does_not_wait_for_the_spool_while_s3_is_out(tmp_path: Path) -> No
     assert len(files(tmp_path)) == 5
 
 
-def test_permanent_errors_of_the_object_fail_and_those_of_the_account_are_kept(tmp_path: Path) -> None:
+def test_what_s3_was_never_asked_fails_and_what_the_account_is_refused_is_kept(tmp_path: Path) -> None:
     store = FakeStore([failure(StoreErrorKind.INVALID)])
     with uploader(store, tmp_path) as up:
         with pytest.raises(UploadFailed, match="invalid"):

@@ -37,6 +37,22 @@ def whole(path: Path) -> tuple[Header, bytes]:
         return file.header, b"".join(file.chunks())
 
 
+def test_files_that_may_not_be_durable_are_removed_and_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    into = spool(tmp_path)
+    written = [into.write(HEADER, [b"x"]) for _ in range(2)]
+
+    def refuse(_: Path) -> None:
+        raise OSError(errno.EIO, "planned")
+
+    monkeypatch.setattr("packhorse.uploader.spool.spool.sync_folder", refuse)
+    with pytest.raises(OSError, match="planned"):
+        into.commit(written)
+    assert list(tmp_path.rglob("*.capture")) == []
+    assert (into.look().files, into.look().written) == (0, 0)
+
+
 @pytest.mark.parametrize("size", [0, 1, 70_000, 3 * 2**20])
 def test_a_file_gives_back_what_was_written(size: int, tmp_path: Path) -> None:
     body = os.urandom(size)

@@ -88,6 +88,27 @@ def test_no_answer_removes_a_spooled_capture(name: str, tmp_path: Path, caplog: 
     assert files(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_capture_that_is_refused_at_once_rests_as_well(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Choosy(lambda key: refusal(name) if key == "bad" else None)
+    with uploader(store, tmp_path, max_in_flight=1) as up:
+        bad = up.submit_nowait(CAPTURE, key="bad")
+        until(bad.done)
+        up.upload(CAPTURE, key="good", timeout_s=60)
+        until(lambda: spool_of(up).resting == 1)
+        look = spool_of(up)
+        assert (bad.fate, look.refused_by_s3, look.refused) == (Fate.SPOOLED, 1, 0)
+        assert spool_balanced(up)
+    assert len(said(caplog)) == 1
+    assert list(store.objects) == ["good"]
+    healthy = FakeStore()
+    with uploader(healthy, tmp_path):
+        pass
+    assert list(healthy.objects) == ["bad"]
+
+
 @pytest.mark.parametrize("error", [*map(refusal, ("400", "403")), failure(StoreErrorKind.SERVER), RecursionError()])
 def test_one_bad_file_blocks_none_behind_it(error: BaseException, tmp_path: Path) -> None:
     left = list(spool_some(tmp_path, 10))
@@ -169,3 +190,22 @@ def test_a_disk_that_cannot_be_read_costs_no_capture(tmp_path: Path, monkeypatch
     assert spool_of(up).errors == (("read: EIO", 3),)
     assert (spool_of(up).refused_by_s3, len(files(tmp_path))) == (0, 3)
     assert spool_balanced(up)
+
+
+def test_fresh_captures_that_are_all_refused_are_tried_once_each_and_counted(tmp_path: Path) -> None:
+    store = Choosy(lambda _: refusal("413"))
+    with uploader(store, tmp_path, max_in_flight=2) as up:
+        tickets = [up.submit_nowait(CAPTURE) for _ in range(3 * REFUSED_IN_A_ROW)]
+        until(lambda: all(ticket.done() for ticket in tickets))
+        assert {ticket.fate for ticket in tickets} == {Fate.SPOOLED}
+        assert spool_of(up).resting == len(tickets) == store.attempts
+        assert up._engine.core.scheduler.drain_pace.failures > 0  # so many in a row are an outage
+        assert spool_balanced(up)
+
+
+def test_a_refused_capture_that_the_disk_does_not_take_says_what_s3_said(tmp_path: Path) -> None:
+    with uploader(Choosy(lambda _: refusal("413")), tmp_path, spool_bytes=1) as up:
+        ticket = up.submit_nowait(CAPTURE)
+        until(ticket.done)
+        assert (ticket.fate, spool_of(up).refused) == (Fate.FAILED, 1)
+        assert ticket.reason.startswith("store: invalid")

@@ -140,12 +140,17 @@ def test_a_capture_that_cannot_be_encoded_fails_and_leaves_nothing(tmp_path: Pat
     assert spooled(tmp_path) == {}
 
 
-def test_a_fault_of_the_object_itself_is_not_spooled(tmp_path: Path) -> None:
-    refusal = StoreError("planned", kind=StoreErrorKind.INVALID, status=400)
+@pytest.mark.parametrize("status", [400, None], ids=["by-S3", "by-us"])
+def test_what_s3_refuses_rests_on_disk_and_what_it_was_never_asked_fails(status: int | None, tmp_path: Path) -> None:
+    refusal = StoreError("planned", kind=StoreErrorKind.INVALID, status=status)
     with uploader(PartsStore(part=[refusal] * 9), tmp_path) as up:
         ticket = up.submit(entries(1))
-    assert ticket.fate is Fate.FAILED
-    assert spooled(tmp_path) == {}
+        ended(ticket)
+        spool = up.stats().spool
+        assert spool is not None
+        assert (spool.resting, spool.refused_by_s3) == ((1, 1) if status else (0, 0))
+    assert ticket.fate is (Fate.SPOOLED if status else Fate.FAILED)
+    assert list(spooled(tmp_path)) == ([ticket.key] if status else [])
     assert not left_over(tmp_path)
 
 

@@ -16,6 +16,7 @@ from packhorse.profiles.loading import Profile
 from packhorse.units import MIB
 from packhorse.uploader.account import Account, Guesses
 from packhorse.uploader.sync import Uploader
+from packhorse.uploader.ticket import Fate
 from packhorse.uploader.weight import guess, weigh
 from tests.uploader.fakes import FakeStore, options
 
@@ -153,6 +154,26 @@ def test_what_was_not_seen_counts_for_all_that_wait() -> None:
     assert account.held_bytes == 0
 
 
+def test_a_correction_above_the_budget_keeps_newcomers_out_and_costs_none_that_is_in() -> None:
+    store = FakeStore()
+    store.gate.clear()
+    with Uploader("s3://bucket/x", memory_budget_bytes=MIB, options=options(store, encode_threads=1)) as up:
+        before = up.submit_nowait({"a": "x" * 1000})
+        account = up._engine.core.account
+        account.guesses.known = True
+        with up._engine.core.lock:
+            account.hold(0, 10_000)
+            account.guesses.unseen_bytes = 2.0 * MIB
+            assert account.held_bytes > MIB
+            late = up.submit_nowait(b"1")
+            account.guesses.unseen_bytes = 0.0
+            account.hold(0, -10_000)
+        again = up.submit_nowait(b"1")
+        store.gate.set()
+        assert {ticket.result(60).key for ticket in (before, again)} == set(store.objects)
+    assert (late.fate, up.stats().dropped, up.stats().held_bytes) == (Fate.DROPPED, 1, 0)
+
+
 def test_what_is_learned_follows_captures_of_another_kind() -> None:
     guesses = Guesses()
     guesses.learn(1000, 2000)
@@ -171,6 +192,7 @@ def test_what_others_were_keeps_none_out_for_good() -> None:
     account.guesses.learn(1000, 10**8)
     assert account.charge(100, 1000) == 10**6
     assert account.charge(100, 0) == 100
+    assert account.charge(100, 2 * 10**6) == 2 * 10**6 + 100  # its own guess always counts
 
 
 def test_one_weight_is_as_good_as_exact_for_many_alike() -> None:

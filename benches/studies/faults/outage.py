@@ -192,7 +192,7 @@ def _problems(spec: Outage, found: dict[str, Any], seen: _Seen) -> Iterator[str]
         yield f"resident memory rose by {found['peak_over_budget']:.2f} times the budget"
     if found["recovery_s"] is None or found["recovery_s"] > RECOVERY_S:
         yield f"{RATE_RATIO:.0%} of the rate was back after {found['recovery_s']} s, not within {RECOVERY_S:.0f} s"
-    if found["peak_held_bytes"] > spec.budget_bytes:
+    if found["peak_held_bytes"] > MEMORY_RATIO * spec.budget_bytes:  # guesses are corrected (docs/uploader.md)
         yield f"{found['peak_held_bytes']} bytes were held under a budget of {spec.budget_bytes}"
     if seen.unbalanced:
         yield f"the account did not balance in {seen.unbalanced} of {len(seen.looks)} looks"

@@ -183,7 +183,8 @@ class _PartThreads:
     """Threads that send parts, started as they are needed.
 
     Not an executor's, which the interpreter joins before any hook of ``atexit`` runs: that hook is what ends the waits
-    between a part's attempts when the process ends.
+    between a part's attempts when the process ends. Where gevent has replaced threads these are greenlets of the thread
+    that sends the stream, and have to be: neither the client's sockets nor the futures work across threads there.
     """
 
     def __init__(self) -> None:

@@ -53,7 +53,7 @@ from packhorse.stores.failure import (
     unanswered,
 )
 from packhorse.stores.network import any_proxy, region_of_bucket
-from packhorse.stores.obstore_forks import check_alive, enter, hold, lost
+from packhorse.stores.obstore_forks import WHAT, check_alive, enter, hold, lost
 from packhorse.units import KIB, MIB
 
 if TYPE_CHECKING:
@@ -377,7 +377,7 @@ def boto3_in_place_of_obstore(endpoint: Endpoint, pool: int) -> Boto3Put:
 
     if lost() and Fallback.said_in != os.getpid():
         Fallback.said_in = os.getpid()
-        _log.warning("obstore was used before this process was forked and cannot be used here: boto3 takes its place")
+        _log.warning("%s: boto3 takes its place in process %d", WHAT, os.getpid())
     return Boto3Put(endpoint, pool)
 
 

@@ -37,7 +37,7 @@ class Stats:
     Attributes:
         submitted, uploaded, spooled, dropped, failed, in_flight: Captures; the identity above holds.
         reasons: Why captures were dropped or failed: ``"dropped: queue full"`` → count. Sums to dropped + failed.
-        held_bytes: Bytes counted against the memory budget now.
+        held_bytes: Bytes counted against the memory budget now. Above it for a moment when guesses are corrected.
         peak_held_bytes: The most there ever were.
         plain_bytes: Encoded bytes of uploaded captures before compression.
         stored_bytes: Bytes of their objects.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from dataclasses import replace
 
 from packhorse.errors import InputError
-from packhorse.pipeline import Choice, Pipeline
+from packhorse.pipeline import Choice
 from packhorse.profiles.loading import Profile
 from packhorse.real_threads import current_ident, make_lock, replaced
 from packhorse.stores import obstore_forks
@@ -15,8 +13,6 @@ from packhorse.stores.base import Endpoint, Store
 from packhorse.uploader.adaptive import Adaptive, Limit, checked_limit
 from packhorse.uploader.first_use import first_use
 from packhorse.uploader.options import UploaderOptions
-
-logger = logging.getLogger("packhorse")
 
 #: Idle connections kept at the least, when the profile does not say: room for raising ``max_in_flight`` live.
 ROOMY_POOL = 64
@@ -107,20 +103,17 @@ class Client:
         return stores
 
     def _made(self) -> Store:
-        choice = self._after_fork() if self.is_lost() else self._choice
+        if self.is_lost():
+            from packhorse.stores.obstore_client import boto3_in_place_of_obstore
+
+            return boto3_in_place_of_obstore(self.endpoint, self.pool or ROOMY_POOL)
+        choice = self._choice
         if choice.candidate.asynchronous:
             from packhorse.stores.bridge import SyncBridge
 
             return SyncBridge(lambda: choice.make(endpoint=self.endpoint))
         made: Store = choice.make(endpoint=self.endpoint)
         return made
-
-    def _after_fork(self) -> Choice:
-        """boto3 in place of obstore, whose threads a child does not have. Raises UnavailableError without boto3."""
-        logger.warning("%s: process %d uploads with boto3", obstore_forks.WHAT, os.getpid())
-        choice = Pipeline.parse("json | none | raw | boto3").store
-        assert choice is not None
-        return _sized(choice, self.pool or ROOMY_POOL)
 
 
 def _sized(choice: Choice, pool: int) -> Choice:

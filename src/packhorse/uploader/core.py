@@ -16,10 +16,12 @@ from typing import Any
 from packhorse.errors import StoreError
 from packhorse.profiles.loading import Profile
 from packhorse.real_threads import Joinable, start_thread
+from packhorse.uploader import uwsgi_master
 from packhorse.uploader.account import Account, Line, Waiter
 from packhorse.uploader.adaptive import Permits
 from packhorse.uploader.client import Client
 from packhorse.uploader.crash_guard import tell
+from packhorse.uploader.endings import capture_comes
 from packhorse.uploader.handover import HandoverLock
 from packhorse.uploader.job import IN_HAND, Job, JobTable, State, oldest
 from packhorse.uploader.options import UploaderOptions
@@ -49,6 +51,7 @@ class Core:
         settled: Told of every fate, of permits that streams wait for, and of looks at the spool.
         insured: Captures on the wire whose bodies are on disk as well, by their files.
         threads: All that were started.
+        held: True while nothing is done, so that uWSGI's worker does it (``uwsgi_master.py``).
         watch: Called in each of them first: telemetry.
         start_keeper, wake_keeper: The spool's thread is to be there; it may have to work.
         stopping: True once threads are to end.
@@ -82,6 +85,7 @@ class Core:
         self.pool = Pool(self.lock, self.start_thread)
         self.threads: list[Joinable] = []
         self._running = 0
+        self.held = False
         self.trimming = Trimming()
         self.insured: dict[Job, Claim] = {}
         self.watch: Callable[[], object] = _nothing
@@ -105,7 +109,7 @@ class Core:
         level = account.ladder.level(account.held_bytes, more_bytes, patient=patient, degradable=may_degrade)
         if level is None:
             return Why(Reason.NO_ROOM)
-        if not self.pool.running and not self.pool.start():
+        if not self.pool.running and not self.pool.start() and not self.held:
             return Why(Reason.NO_THREAD)
         job.level = level
         account.hold(job.held_bytes, job.guessed_bytes)
@@ -132,6 +136,24 @@ class Core:
         self.table.enter(job)
         if self.spool is not None:
             self.start_keeper()
+
+    def take_over(self, jobs: list[Job]) -> None:
+        """Go on with captures that this process's parent has let in, and held back."""
+        with self.lock:
+            for job in jobs:
+                self.count(job)
+                self.account.hold(job.held_bytes, job.guessed_bytes)
+                self.table.move(job, State.QUEUED)
+            self.rouse()
+
+    def _let_go(self) -> None:
+        """Hold nothing back any more: what is there is done here, or a worker has taken it, and counts it."""
+        self.held = False
+        if not uwsgi_master.claim():
+            for job in self.table.of(State.QUEUED):
+                self.table.withdraw(job)
+                self.account.submitted -= 1
+                self.hold(job, 0)
 
     def admit_left(self, job: Job) -> Callable[[], object] | None:
         """Let a job in that was left with the lock; what is returned is called once the lock is free.
@@ -264,7 +286,13 @@ class Core:
         return claim
 
     def start_thread(self, loop: Callable[[], None], name: str) -> bool:
-        """Start a thread; False when the system or a finishing interpreter gives none."""
+        """Start a thread; False when the system or a finishing interpreter gives none, or none is to be there."""
+        if uwsgi_master.holds():
+            uwsgi_master.hold(capture_comes)
+            self.held = True
+            return False
+        if self.held:
+            self._let_go()
         try:
             self.threads.append(start_thread(partial(self._run, loop), name))
         except RuntimeError:
@@ -374,6 +402,10 @@ class Core:
             if self.scheduler.returning:
                 self.settled.notify_all()  # streams that were sending already go first
             return waits
+
+    def not_taken(self, job: Job) -> None:
+        """S3 cannot take a capture now, or has refused it: the spool's files will fare alike."""
+        self._s3_said(time.monotonic(), Tried.REFUSED if job.refusal else Tried.OUT)
 
     def s3_is_out(self) -> None:
         """Waiting captures go to disk, where they are safe, as long as it takes them."""

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from packhorse.forks import notice_fork, renew_in_child
 from packhorse.real_threads import start_new_thread
+from packhorse.uploader import uwsgi_master
 
 
 class Ending(Protocol):
@@ -32,6 +33,14 @@ class Ending(Protocol):
 
     def disown(self) -> None:
         """In a forked child: begin afresh."""
+        ...
+
+    def take_over(self) -> None:
+        """In the child of uWSGI's master: go on with what was held back there, if no other does."""
+        ...
+
+    def begin(self) -> None:
+        """Start threads for what has been held back."""
         ...
 
 
@@ -55,11 +64,25 @@ def capture_comes() -> None:
         notice_fork()
         _Process.watched = os.getpid()
         _hook()
+        _take_over()
+
+
+def _take_over() -> None:
+    for ending in list(_endings):
+        ending.take_over()
+
+
+def wait_begins() -> None:
+    """Before somebody waits for captures."""
+    if uwsgi_master.wait_begins():
+        for ending in list(_endings):
+            ending.begin()
 
 
 def end_all() -> None:
     """End every uploader of this process that nobody has closed. Idempotent. They share the time that there is."""
     notice_fork()  # also where it was never used: what is the parent's must not be freed here
+    _take_over()
     begun_s = time.monotonic()
     for ending in list(_endings):
         ending.exit(begun_s)

@@ -24,7 +24,7 @@ from packhorse.uploader.adaptive import Limit, Permits
 from packhorse.uploader.client import Client
 from packhorse.uploader.core import Core
 from packhorse.uploader.encoder import Encoder
-from packhorse.uploader.endings import capture_comes
+from packhorse.uploader.endings import capture_comes, wait_begins
 from packhorse.uploader.endings import watch as watch_end
 from packhorse.uploader.job import Job, oldest
 from packhorse.uploader.keys import checked_key, new_key
@@ -37,6 +37,7 @@ from packhorse.uploader.redaction import Redaction
 from packhorse.uploader.spooler import Spooler
 from packhorse.uploader.telemetry import telemetry, watch
 from packhorse.uploader.ticket import Ticket
+from packhorse.uploader.uwsgi_master import claim
 from packhorse.uploader.weight import guess, weigh
 from packhorse.uploader.worker import Worker
 from packhorse.wire import suffix
@@ -80,6 +81,7 @@ class Engine:
         self.redaction = redaction
         self.permits = Permits(self.client.first_limit(options.max_in_flight))
         self.refused_flags = 0
+        self._inherited: list[Job] = []
         self._prefix = prefix
         self._suffix = suffix(profile.pipeline.wire)
         self._url_base = f"s3://{endpoint.bucket}/"
@@ -210,6 +212,8 @@ class Engine:
                 core.line.join(waiter)
             else:
                 core.decided(waiter, refusal)
+        if not waiter.decided:
+            wait_begins()
         return waiter
 
     def ask_last(self, waiter: Waiter) -> None:
@@ -328,14 +332,15 @@ class Engine:
     def close(self, deadline_s: float) -> None:
         """As :meth:`Lifecycle.close`."""
         notice_fork()
+        self._go_on()
         self.lifecycle.close(deadline_s)
         telemetry.end(self)
 
     def exit(self, begun_s: float) -> None:
         """As :meth:`Lifecycle.exit`."""
-        if not self.core.stopping:
-            self.lifecycle.exit(begun_s)
-            telemetry.end(self)
+        self._go_on()
+        self.lifecycle.exit(begun_s)
+        telemetry.end(self)
 
     def disown(self) -> None:
         """In a forked child: forget the parent's captures, threads and files, and never touch its client again."""
@@ -344,5 +349,23 @@ class Engine:
         if core.spool is not None:
             core.spool.disown()
         closed = core.closing
+        self._inherited = core.table.all() if core.held else []
         self._make(core.account.budget_bytes, core.encode_threads)
         self.core.closing = self.core.stopping = closed
+
+    def take_over(self) -> None:
+        """In the child of uWSGI's master: go on with what was held back there, if no other worker does."""
+        inherited, self._inherited = self._inherited, []
+        if inherited and claim():
+            self.core.take_over(inherited)
+
+    def _go_on(self) -> None:
+        wait_begins()
+        self.begin()  # where a worker was forked meanwhile, too
+
+    def begin(self) -> None:
+        """Start threads for what has been held back."""
+        with self.core.lock:
+            if self.core.held:
+                self.spooler.start()
+                self.core.rouse()

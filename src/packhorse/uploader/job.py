@@ -126,6 +126,7 @@ class Job:
         beside_bytes: What its objects took that is no text, about.
         level: How much it is reduced for want of room (``account.py``).
         failure: Why the upload failed before it went to the spool.
+        refusal: What S3 said when it refused the capture; empty when it did not.
         trouble: Why it waits for another attempt (``scheduler.py``); ``again_s`` is when that may be made, ``paid``
             whether its retry has been taken from the budget, ``probe`` whether it finds out if S3 is back.
         late: Why it is not tried any more, its deadline having passed while it waited.
@@ -149,6 +150,7 @@ class Job:
     permit: Permit = NO_PERMIT
     level: int = 0
     failure: Why | None = None
+    refusal: str = ""
     trouble: StoreError | None = None
     again_s: float = 0.0
     paid: bool = False

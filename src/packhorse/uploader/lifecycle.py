@@ -62,6 +62,7 @@ class Lifecycle:
         self._spooler = spooler
         self._pid = os.getpid()
         self._ended_by_s = 0.0
+        self._ended = False
         self._lost_before: int | None = None
 
     def close(self, deadline_s: float) -> None:
@@ -70,7 +71,7 @@ class Lifecycle:
         end_s = time.monotonic() + deadline_s
         self._begin()
         with core.lock:
-            self._ended_by_s = max(self._ended_by_s, end_s + LEAST_GRACE_S)
+            self._ended_by_s = max(self._ended_by_s, end_s + MOST_GRACE_S)
             core.closing = True
             core.announce_room()
             drain_s = deadline_s - share_s(deadline_s) if core.spool is not None else deadline_s
@@ -87,13 +88,16 @@ class Lifecycle:
             begun_s: When the process began to end: all uploaders share the time from there on.
         """
         core = self._core
-        if self._pid != os.getpid() or core.stopping:
+        if self._pid != os.getpid():
             return
         drained_by_s = begun_s + core.options.exit_deadline_s
         self._begin()
         with core.lock:
-            if core.closing:  # another thread is at it: on a signal, the main thread may end before it has
-                core.settled.wait_for(lambda: core.stopping, self._ended_by_s - time.monotonic())
+            if core.closing:  # another thread is at it: on a signal, the main thread may end before it has told
+                core.settled.wait_for(lambda: self._ended, self._ended_by_s - time.monotonic())
+            if core.stopping:
+                return
+            self._ended_by_s = max(self._ended_by_s, drained_by_s + EXIT_SPOOL_S + MOST_GRACE_S)
             core.closing = True
             core.announce_room()
             core.settled.wait_for(
@@ -114,6 +118,8 @@ class Lifecycle:
             jobs = core.table.all()
             open_jobs = OpenJobs(core, jobs)
             drain_s = deadline_s - share_s(deadline_s) if core.spool is not None else deadline_s
+            if core.held:  # a worker does all of it, who could not
+                end_s = drain_s = 0.0
             core.settled.wait_for(lambda: core.stopping or not open_jobs, max(0.0, drain_s))
         self._spool_rest(end_s, open_jobs)
         with core.lock:
@@ -237,7 +243,7 @@ class Lifecycle:
         """The job has a file, too. Raises OSError."""
         core, spool = self._core, self._core.spool
         assert spool is not None
-        spool.commit([claim], listed=False)
+        spool.commit([claim], held=[claim])
         with core.lock:
             needed = job.state is State.SENDING  # else it waits for another attempt, and is spooled from there
             if needed:
@@ -248,6 +254,14 @@ class Lifecycle:
     # --- stopping -----------------------------------------------------------------------------------------------------
 
     def _stop(self, reason: Reason, *, grace_s: float) -> None:
+        try:
+            self._stop_and_tell(reason, grace_s)
+        finally:
+            with self._core.lock:
+                self._ended = True
+                self._core.settled.notify_all()
+
+    def _stop_and_tell(self, reason: Reason, grace_s: float) -> None:
         core = self._core
         with core.lock:
             core.closing = core.stopping = True

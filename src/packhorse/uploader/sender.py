@@ -17,7 +17,7 @@ from packhorse.uploader.spool.files import DamagedFile, ForeignFile, SpooledFile
 from packhorse.uploader.spool.spool import Claim, Spool
 from packhorse.uploader.ticket import Receipt
 
-#: Errors that the same object will meet again whenever it is tried.
+#: Errors that the same object will as a rule meet again whenever it is tried.
 OWN_FAULT = frozenset({StoreErrorKind.INVALID, StoreErrorKind.CONFLICT})
 
 
@@ -113,13 +113,13 @@ def _sent(core: Core, spool: Spool, claim: Claim, file: SpooledFile) -> tuple[Tr
             return Tried.OUT, 0, error.retry_after_s or 0.0
         if isinstance(error, OSError):
             spool.failed("read", error)
-        spool.rest(claim, _answer(error))
+        spool.rest(claim, answer(error))
         return Tried.REFUSED, 0, 0.0
     spool.uploaded(claim)
     return Tried.WORKED, stored_bytes, 0.0
 
 
-def _answer(error: BaseException) -> str:
+def answer(error: BaseException) -> str:
     """What S3 said, in a few words that hold nothing of a capture; nothing when the disk failed."""
     if isinstance(error, StoreError):
         status = "" if error.status is None else f"HTTP {error.status}"

@@ -18,7 +18,6 @@ from packhorse.uploader.job import Job, State, newest
 from packhorse.uploader.prepare import JOB_BYTES
 from packhorse.uploader.reasons import Reason, Why, why
 from packhorse.uploader.retry_budget import Pacing
-from packhorse.uploader.scheduler import Tried
 from packhorse.uploader.spool.files import Header
 from packhorse.uploader.spool.folders import disk_bytes
 from packhorse.uploader.spool.spool import Claim
@@ -151,7 +150,7 @@ class Spooler:
             spool = core.spool
             if spool is None or job.body is None or core.stopping or job.state is State.DONE or job in core.insured:
                 return False
-            core.scheduler.s3_said(time.monotonic(), Tried.OUT)
+            core.not_taken(job)
             if not self.accepts(file_bytes(job)) or not (core.scheduler.halted or self.start()):
                 spool.refuse()
                 return False
@@ -190,12 +189,12 @@ class Spooler:
         with copy.lock, core.lock:
             if not copy.usable or job.state is not State.SENDING:  # on disk by now, or given up: all ends
                 return False
-            core.scheduler.s3_said(time.monotonic(), Tried.OUT)
+            core.not_taken(job)
             core.table.move(job, State.SPOOLING)  # others may have its permit
             core.rouse()
         try:
             claim = copy.finish(stream)
-            spool.commit([claim])
+            self._commit([(job, claim)])
         except OSError as error:
             spool.failed("write", error)
             core.finish(job, Fate.FAILED, failure)
@@ -229,7 +228,7 @@ class Spooler:
                 continue
             rest.popleft()
         try:
-            spool.commit([claim for _, claim in written])
+            self._commit(written)
         except OSError as caught:
             error = caught
             rest.extendleft(reversed([job for job, _ in written]))
@@ -240,6 +239,15 @@ class Spooler:
         with core.lock:
             self._planned_bytes -= planned_bytes
         self._disk_said(error, rest)
+
+    def _commit(self, written: list[tuple[Job, Claim]]) -> None:
+        """Make files durable; those that S3 has refused already rest. Raises OSError."""
+        spool = self._core.spool
+        assert spool is not None
+        refused = {claim: job.refusal for job, claim in written if job.refusal}
+        spool.commit([claim for _, claim in written], held=refused)
+        for claim, answer in refused.items():
+            spool.rest(claim, answer)
 
     def _disk_said(self, error: OSError | None, unwritten: deque[Job]) -> None:
         """After a batch: bodies that could not be written wait for S3 again; rescued ones have failed."""

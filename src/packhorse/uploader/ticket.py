@@ -14,6 +14,7 @@ from packhorse.checks import check_wait, shown
 from packhorse.errors import InputError, UnavailableError, UploadFailed
 from packhorse.forks import renew_in_child
 from packhorse.real_threads import make_rlock
+from packhorse.uploader.endings import wait_begins
 
 if TYPE_CHECKING:
     import asyncio
@@ -95,6 +96,8 @@ class Ticket:
 
     def done(self) -> bool:
         """True when the fate is final."""
+        if not self._published:
+            wait_begins()
         return self._published
 
     def result(self, timeout_s: float | None = None) -> Receipt:
@@ -106,13 +109,13 @@ class Ticket:
             InputError: ``timeout_s`` is no finite number.
         """
         check_wait("timeout_s", timeout_s)
-        if not self._published and not self._wait(timeout_s):
+        if not self.done() and not self._wait(timeout_s):
             raise TimeoutError(f"{self.key!a} has no final fate after {timeout_s} s; the upload goes on")
         return self._outcome()
 
     def __await__(self) -> Generator[Any, None, Receipt]:
         """Wait for the upload on the running event loop. Cancelling the wait does not cancel the upload."""
-        if not self._published:
+        if not self.done():
             loop = running_loop()
             arrived = loop.create_future()
 

@@ -10,7 +10,7 @@ from packhorse.uploader.crash_guard import CrashGuard, tell
 from packhorse.uploader.encoder import Encoder
 from packhorse.uploader.job import Job, State
 from packhorse.uploader.reasons import NO_REASON, Reason, Why, why
-from packhorse.uploader.sender import OWN_FAULT, drain, send
+from packhorse.uploader.sender import OWN_FAULT, answer, drain, send
 from packhorse.uploader.spooler import Spooler
 from packhorse.uploader.stream_copy import GivesWay
 from packhorse.uploader.ticket import Fate
@@ -93,7 +93,9 @@ class Worker:
             if self._core.try_again(job, error):
                 return True
             if error.kind in OWN_FAULT:
-                return False
+                if error.status is None:  # found before S3 was asked: it would never take it
+                    return False
+                job.refusal = answer(error)
         spooler, reason = self._spooler, why(error)
         return spooler.rescue(job, reason) or spooler.keep(job, reason)
 

@@ -16,7 +16,7 @@ import logging
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -286,12 +286,12 @@ class Spool:
         number = next(self._numbers)
         return folder / temporary_name(number), folder / capture_name(int(self._now_s() * 1000), number)
 
-    def commit(self, written: list[Claim], *, listed: bool = True) -> None:
+    def commit(self, written: list[Claim], *, held: Container[Claim] = ()) -> None:
         """Make written files durable and count them.
 
         Args:
             written: What :meth:`write` yielded.
-            listed: False keeps them in the caller's hand, as if claimed.
+            held: Those of them that stay in the caller's hand, as if claimed.
 
         Raises:
             OSError: Whether they are durable is not known; they have been removed, as far as the disk allows.
@@ -308,10 +308,10 @@ class Spool:
         with self._lock:
             self._counts["written"] += len(written)
             for claim in written:
-                if listed:
-                    self._index.add(claim)
-                else:
+                if claim in held:
                     self._index.hold(claim)
+                else:
+                    self._index.add(claim)
 
     def refuse(self, count: int = 1) -> None:
         """Captures could not be taken."""
