@@ -87,8 +87,8 @@ def parameter_item(work: Work, end: int) -> bool:
 def plain_items(work: Work, at: int, place: Place) -> int:
     """The items at the beginning of a list that are as most recordings write them; where the others begin.
 
-    Requests of a page carry the same cookies. A list that comes again is redacted once more, as a text of its own, and
-    from then on replaced whole.
+    Requests of a page carry the same cookies. What takes the place of a list is known when it comes again, and then it is
+    replaced whole.
     """
     data = work.data
     end = data.find(b"}]", at, at + _LIST_BYTES) + 2
@@ -98,8 +98,7 @@ def plain_items(work: Work, at: int, place: Place) -> int:
         if not known:
             return end
         if known.text is None:
-            edits = [(edit[0] - known.at, edit[1] - known.at, *edit[2:]) for edit in known.edits]
-            known.text = work.beside(spliced(key[1], edits, work.marks)).result()
+            known.text = _replaced(work, known, key[1])
         work.marks.counts[place] += len(known.edits)
         work.edits.append((at, end, None, "", known.text))
         work.done = end
@@ -118,8 +117,20 @@ def plain_items(work: Work, at: int, place: Place) -> int:
         # What else was found in there, as a token in a cookie's path, is decided when it is come to.
         work.spans, work.read_to = [(edit[0], edit[1]) for edit in found], at
     if at == end:
-        work.marks.lists[key] = KnownList(first, found)
+        work.marks.lists[key] = KnownList(data, first, found)
     return at
+
+
+def _replaced(work: Work, known: KnownList, text: bytes) -> bytes:
+    """A list without what was found in it when it came first, by its names or otherwise, as a token in a cookie's path."""
+    start, stop = known.at, known.at + len(text)
+    inside = [edit for edit in work.edits if edit[0] < stop and edit[1] > start]
+    if known.data is work.data and all(start <= edit[0] and edit[1] <= stop for edit in inside):
+        work.marks.counts.update([edit[3] for edit in inside if edit[2] is not None])
+        work.marks.counts.subtract([edit[3] for edit in known.edits])
+        return spliced(text, sorted((edit[0] - start, edit[1] - start, *edit[2:]) for edit in inside), work.marks)
+    edits = [(edit[0] - start, edit[1] - start, *edit[2:]) for edit in known.edits]
+    return work.beside(spliced(text, edits, work.marks)).result()
 
 
 def item_names(work: Work, at: int, slashes: int, place: Place) -> None:

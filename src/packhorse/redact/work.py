@@ -31,11 +31,12 @@ class KnownList:
     """A list of named values that was read before.
 
     Attributes:
-        at: Where it began.
+        data, at: The text in which it came first, and where.
         edits: What was found in it by its names.
         text: The list without its secrets, once it came a second time.
     """
 
+    data: bytes
     at: int
     edits: list[Edit]
     text: bytes | None = None
@@ -172,7 +173,7 @@ class Work:
         if found:
             # What else was found in there, as a token in a cookie's path, is decided when it is come to.
             self.spans, self.read_to = [(edit[0], edit[1]) for edit in found], end
-        self.marks.lists[place, self.data[start:end]] = KnownList(start, found)
+        self.marks.lists[place, self.data[start:end]] = KnownList(self.data, start, found)
 
     def write(self, start: int, end: int, text: bytes) -> None:
         """Have something else than a marker stand in place of a part."""
