@@ -334,13 +334,22 @@ enum { NAME = 1, COOKIES = 3, ITEM = 4, TABLE = 10 };
 /* What has become of a hit. */
 enum { FAILED = -1, OPEN, DECIDED };
 
+#define LIST_BYTES 16384
+#define RECENT 8
+
 typedef struct {
     const byte *data;
     Py_ssize_t length, done, read_to;
     PyObject *work, *edits, *anywhere, *param, *books[3], *lists, *counts, *seen, *nothing;
+    /* Lists that were met of late: one that comes again is known by a comparison, which a hash of it takes ten times as long. */
+    struct {
+        Py_ssize_t at, size;
+        int place;
+        PyObject *known;
+    } recent[RECENT];
+    unsigned met;
 } Text;
 
-#define LIST_BYTES 16384
 #define LABEL_BYTES 64
 #define STARTS(t, at, literal)                                                                                            \
     ((at) >= 0 && (t)->length - (at) >= (Py_ssize_t)sizeof(literal) - 1                                                   \
@@ -584,8 +593,8 @@ static int replace_list(Text *t, int place, Py_ssize_t at, Py_ssize_t end, PyObj
     PyObject *key = PyUnicode_FromString(PLACE_NAMES[place]), *count = NULL, *found = NULL, *sum = NULL;
     int result = FAILED;
     if (text == NULL || edits == NULL || key == NULL) goto end;
-    if (text == Py_None) {
-        result = OPEN;
+    if (PyObject_Size(edits) == 0 || text == Py_None) {
+        result = text == Py_None && PyObject_Size(edits) != 0 ? OPEN : DECIDED;
         goto end;
     }
     count = PyObject_GetItem(t->counts, key);
@@ -607,8 +616,11 @@ static int decide_list(Text *t, int place, Py_ssize_t at) {
     const byte *p = t->data;
     Py_ssize_t end, high = t->length - at < LIST_BYTES ? t->length : at + LIST_BYTES;
     PyObject *key, *known;
-    int any;
     if (t->lists == Py_None) return OPEN;
+    for (int i = 0; i < RECENT; i++)
+        if (t->recent[i].known != NULL && t->recent[i].place == place && t->length - at >= t->recent[i].size
+            && memcmp(p + at, p + t->recent[i].at, (size_t)t->recent[i].size) == 0)
+            return replace_list(t, place, at, at + t->recent[i].size, t->recent[i].known);
     for (end = at; end + 1 < high && !(p[end] == '}' && p[end + 1] == ']'); end++) {}
     if (end + 1 >= high) return OPEN;
     end += 2;
@@ -617,8 +629,10 @@ static int decide_list(Text *t, int place, Py_ssize_t at) {
     known = PyDict_GetItemWithError(t->lists, key);
     Py_DECREF(key);
     if (known == NULL) return PyErr_Occurred() ? FAILED : read_list(t, place, at, end);
-    any = PyObject_IsTrue(known);
-    if (any <= 0) return any < 0 ? FAILED : DECIDED;
+    t->recent[t->met % RECENT].at = at;
+    t->recent[t->met % RECENT].size = end - at;
+    t->recent[t->met % RECENT].place = place;
+    t->recent[t->met++ % RECENT].known = known; /* the lists keep it alive */
     return replace_list(t, place, at, end, known);
 }
 
