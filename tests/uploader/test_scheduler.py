@@ -420,3 +420,23 @@ def test_an_account_that_does_not_add_up_is_told_once(caplog: pytest.LogCaptureF
     assert len(caplog.records) == 1
     assert "does not add up" in caplog.text
     assert not table.adds_up()
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_capture_is_tried_so_often_and_not_once_more(most: int) -> None:
+    scheduler, _ = scheduler_of([made()], max_attempts=most)
+    waits = True
+    while waits:
+        job = sending(scheduler, 100.0)
+        waits = scheduler.failed(job, failure(StoreErrorKind.CONNECTION), 0.0)
+    assert job.attempts == most
+
+
+def test_the_newest_goes_to_the_disk_and_gives_back_the_retry_that_it_did_not_make() -> None:
+    scheduler, _ = scheduler_of([made(), made()], **LONG)
+    jobs = [sending(scheduler) for _ in range(2)]
+    for job in jobs:
+        assert scheduler.failed(job, failure(StoreErrorKind.CONNECTION), 0.0)
+    saved(scheduler)  # takes all
+    assert scheduler.newest_retrying() is jobs[1]
+    assert ([job.paid for job in jobs], saved(scheduler)) == ([True, False], 1)
