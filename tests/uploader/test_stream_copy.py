@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import math
 import random
+import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from packhorse.stores.base import DEFAULT_PART_BYTES, ObjectInfo
 from packhorse.uploader.spool.files import Header, SpooledFile
 from packhorse.uploader.spool.folders import Quota
 from packhorse.uploader.spool.spool import Spool
-from packhorse.uploader.stream_copy import StreamCopy
+from packhorse.uploader.stream_copy import GivesWay, StreamCopy
 from packhorse.uploader.sync import Uploader
 from packhorse.uploader.ticket import Fate, Ticket
 from tests.uploader.fakes import failure, options
@@ -125,6 +127,42 @@ def test_closing_spools_a_stream_that_is_in_the_midst_of_being_sent(tmp_path: Pa
     assert store.uploads == {}
 
 
+class Silent(PartsStore):
+    """Never answers a request for a part, until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_for, self.go_on = threading.Event(), threading.Event()
+
+    def asked(self, operation: str) -> StoreError | None:
+        if operation == "part":
+            self.asked_for.set()
+            self.go_on.wait(60)
+            return failure(StoreErrorKind.TIMEOUT)
+        return super().asked(operation)
+
+
+@pytest.mark.parametrize("kind", ["iterator", "object"])
+@pytest.mark.parametrize("how", ["close", "flush"])
+def test_a_stream_whose_sender_waits_for_ever_is_spooled_by_who_ends_it(kind: str, how: str, tmp_path: Path) -> None:
+    store = Silent()
+    up = uploader(store, tmp_path)
+    ticket = up.submit(given(kind, 1))
+    assert store.asked_for.wait(60)
+    if how == "flush":
+        assert up.flush(1.0).spooled == 1
+        store.go_on.set()
+        ended(ticket)
+        assert ticket.fate is Fate.SPOOLED
+    else:
+        up.close(1.0)
+        store.go_on.set()
+    assert entries_of(spooled(tmp_path)[ticket.key]) == expected(1)
+    up.close(10)
+    assert (up.stats().spooled, up.stats().failed, up.stats().in_flight) == (1, 0, 0)
+    assert not left_over(tmp_path)
+
+
 def test_a_capture_that_cannot_be_encoded_fails_and_leaves_nothing(tmp_path: Path) -> None:
     def bad(place: int) -> None:
         if place == ENTRIES - 1:
@@ -195,3 +233,39 @@ def test_a_stream_that_fails_while_it_is_sent_leaves_no_copy_that_looks_whole(tm
     with pytest.raises(OSError, match="could not be written"):
         copy.finish(iter(()))
     assert spooled(tmp_path) == {}
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_a_stream_that_is_taken_over_is_sent_no_further(good: bool, tmp_path: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"first"
+        yield b"second"
+        if not good:
+            raise ValueError("the capture's own")
+
+    copy = StreamCopy(Spool(tmp_path, Quota(2**30, 60.0)), Header("k", ObjectInfo()), lambda _: True, lambda: False)
+    stream = chunks()
+    watched = copy.watch(stream)
+    assert next(watched) == b"first"
+    with copy.lock, contextlib.nullcontext() if good else pytest.raises(ValueError, match="own"):
+        claim = copy.take_over(stream, math.inf)
+        assert claim is not None
+        with SpooledFile(claim.path) as file:
+            assert b"".join(file.chunks()) == b"firstsecond"
+    assert not copy.usable
+    assert good or not left_over(tmp_path)
+    with pytest.raises(GivesWay):
+        next(watched)
+
+
+def test_a_stream_for_which_there_was_no_time_is_finished_by_its_sender(tmp_path: Path) -> None:
+    copy = StreamCopy(Spool(tmp_path, Quota(2**30, 60.0)), Header("k", ObjectInfo()), lambda _: True, lambda: False)
+    stream = iter([b"first", b"second", b"third"])
+    watched = copy.watch(stream)
+    assert next(watched) == b"first"
+    with copy.lock:
+        assert copy.take_over(stream, -math.inf) is None
+    with pytest.raises(GivesWay):
+        next(watched)
+    with SpooledFile(copy.finish(stream).path) as file:
+        assert b"".join(file.chunks()) == b"firstsecondthird"

@@ -87,7 +87,7 @@ def parameter_item(work: Work, end: int) -> bool:
 def plain_items(work: Work, at: int, place: Place) -> int:
     """The items at the beginning of a list that are as most recordings write them; where the others begin.
 
-    Requests of a page carry the same cookies. What takes the place of a list is known when it comes again, and then it is
+    Requests of a page carry the same cookies. What takes the place of a list is known when it comes again: then it is
     replaced whole.
     """
     data = work.data
@@ -122,7 +122,7 @@ def plain_items(work: Work, at: int, place: Place) -> int:
 
 
 def _replaced(work: Work, known: KnownList, text: bytes) -> bytes:
-    """A list without what was found in it when it came first, by its names or otherwise, as a token in a cookie's path."""
+    """A list without what was found in it when it came first, by its names or otherwise (a token in a path)."""
     start, stop = known.at, known.at + len(text)
     inside = [edit for edit in work.edits if edit[0] < stop and edit[1] > start]
     if known.data is work.data and all(start <= edit[0] and edit[1] <= stop for edit in inside):

@@ -22,6 +22,8 @@ logger = logging.getLogger("packhorse")
 
 #: Seconds that may go by at interpreter exit for spooling what could not be drained.
 EXIT_SPOOL_S = 3.0
+#: How long a thread may take to encode one chunk of a stream, before another gives up taking the stream over.
+CHUNK_S = 0.2
 #: Seconds for threads to end after a deadline has passed; whoever is stuck in a request is left to itself.
 LEAST_GRACE_S = 0.1
 MOST_GRACE_S = 2.0
@@ -221,23 +223,37 @@ class Lifecycle:
         core, spool = self._core, self._core.spool
         assert spool is not None
         with core.lock:
-            sending = [(job, job.body, job.copy) for job in core.table.sending if job not in core.insured]
-        for job, body, copy in sending:
+            sending = [job for job in core.table.sending if job not in core.insured]
+        for job in sending:
             with core.lock:
                 if time.monotonic() >= end_s or not self._spooler.accepts(file_bytes(job)):
                     return
+            body = job.body
             try:
                 if body is not None:
                     self._insured(job, spool.write(Header(job.ticket.key, job.info), [body]))
-                elif copy is not None and copy.whole and copy.lock.acquire(blocking=False):
-                    try:  # whoever sends it waits for this lock before its fate is told
-                        if copy.usable:
-                            self._insured(job, copy.finish(iter(())))
-                    finally:
-                        copy.lock.release()
+                else:
+                    self._insure_stream(job, end_s)
             except OSError as error:
                 spool.failed("write", error)
                 return
+            except Exception:  # noqa: BLE001, S112  # it cannot be encoded after all: whoever sends it finds out, too
+                continue
+
+    def _insure_stream(self, job: Job, end_s: float) -> None:
+        """Write the rest of a stream, whose sender may wait for S3 for ever, to the disk."""
+        core, copy, stream = self._core, job.copy, job.stream
+        # Whoever sends it waits for this lock before its fate is told. He has it while he encodes a chunk.
+        if copy is None or stream is None or not copy.lock.acquire(timeout=CHUNK_S):
+            return
+        try:
+            with core.lock:
+                sending = job.state is State.SENDING
+            claim = copy.take_over(stream, end_s) if sending and copy.usable else None
+            if claim is not None:
+                self._insured(job, claim)
+        finally:
+            copy.lock.release()
 
     def _insured(self, job: Job, claim: Claim) -> None:
         """The job has a file, too. Raises OSError."""

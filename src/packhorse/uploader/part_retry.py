@@ -139,7 +139,8 @@ def _await_resend(core: Core, job: Job, turn: Resend, error: StoreError) -> bool
 
 def _ends(core: Core, job: Job) -> bool:
     """True when the capture is not to wait for S3 any more. One with a copy goes to disk as soon as S3 is out."""
-    if job.copy is not None and job.copy.usable and (core.scheduler.breaker.open or core.scheduler.halted):
+    copy = job.copy
+    if copy is not None and (copy.taken or (copy.usable and (core.scheduler.breaker.open or core.scheduler.halted))):
         return True
     return core.stopping or core.hurried or job.state is State.DONE
 

@@ -6,6 +6,7 @@ finished becomes a spooled capture like any other: the rest of the stream goes s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 from packhorse.errors import PackhorseError
@@ -20,7 +21,7 @@ class GivesWay(PackhorseError):
 
 
 class StreamCopy:
-    """The copy of one stream, in the hand of the thread that sends it.
+    """The copy of one stream, in the hand of the thread that sends it, or of who takes it over at the end.
 
     Args:
         spool: Where it is.
@@ -29,8 +30,9 @@ class StreamCopy:
         ends: True once nothing is to be sent any more.
 
     Attributes:
-        lock: Held by who finishes or discards it: its sender, or who closes the uploader meanwhile.
+        lock: Held by who reads the stream, finishes or discards the copy: its sender, or who closes the uploader.
         whole: True once all of the stream is in it.
+        taken: True once another than its sender reads the stream: it cannot be sent any more.
     """
 
     def __init__(self, spool: Spool, header: Header, plan: Callable[[int], bool], ends: Callable[[], bool]) -> None:
@@ -40,6 +42,7 @@ class StreamCopy:
         self._planned_bytes = 0
         self.lock = make_rlock()
         self.whole = False
+        self.taken = False
         self._draft: Draft | None = None
         try:
             self._draft = spool.draft(header)
@@ -54,18 +57,38 @@ class StreamCopy:
     def watch(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Pass ``chunks`` on, each written first. Raises GivesWay when the rest is to go to the disk alone."""
         while True:
-            try:
-                chunk = next(chunks, None)
-            except BaseException:  # the capture's own fault: what was made of it is no capture
-                self.discard()
-                raise
-            if chunk is None:
-                break
-            self._add(chunk)
-            if self.usable and self._ends():
+            with self.lock:
+                if self.taken:
+                    raise GivesWay("the uploader has written it to the disk")
+                try:
+                    chunk = next(chunks, None)
+                except BaseException:  # the capture's own fault: what was made of it is no capture
+                    self.discard()
+                    raise
+                if chunk is None:
+                    self.whole = self.usable
+                    return
+                self._add(chunk)
+                gives_way = self.usable and self._ends()
+            if gives_way:
                 raise GivesWay("the uploader is closing")
             yield chunk
-        self.whole = self.usable
+
+    def take_over(self, rest: Iterator[bytes], end_s: float) -> Claim | None:
+        """Finish in place of the sender, which waits for an answer that may never come. Called with the lock.
+
+        None when there was no time; then the sender goes on with it. Raises as :meth:`finish`.
+        """
+        self.taken = True  # from here on the sender would leave out what is read here
+        try:
+            for chunk in rest:
+                self._add(chunk)
+                if time.monotonic() > end_s:
+                    return None
+        except BaseException:
+            self.discard()
+            raise
+        return self.finish(iter(()))
 
     def finish(self, rest: Iterator[bytes]) -> Claim:
         """Write the rest of the stream, and make the file durable; it is not committed yet.
