@@ -159,6 +159,41 @@ def test_the_readme(reader: Reader) -> None:
     assert reader.names["capture"] == CAPTURE
 
 
+def test_the_readmes_commands(environment: dict[str, str], tmp_path: Path) -> None:
+    shown = [block for block in blocks(ROOT / "README.md") if block.language == "sh"]
+    seen = walk(shown, tmp_path, environment)
+    assert seen.failed == [], seen.stderr
+    assert (tmp_path / "reader" / "out" / "profile.toml").is_file()
+    assert [note.split()[0] for note in seen.notes] == ["pip", "packhorse", "packhorse", "pip", "pip", "pytest"]
+
+
+#: Pages beside the guides, and commands of theirs that may fail: doctor warns, judging may not decide.
+FOLLOWED = (
+    "captures.md", "doctor.md", "faults.md", "gate.md", "howto/gate-in-ci.md", "lab.md", "load.md", "node.md",
+    "objectives.md", "parallelism.md", "redaction.md", "regimes.md", "reports.md", "uploader.md",
+)  # fmt: skip
+MAY_FAIL = re.compile(r"1 packhorse doctor|3 packhorse (judge|publish)")
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_every_block_runs_as_it_stands(name: str, environment: dict[str, str], tmp_path: Path) -> None:
+    seen = walk(ROOT / "docs" / name, tmp_path, environment, instead={"http://127.0.0.1:9000": server_of(environment)})
+    assert [line for line in seen.failed if not MAY_FAIL.match(line)] == [], seen.stderr
+
+
+def server_of(environment: dict[str, str]) -> str:
+    return environment["AWS_ENDPOINT_URL_S3"]
+
+
+@pytest.mark.parametrize(("gate", "status"), [(0, 0), (1, 1), (2, 2), (3, 0)])
+def test_the_gate_in_plain_shell(gate: int, status: int, environment: dict[str, str], tmp_path: Path) -> None:
+    shown = [block for block in blocks(ROOT / "docs" / "ci.md") if block.language == "bash"]
+    seen = walk(shown, tmp_path, environment | {"WALK_GATE_STATUS": str(gate)})
+    assert seen.status == status
+    assert "regressed" in seen.stdout  # the summary is shown
+    assert ("unresolved" in seen.stdout) == (gate == 3)
+
+
 def test_choosing_a_profile(environment: dict[str, str], tmp_path: Path) -> None:
     page = HOWTO / "choose-a-profile.md"
     seen = walk(page, tmp_path, environment)

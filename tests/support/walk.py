@@ -1,7 +1,8 @@
 """A page followed as a reader types it: every block in turn, in one shell, in a fresh folder.
 
-Installing and what takes minutes (a race, a gate, a study) is noted and not done; the published race stands in for a race.
-Files that a page shows are written when the reader meets them: their block begins with their name.
+Installing and what takes minutes (a race, a gate, a study) is noted and not done; published records stand in
+for races and studies. Files that a page shows are written when the
+reader meets them: their block begins with their name.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ case $1 in
     race) {_NOTED} mkdir -p "$output" && cp "$WALK_RACE/record.json" "$output/" ;;
     gate) {_NOTED} if [ -n "$output" ]; then mkdir -p "$output" && echo regressed > "$output/summary.md"; fi
           exit "${{WALK_GATE_STATUS:-0}}" ;;
-    study) {_NOTED} ;;
+    study) {_NOTED} if [ -n "$output" ]; then cp "$WALK_STUDIES/study-$2.json" "$output"; fi ;;
+    captures) {_NOTED} ;;
     *) exec {shlex.quote(sys.executable)} -m packhorse "$@" ;;
 esac
 """,
@@ -77,7 +79,7 @@ class Walk:
 
 def script(shown: list[Block]) -> str:
     """One shell script of the blocks that a reader types or saves; others (settings of other programs) are left out."""
-    parts = ["trap 'printf \"%s %s\\n\" \"$?\" \"$BASH_COMMAND\" >> \"$WALK_FAILED\"' ERR"]
+    parts = ['trap \'printf "%s %s\\n" "$?" "$BASH_COMMAND" >> "$WALK_FAILED"\' ERR']
     for block in shown:
         named = _NAMED.match(block.text)
         if named:
@@ -90,15 +92,18 @@ def script(shown: list[Block]) -> str:
 
 
 def walk(
-    page: Path,
+    page: Path | list[Block],
     folder: Path,
     environment: Mapping[str, str],
     *,
     instead: Mapping[str, str] | None = None,
     timeout_s: float = 120,
 ) -> Walk:
-    """Follow ``page`` in ``folder``/reader. ``instead`` says what stands here for what stands there, such as ports."""
-    text = script(blocks(page))
+    """Follow ``page``, or some of its blocks, in ``folder``/reader.
+
+    ``instead`` says what stands here for what stands there, such as ports.
+    """
+    text = script(blocks(page) if isinstance(page, Path) else page)
     for shown, mine in (instead or {}).items():
         text = text.replace(shown, mine)
     bin_folder, reader = folder / "bin", folder / "reader"
@@ -117,6 +122,7 @@ def walk(
         "WALK_BIN": str(bin_folder),
         "WALK_FAILED": str(failed),
         "WALK_NOTES": str(notes),
+        "WALK_STUDIES": str(ROOT / "reports"),
         "WALK_RACE": str(ROOT / "reports" / "race-default"),
     }
     out, err = folder / "stdout", folder / "stderr"
