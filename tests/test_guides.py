@@ -15,7 +15,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +27,6 @@ from packhorse import Uploader, UploaderOptions, fetch, load_profile
 from packhorse.bench.gate.config import read_config
 from packhorse.bench.lab.targets import Target, start_target
 from packhorse.cli import run
-from packhorse.errors import StoreError
 from packhorse.stores import obstore_sync
 from packhorse.wire import suffix
 from tests.hosts.host import requires
@@ -215,13 +213,9 @@ def test_running_in_a_service(server: Target, environment: dict[str, str], tmp_p
     port = str(unused_port())
     seen = walk(HOWTO / "run-in-an-asyncio-service.md", tmp_path, environment, instead={"8000": port})
     assert seen.failed == [], seen.stderr
-    url = json.loads(seen.stdout)["capture"]
-    for _ in range(100):
-        with suppress(StoreError):
-            entries = fetch(url, endpoint=server.endpoint)["log"]["entries"]
-            break
-        time.sleep(0.1)
-    assert entries[0]["request"]["postData"]["text"] == '{"basket": 7}'
+    url = json.loads(seen.stdout.splitlines()[-1])["capture"]  # behind uvicorn's own line
+    (entry,) = fetch(url, endpoint=server.endpoint)["log"]["entries"]  # leaving the lifespan has uploaded it
+    assert entry["request"]["postData"]["text"] == '{"basket": 7}'
 
 
 def test_surviving_an_outage(environment: dict[str, str], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -134,10 +135,19 @@ def walk(
         try:
             status = shell.wait(timeout_s)
         finally:
-            with suppress(ProcessLookupError):  # nothing was left running
-                os.killpg(shell.pid, signal.SIGKILL)  # its own session: servers that the page started
+            _end_group(shell.pid)  # its own session: servers that the page started
             shell.wait()
     return Walk(status, _lines(failed), _lines(notes), out.read_text(), err.read_text())
+
+
+def _end_group(group: int, within_s: float = 10) -> None:
+    with suppress(ProcessLookupError):  # nothing is left running
+        os.killpg(group, signal.SIGTERM)
+        until = time.monotonic() + within_s
+        while time.monotonic() < until:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGKILL)
 
 
 def _lines(file: Path) -> list[str]:
