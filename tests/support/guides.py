@@ -23,7 +23,8 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "repo
 #: Programs that blocks may use beside packhorse: Python's, and standard tools.
 TOOLS = {
     "pip", "python", "python3", "pytest", "export", "git", "cat", "curl", "grep", "aws", "gzip", "base64", "sha256sum",
-    "jq", "apt-get", "npm", "tox", "echo", "exit", "case", "esac", "if", "then", "else", "fi",
+    "jq", "apt-get", "npm", "tox", "echo", "exit", "case", "esac", "if", "then", "else", "fi", ".", "sleep",
+    "tail", "moto_server",
 }  # fmt: skip
 
 #: What runs Python on docs/where-it-runs.md, and in tests/hosts.
