@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -16,7 +17,8 @@ from packhorse.cli.race import publish, race, report
 from packhorse.cli.redacting import redact
 from packhorse.cli.registry import candidates
 from packhorse.cli.study import study
-from packhorse.errors import InputError, PackhorseError, StoreErrorKind
+from packhorse.errors import InputError, PackhorseError, StoreErrorKind, UnavailableError
+from packhorse.missing import lacking
 
 EXIT_NEGATIVE = 1
 EXIT_INPUT = 2
@@ -24,14 +26,31 @@ EXIT_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="packhorse")
+class _Commands(click.Group):
+    """The commands, each of which says in one line which library it lacks."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click's own. Raises UnavailableError when a library is not installed."""
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            line = lacking(error, ctx.invoked_subcommand)
+            if line is None:
+                raise
+            raise UnavailableError(line) from error
+
+
+_VERSION = click.version_option(__version__, prog_name="packhorse")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@_VERSION
 def cli() -> None:
     """Find the fastest safe way to get a capture into S3 from Python, and use it."""
 
 
 for command in (race, judge, gate, report, publish, upload, fetch, redact, synth, captures, candidates, study, doctor):
-    cli.add_command(command)
+    cli.add_command(_VERSION(command))
 
 
 def run(arguments: list[str] | None = None) -> int:  # noqa: PLR0911  # a return for each way to end

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from packhorse.bench.race.thread_time import thread_seconds
@@ -18,6 +17,7 @@ from packhorse.bench.report.plots.svg import require
 from packhorse.bench.synth import KINDS, synthesize
 from packhorse.captures.read import load
 from packhorse.captures.write import write_har
+from packhorse.cli.safe_stream import plain_console
 from packhorse.errors import InputError
 from packhorse.files import appearing
 from packhorse.units import format_bytes
@@ -112,12 +112,12 @@ def _show(result: Comparison) -> None:
     for row in result.rows:
         *cells, in_band = row.cells()
         table.add_row(*cells, in_band if row.in_band else in_band.upper())
-    console = Console()
+    console = plain_console()
     console.print(table)
     if result.agreement is not None:
         for line in result.agreement.lines():
-            console.print(line, markup=False)
-    console.print(f"Verdict: {result.verdict}", markup=False)
+            console.print(line)
+    console.print(f"Verdict: {result.verdict}")
 
 
 def _write(output: Path, results: list[Comparison], synthetic: list[Path], real: list[Path]) -> None:

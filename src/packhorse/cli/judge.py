@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from packhorse.bench.race.cost import DEFAULT_RETENTION_DAYS, load_prices
 from packhorse.bench.race.goals import Require
 from packhorse.bench.race.objective import Objective
 from packhorse.cli.race import require_option, status
+from packhorse.cli.safe_stream import plain_console
 from packhorse.errors import InputError
 
 
@@ -49,7 +49,7 @@ def judge(directory: Path, objective: str | None, require: str | None, output: P
     record = judge_folder(directory, chosen, tariff, Require(require) if require else None)
     if output is not None:
         write_judged(record, output, source=directory)
-    show(plain(record), Console())
+    show(plain(record), plain_console())
     if output is not None:
         click.echo(f"\njudged record and report: {output}/")
     return status(record)

