@@ -40,6 +40,10 @@ class Profile:
     figures: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Short: figures and provenance have kilobytes."""
+        return f"Profile({self.name!r}, {str(self.pipeline)!r}, max_in_flight={self.max_in_flight})"
+
 
 def load_profile(profile: str | Path | Profile | None = None) -> Profile:
     """Load a profile.
