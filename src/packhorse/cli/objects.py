@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -15,9 +16,10 @@ import click
 from packhorse.cli.interrupts import ends_on_signals
 from packhorse.cli.sending import NOT_BEGUN, Sending, spool_errors, spool_trouble
 from packhorse.cli.terminal import counted, shown, tell, writing_stdout
-from packhorse.errors import ExpansionLimitError, InputError
+from packhorse.errors import ExpansionLimitError, InputError, StoreError, StoreErrorKind
 from packhorse.fetching import DEFAULT_MAX_BYTES, fetch_to_file
 from packhorse.redact import Redactor, load_rules
+from packhorse.stores.network import plain_trouble, without_secrets
 from packhorse.units import format_bytes, parse_bytes
 from packhorse.uploader.options import UploaderOptions
 from packhorse.uploader.sync import Uploader
@@ -36,8 +38,8 @@ def _not_empty(_context: click.Context, _option: click.Parameter, value: str | N
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.argument("url", metavar="s3://bucket/prefix")
+@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument("url", metavar="s3://bucket/prefix", default="")
 @click.option("--endpoint-url", callback=_not_empty, help="S3 endpoint; default: the standard AWS chain.")
 @click.option("--profile", help="Name of a packaged profile, or a path to a .toml file.")
 @click.option("--redact/--no-redact", default=True, show_default=True, help="Remove secrets before uploading.")
@@ -53,6 +55,11 @@ def upload(files: tuple[Path, ...], url: str, *, redact: bool, redact_rules: Pat
     Exit status: 0 all files are stored; 1 some are not; 2 a file, an option or stdout cannot be used. A reader of
     stdout that goes, as head, changes nothing: further addresses are told on stderr.
     """
+    if not url.startswith("s3://"):
+        last = f", not {shown(url)}" if url else ""
+        raise InputError(f"the address comes last: packhorse upload my.har s3://bucket/prefix{last}")
+    if not files:
+        raise InputError(f"name a capture before the address: packhorse upload my.har {shown(url)}")
     for file in files:
         if not file.is_file():
             wrong = "a folder; name the files in it" if file.is_dir() else "no such file"
@@ -60,6 +67,8 @@ def upload(files: tuple[Path, ...], url: str, *, redact: bool, redact_rules: Pat
     if redact_rules is not None and not redact:
         raise InputError("--redact-rules and --no-redact contradict each other; give one of them")
     redactor = redact if redact_rules is None else Redactor(load_rules(redact_rules))
+    if chosen["spool_dir"] is None:
+        _check_endpoint(chosen["endpoint_url"])
     with ends_on_signals(signal.SIG_IGN) as ending:  # the telling is short, and some who end a program signal twice
         try:
             with Uploader(url, redact=redactor, options=UploaderOptions(deadline_s=OUTAGE_S), **chosen) as uploader:
@@ -68,6 +77,18 @@ def upload(files: tuple[Path, ...], url: str, *, redact: bool, redact_rules: Pat
             tell("packhorse: interrupted")
             return ending.status
         return ending.status if sent is None else sent
+
+
+def _check_endpoint(endpoint_url: str | None) -> None:
+    """Say at once what no waiting cures. With a spool captures are kept, and this is no reason to end.
+
+    Raises:
+        StoreError: The name does not resolve, nothing listens there, or TLS meets a plain port.
+    """
+    url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    trouble = plain_trouble(url) if url.startswith(("http://", "https://")) else ""
+    if trouble:
+        raise StoreError(f"{without_secrets(url)}: {trouble}; nothing was uploaded", kind=StoreErrorKind.CONNECTION)
 
 
 def _sent(uploader: Uploader, sending: Sending, spool_dir: Path | None, *, redacted: bool) -> int | None:

@@ -17,7 +17,7 @@ from packhorse import __version__
 from packhorse.bench.race.machine import describe, scrub
 from packhorse.cli.interrupts import ends_on_signals
 from packhorse.cli.safe_stream import lasting_console
-from packhorse.errors import InputError
+from packhorse.errors import InputError, did_you_mean
 from packhorse.files import appearing
 
 #: Studies by name. Each has a module of its name in ``benches.studies`` (or the one in ``_MODULES``) with a function
@@ -35,8 +35,14 @@ EXIT_INTERRUPTED = 130
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
+def _known(_context: click.Context, _argument: click.Parameter, name: str) -> str:
+    if name not in STUDIES:
+        raise InputError(f"no study is called {name!r}{did_you_mean(name, STUDIES)}; there are: {', '.join(STUDIES)}")
+    return name
+
+
 @click.command()
-@click.argument("name", type=click.Choice(STUDIES))
+@click.argument("name", metavar="NAME", callback=_known)
 @click.argument("captures", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--quick", is_flag=True, help="Fewer blocks: to see that it works, not to believe the figures.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of captures and orders.")
@@ -46,7 +52,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def study(  # one parameter for each option
     name: str, captures: tuple[Path, ...], *, quick: bool, seed: int, output: Path | None, **pictures: Path | None
 ) -> int:
-    """Run one experiment and print its figures; with -o, also write its record (raw samples included) and report.
+    """Run experiment NAME and print its figures; with -o, also write its record (raw samples included) and report.
+
+    NAME is one of: throughput, streaming, startup, parallelism, regimes, node, load, pools, faults, large.
 
     The throughput study takes captures of yours: packhorse study throughput my.har other.har
 
