@@ -60,20 +60,13 @@ def upload(files: tuple[str, ...], url: str, *, redact: bool, redact_rules: Path
 
     FILE is a file, - for a pipe, a quoted pattern ('logs/**/*.har'), or with -r a folder.
 
-    \b
-    Examples:
-      packhorse upload my.har s3://bucket/debug
-      curl -s https://example.com/x.har | packhorse upload - s3://bucket/debug --key x.json.gz
-      packhorse upload -r captures/ s3://bucket/debug --json > uploaded.jsonl
-      packhorse upload 'logs/**/*.har' s3://bucket/debug --dry-run
-
     Ctrl-C, SIGTERM or a terminal that closes let uploads on the wire end for a second, say what was uploaded, and exit
     with 128 + the signal (130, 143, 129). With --spool-dir, what S3 did not take is kept there; the next upload to the
     same bucket with the same folder sends it, too.
 
     Exit status: 0 all files are stored; 1 some are not; 2 a file, an option or stdout cannot be used. A reader of
     stdout that goes, as head, changes nothing: further addresses are told on stderr.
-    """  # noqa: D301 - click knows the paragraph by a real backspace
+    """
     if not url.startswith("s3://"):
         last = f", not {shown(url)}" if url else ""
         raise InputError(f"the address comes last: packhorse upload my.har s3://bucket/prefix{last}")
