@@ -106,3 +106,15 @@ def test_a_study_prints_findings_and_json_when_asked(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == "arms.a.wall_s: 1.235\norder: a, b\n"
     _print(Reporting, {"name": "pools"}, result, as_json=True)
     assert json.loads(capsys.readouterr().out) == {"arms": {"a": {"wall_s": 1.235}}, "order": ["a", "b"]}
+
+
+def test_json_where_there_is_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    race = Path(__file__).parent.parent / "reports" / "race-default"
+    assert run(["judge", str(race), "--objective", "size", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["objective"] == "size"
+    file = tmp_path / "x.har"
+    assert run(["synth", "--entries", "9", "-o", str(file)]) == 0
+    capsys.readouterr()
+    assert run(["captures", "compare", str(file), "--with", str(file), "--no-rank", "--json"]) == 0
+    (compared,) = json.loads(capsys.readouterr().out)
+    assert compared["rows"]

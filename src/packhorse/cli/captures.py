@@ -44,9 +44,16 @@ def captures() -> None:
 @click.option("--against-published", is_flag=True, help="Compare with published percentiles in place of recordings.")
 @click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Population to hold against them.")
 @click.option("--rank/--no-rank", default=True, show_default=True, help="Also compare the order of pipelines on both.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of comparisons instead of tables.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="FILE.md; also FILE.svg, .json.")
 def compare(
-    files: tuple[str, ...], *, against_published: bool, kinds: tuple[str, ...], rank: bool, output: Path | None
+    files: tuple[str, ...],
+    *,
+    against_published: bool,
+    kinds: tuple[str, ...],
+    rank: bool,
+    as_json: bool,
+    output: Path | None,
 ) -> int:
     """Compare synthetic captures with recorded ones of the same population: would they rank pipelines alike?
 
@@ -77,7 +84,9 @@ def compare(
         if kinds:
             raise InputError("--kind goes with --against-published; recordings need no name for their population")
         results = [run_compare(synthetic, real, timer=thread_seconds if rank else None)]
-    for result in results:
+    if as_json:
+        click.echo(json.dumps([result.to_plain() for result in results], ensure_ascii=False, indent=1))
+    for result in [] if as_json else results:
         _show(result)
     if output is not None:
         _write(output, results, synthetic, real)
