@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -46,8 +47,22 @@ def reference() -> str:
         home = getattr(packhorse, name).__module__.removeprefix("packhorse.")
         text = render_object_docs(package[f"{home}.{name}"], config=_CONFIG)
         text = _CODE.sub("`", _LINK.sub(r"\1", _ROLE.sub(r"`\1`", text)))
-        parts += [_PATH.sub(r"\1", _ATTRIBUTE.sub("", text)).strip(), ""]
+        text = _PATH.sub(r"\1", _ATTRIBUTE.sub("", text)).strip()
+        constructor = getattr(getattr(packhorse, name), "__init__", None)
+        if inspect.isfunction(constructor) and constructor.__qualname__ == "Face.__init__":
+            text = _with_constructor(name, text, package["uploader.face.Face.__init__"])
+        parts += [text, ""]
     return "\n".join(parts)
+
+
+def _with_constructor(name: str, text: str, constructor: griffe.Function) -> str:
+    """The page's part for an uploader with the constructor that both inherit, of which the renderer says nothing."""
+    made = render_object_docs(constructor, config=_CONFIG)
+    made = _CODE.sub("`", _LINK.sub(r"\1", _ROLE.sub(r"`\1`", made)))
+    made = re.sub(r"^### .*$", f"#### `{name}.__init__`", made, count=1, flags=re.MULTILINE)
+    made = made.replace("__init__(", f"{name}(", 1).strip()
+    intro, heading, methods = text.partition("\n#### ")
+    return f"{intro}\n{made}\n{heading}{methods}"
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def test_comparing_captures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     ("arguments", "message"),
     [
         (["upload", "no-such.har", "s3://bucket/x"], "no-such.har"),
-        (["upload", "x.har", "bucket/x"], "x.har"),
+        (["upload", "x.har", "bucket/x"], "not bucket/x"),
         (["fetch", "nonsense"], "s3://"),
         (["synth", "--entries", "0", "-o", "x.har"], "entries"),
         (["synth", "-o", "no/such/folder/x.har"], "no/such/folder"),

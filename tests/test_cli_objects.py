@@ -320,7 +320,10 @@ def test_a_spooled_capture_has_its_address_and_the_next_upload_tells_that_it_wen
         (["upload", ".", "s3://bucket/x"], "a folder"),
         (["upload", "0.har", "s3://bucket/x", "--endpoint-url", ""], "--endpoint-url is empty"),
         (["fetch", "s3://bucket/x", "--endpoint-url", ""], "--endpoint-url is empty"),
-        (["upload", "nan.har", "s3://bucket/x", *NOWHERE], "in Python, ReadLimits(allow_nan=True)"),
+        (
+            ["upload", "nan.har", "s3://bucket/x", "--spool-dir", "kept", *NOWHERE],
+            "in Python, ReadLimits(allow_nan=True)",
+        ),
     ],
 )
 def test_advice_can_be_followed(

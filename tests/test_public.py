@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import packhorse
+from packhorse import errors
 from packhorse.stages import registry
 
 
@@ -16,7 +20,32 @@ def test_every_public_name_loads() -> None:
         assert getattr(packhorse, name) is not None
     assert set(packhorse.__all__) <= set(dir(packhorse))
     with pytest.raises(AttributeError, match="no attribute 'Nope'"):
-        _ = packhorse.Nope
+        _ = getattr(packhorse, "Nope")  # noqa: B009  # type checkers know that it is not there
+
+
+def test_every_name_is_known_to_type_checkers_and_at_run_time() -> None:
+    """``if TYPE_CHECKING`` and the table of homes are two lists of the same names."""
+    tree = ast.parse(Path(packhorse.__file__).read_text(encoding="utf-8"))
+    block = next(n for n in tree.body if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING")
+    typed = {name.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for name in node.names}
+    assert typed == packhorse._HOMES
+
+
+def test_what_the_package_raises_is_exported() -> None:
+    """All but what only ``packhorse.bench`` raises."""
+    ours = {n for n, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+    assert ours - {"RecordError"} <= set(packhorse.__all__)
+
+
+def test_a_profile_shows_itself_in_one_line() -> None:
+    shown = repr(packhorse.load_profile())
+    assert shown.startswith("Profile('default', 'orjson-stream | ")
+    assert len(shown) < 120
+
+
+def test_the_typing_test_uses_every_public_name() -> None:
+    text = (Path(__file__).parent / "typing" / "api.py").read_text(encoding="utf-8")
+    assert not [name for name in packhorse.__all__ if not re.search(rf"\b{name}\b", text)]
 
 
 def test_windows_is_refused_by_name() -> None:
@@ -48,7 +77,6 @@ def test_making_an_uploader_brings_only_its_own_candidates() -> None:
 
 def test_the_default_profile_needs_only_the_runtime_dependencies() -> None:
     import tomllib
-    from pathlib import Path
 
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     runtime = {requirement.partition(">")[0] for requirement in project["dependencies"]}
@@ -59,7 +87,6 @@ def test_the_default_profile_needs_only_the_runtime_dependencies() -> None:
 
 def test_every_candidate_has_an_extra_that_brings_it() -> None:
     import tomllib
-    from pathlib import Path
 
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "model": set(),
     "files": set(),
     "forks": set(),
+    "missing": set(),
     "position": set(),
     "real_threads": set(),
     "checks": {"errors"},
@@ -238,3 +239,15 @@ def test_nothing_private_of_the_standard_library_is_used(tmp_path: Path) -> None
         "multiprocessing.util",
         "threading._shutdown",
     ]
+
+
+def test_no_console_takes_text_for_markup() -> None:
+    """Names and messages hold brackets, as ``packhorse[race]``, which rich's markup swallows."""
+    wrong = []
+    for module, path in MODULES.items():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"Console", "TextColumn"}:
+                off = any(k.arg == "markup" and getattr(k.value, "value", None) is False for k in node.keywords)
+                constant = bool(node.args) and "{" not in str(getattr(node.args[0], "value", "{"))
+                wrong += [] if off or constant else [f"{module}:{node.lineno}"]
+    assert not wrong

@@ -11,6 +11,8 @@ from contextlib import suppress
 from typing import TypeVar
 
 from packhorse.bench.flamegraph.allocations import tracked
+from packhorse.bench.race.memory import reset_peak, rss_bytes
+from packhorse.errors import UnavailableError
 
 #: Seconds of each wait for a block's end: a signal that comes just before a wait begins is seen only after it.
 LOOK_S = 0.5
@@ -53,3 +55,14 @@ def median_ratio(over: Sequence[float], under: Sequence[float]) -> dict[str, flo
     """Median, lowest and highest of the ratios taken within blocks."""
     ratios = [a / b for a, b in zip(over, under, strict=True)]
     return {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)}
+
+
+def begin_peak() -> int:
+    """Reset this process's high-water mark and return its resident bytes.
+
+    Raises:
+        UnavailableError: The system does not allow it.
+    """
+    if not reset_peak():
+        raise UnavailableError("this system cannot reset a process's peak of memory; run this study on Linux")
+    return rss_bytes()

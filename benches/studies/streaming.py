@@ -14,11 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benches.studies.blocks import fresh, median_ratio, orders
+from benches.studies.blocks import begin_peak, fresh, median_ratio, orders
 from benches.studies.large.loop import watch
-from packhorse.bench.race.memory import peak_rss_bytes, reset_peak, rss_bytes
+from packhorse.bench.race.memory import peak_rss_bytes
 from packhorse.bench.synth import sized
-from packhorse.errors import UnavailableError
 from packhorse.model import materialized
 from packhorse.pipeline import Pipeline
 
@@ -66,17 +65,6 @@ def _run(arm: str, capture: Any) -> dict[str, Any]:
 def _consume(pipeline: Pipeline, capture: Any, *, overlap: bool) -> int:
     """Encode and hand each chunk on, as a multipart upload would: nothing is kept."""
     return sum(len(chunk) for chunk in pipeline.codec().encode(capture, overlap=overlap))
-
-
-def begin_peak() -> int:
-    """Reset this process's high-water mark and return its resident bytes.
-
-    Raises:
-        UnavailableError: The system does not allow it.
-    """
-    if not reset_peak():
-        raise UnavailableError("this system cannot reset a process's peak of memory; run this study on Linux")
-    return rss_bytes()
 
 
 def study(*, quick: bool, seed: int, progress: Callable[[float], None]) -> dict[str, Any]:

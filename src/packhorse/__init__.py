@@ -17,21 +17,21 @@ if sys.platform == "win32":
     raise ImportError("packhorse does not run on Windows, which has neither fork nor flock; WSL 2 is Linux")
 
 if TYPE_CHECKING:
-    from packhorse.errors import (
-        CaptureError as CaptureError,
-    )
-    from packhorse.errors import (
-        PackhorseError as PackhorseError,
-    )
-    from packhorse.errors import (
-        QueueFull as QueueFull,
-    )
-    from packhorse.errors import (
-        StoreError as StoreError,
-    )
-    from packhorse.errors import (
-        UploadFailed as UploadFailed,
-    )
+    from packhorse.errors import CaptureError as CaptureError
+    from packhorse.errors import CorruptObjectError as CorruptObjectError
+    from packhorse.errors import ExpansionLimitError as ExpansionLimitError
+    from packhorse.errors import InputError as InputError
+    from packhorse.errors import PackhorseError as PackhorseError
+    from packhorse.errors import PipelineError as PipelineError
+    from packhorse.errors import ProfileError as ProfileError
+    from packhorse.errors import QueueFull as QueueFull
+    from packhorse.errors import RedactionError as RedactionError
+    from packhorse.errors import StoreError as StoreError
+    from packhorse.errors import StoreErrorKind as StoreErrorKind
+    from packhorse.errors import UnavailableError as UnavailableError
+    from packhorse.errors import UploaderClosed as UploaderClosed
+    from packhorse.errors import UploadFailed as UploadFailed
+    from packhorse.fetching import FetchLimits as FetchLimits
     from packhorse.fetching import fetch as fetch
     from packhorse.model import EntryStream as EntryStream
     from packhorse.pipeline import Pipeline as Pipeline
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from packhorse.stores.base import Credentials as Credentials
     from packhorse.stores.base import Endpoint as Endpoint
     from packhorse.uploader.account import Flushed as Flushed
+    from packhorse.uploader.account import Stats as Stats
     from packhorse.uploader.adaptive import Adaptive as Adaptive
     from packhorse.uploader.aio import AsyncUploader as AsyncUploader
     from packhorse.uploader.flags import FlagFollower as FlagFollower
@@ -56,23 +57,32 @@ _HOMES = {
     "Adaptive": "packhorse.uploader.adaptive",
     "AsyncUploader": "packhorse.uploader.aio",
     "CaptureError": "packhorse.errors",
+    "CorruptObjectError": "packhorse.errors",
     "Credentials": "packhorse.stores.base",
     "Endpoint": "packhorse.stores.base",
     "EntryStream": "packhorse.model",
-    "InputError": "packhorse.errors",
+    "ExpansionLimitError": "packhorse.errors",
     "Fate": "packhorse.uploader.ticket",
+    "FetchLimits": "packhorse.fetching",
     "FlagFollower": "packhorse.uploader.flags",
     "Flushed": "packhorse.uploader.account",
+    "InputError": "packhorse.errors",
     "PackhorseError": "packhorse.errors",
     "Pipeline": "packhorse.pipeline",
+    "PipelineError": "packhorse.errors",
     "Profile": "packhorse.profiles.loading",
+    "ProfileError": "packhorse.errors",
     "QueueFull": "packhorse.errors",
     "Receipt": "packhorse.uploader.ticket",
+    "RedactionError": "packhorse.errors",
+    "Stats": "packhorse.uploader.account",
     "StoreError": "packhorse.errors",
+    "StoreErrorKind": "packhorse.errors",
     "Ticket": "packhorse.uploader.ticket",
+    "UnavailableError": "packhorse.errors",
     "UploadFailed": "packhorse.errors",
-    "UploaderClosed": "packhorse.errors",
     "Uploader": "packhorse.uploader.sync",
+    "UploaderClosed": "packhorse.errors",
     "UploaderOptions": "packhorse.uploader.options",
     "close_on_signal": "packhorse.uploader.signals",
     "fetch": "packhorse.fetching",
@@ -85,13 +95,16 @@ _BY_NAME = {"FlagFollower"}
 __all__ = ["__version__", *sorted(_HOMES.keys() - _BY_NAME)]  # noqa: PLE0604  # names are checked by tests/test_public.py
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'packhorse' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
+# Hidden from type checkers, to which every name would be there and of type Any.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'packhorse' has no attribute {name!r}")
+        value = getattr(importlib.import_module(home), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

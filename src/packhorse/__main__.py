@@ -10,9 +10,16 @@ def main() -> int:
     try:
         from packhorse.cli import run
     except ModuleNotFoundError as error:
-        if error.name not in {"click", "rich"}:
+        from packhorse import __version__
+        from packhorse.missing import lacking
+
+        if sys.argv[1:] == ["--version"]:
+            sys.stdout.write(f"packhorse, version {__version__}\n")
+            return 0
+        line = lacking(error, None)
+        if line is None:
             raise
-        sys.stderr.write("packhorse: the command line needs more libraries: pip install 'packhorse[cli]'\n")
+        sys.stderr.write(f"packhorse: {line}\n")
         return 2
     return run()
 

@@ -6,7 +6,16 @@ content of a capture.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'orjson-stream'?`` for a misspelled name, empty when none of ``known`` is near."""
+    from difflib import get_close_matches  # no program that spells its names right pays for it
+
+    near = get_close_matches(name.lower(), known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class PackhorseError(Exception):

@@ -6,16 +6,39 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, assert_type
 
+import packhorse
 from packhorse import (
+    Adaptive,
     AsyncUploader,
+    CaptureError,
+    CorruptObjectError,
+    Credentials,
     Endpoint,
+    EntryStream,
+    ExpansionLimitError,
     Fate,
+    FetchLimits,
+    FlagFollower,
+    Flushed,
+    InputError,
+    PackhorseError,
     Pipeline,
+    PipelineError,
     Profile,
+    ProfileError,
+    QueueFull,
     Receipt,
+    RedactionError,
+    Stats,
+    StoreError,
+    StoreErrorKind,
     Ticket,
+    UnavailableError,
     Uploader,
+    UploaderClosed,
     UploaderOptions,
+    UploadFailed,
+    close_on_signal,
     fetch,
     load_profile,
 )
@@ -52,3 +75,41 @@ def data() -> None:
     assert_type(pipeline, Pipeline)
     assert_type(pipeline.encode({}), Iterator[bytes])
     fetch("s3://bucket/key", endpoint_url=None)
+    limits = FetchLimits()
+    fetch("s3://bucket/key", limits=limits)
+
+
+def account(uploader: Uploader) -> None:
+    assert_type(uploader.stats(), Stats)
+    assert_type(uploader.flush(1.0), Flushed)
+    assert_type(packhorse.__version__, str)
+
+
+def errors() -> None:
+    """Types, and not Any: each can be caught by its root."""
+    assert_type(InputError, type[InputError])
+    given: list[type[InputError]] = [CaptureError, PipelineError, ProfileError, UnavailableError]
+    others: list[type[PackhorseError]] = [
+        CorruptObjectError,
+        ExpansionLimitError,
+        QueueFull,
+        RedactionError,
+        StoreError,
+        UploaderClosed,
+        UploadFailed,
+        *given,
+    ]
+    try:
+        load_profile("mine.toml")
+    except (ProfileError, UploaderClosed) as error:
+        assert_type(error, ProfileError | UploaderClosed)
+    except StoreError as error:
+        assert_type(error.kind, StoreErrorKind)
+        assert_type(error.status, int | None)
+    except UploadFailed as error:
+        assert_type(error.reason, str)
+    _ = others, Adaptive, Credentials, EntryStream, FlagFollower, close_on_signal
+
+
+def nothing_else() -> None:
+    packhorse.Nope  # type: ignore[attr-defined]  # noqa: B018  # unused, were every name taken

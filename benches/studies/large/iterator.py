@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from benches.studies.streaming import begin_peak
+from benches.studies.blocks import begin_peak
 from packhorse.bench.race.memory import peak_rss_bytes
 from packhorse.bench.synth import sized
 from packhorse.checksum import written

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from packhorse.bench.race.thread_time import thread_seconds
@@ -18,6 +17,7 @@ from packhorse.bench.report.plots.svg import require
 from packhorse.bench.synth import KINDS, synthesize
 from packhorse.captures.read import load
 from packhorse.captures.write import write_har
+from packhorse.cli.safe_stream import plain_console
 from packhorse.errors import InputError
 from packhorse.files import appearing
 from packhorse.units import format_bytes
@@ -44,9 +44,16 @@ def captures() -> None:
 @click.option("--against-published", is_flag=True, help="Compare with published percentiles in place of recordings.")
 @click.option("--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Population to hold against them.")
 @click.option("--rank/--no-rank", default=True, show_default=True, help="Also compare the order of pipelines on both.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of comparisons instead of tables.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="FILE.md; also FILE.svg, .json.")
 def compare(
-    files: tuple[str, ...], *, against_published: bool, kinds: tuple[str, ...], rank: bool, output: Path | None
+    files: tuple[str, ...],
+    *,
+    against_published: bool,
+    kinds: tuple[str, ...],
+    rank: bool,
+    as_json: bool,
+    output: Path | None,
 ) -> int:
     """Compare synthetic captures with recorded ones of the same population: would they rank pipelines alike?
 
@@ -77,7 +84,9 @@ def compare(
         if kinds:
             raise InputError("--kind goes with --against-published; recordings need no name for their population")
         results = [run_compare(synthetic, real, timer=thread_seconds if rank else None)]
-    for result in results:
+    if as_json:
+        click.echo(json.dumps([result.to_plain() for result in results], ensure_ascii=False, indent=1))
+    for result in [] if as_json else results:
         _show(result)
     if output is not None:
         _write(output, results, synthetic, real)
@@ -112,12 +121,12 @@ def _show(result: Comparison) -> None:
     for row in result.rows:
         *cells, in_band = row.cells()
         table.add_row(*cells, in_band if row.in_band else in_band.upper())
-    console = Console()
+    console = plain_console()
     console.print(table)
     if result.agreement is not None:
         for line in result.agreement.lines():
-            console.print(line, markup=False)
-    console.print(f"Verdict: {result.verdict}", markup=False)
+            console.print(line)
+    console.print(f"Verdict: {result.verdict}")
 
 
 def _write(output: Path, results: list[Comparison], synthetic: list[Path], real: list[Path]) -> None:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
 
 from packhorse.bench.doctor.finding import Finding, Level
+from packhorse.cli.safe_stream import plain_console
 from packhorse.profiles.loading import load_profile
 
 _STYLES = {Level.OK: "green", Level.WARNING: "bold yellow", Level.UNKNOWN: "dim"}
@@ -45,7 +45,7 @@ def _show(findings: Sequence[Finding]) -> None:
         if found.advice:
             told.append(f"\n→ {found.advice}", style="bold" if found.level is Level.WARNING else "")
         grid.add_row(Text(found.check), Text(found.level, style=_STYLES[found.level]), Text(found.seen), told)
-    console = Console()
+    console = plain_console()
     console.print(grid)
     count = sum(found.level is Level.WARNING for found in findings)
     console.print(Text(f"{count} warning(s)." if count else "Nothing stands in the way of steady timings."))

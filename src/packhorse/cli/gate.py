@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from packhorse.cli.interrupts import ends_on_signals
 from packhorse.cli.safe_stream import lasting_console, silence
 from packhorse.errors import InputError, PackhorseError
+from packhorse.missing import lacking
 
 if TYPE_CHECKING:
     from packhorse.bench.gate.run import GateRequest
@@ -172,6 +173,8 @@ def _tell(error: Exception) -> None:
         said = f"packhorse: {scrub(str(error))}\n"
     elif isinstance(error, OSError) and error.filename:
         said = f"packhorse: {scrub(str(error.filename))}: {error.strerror}\n"
+    elif isinstance(error, ModuleNotFoundError) and (line := lacking(error, "gate")):
+        said = f"packhorse: {line}\n"
     else:
         said = scrub("".join(traceback.format_exception(error)))
         said += "packhorse: gate: this is a defect of packhorse and no verdict; please report it\n"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from packhorse.bench.race.cost import DEFAULT_RETENTION_DAYS, load_prices
 from packhorse.bench.race.goals import Require
 from packhorse.bench.race.objective import Objective
 from packhorse.cli.race import require_option, status
+from packhorse.cli.safe_stream import plain_console
 from packhorse.errors import InputError
 
 
@@ -29,10 +30,13 @@ from packhorse.errors import InputError
 @click.option(
     "--prices", type=click.Path(dir_okay=False, path_type=Path), help="Price file in place of AWS us-east-1; cost only."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the judged record as JSON instead of a table.")
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for the judged record and report."
 )
-def judge(directory: Path, objective: str | None, require: str | None, output: Path | None, **dollars: Any) -> int:
+def judge(
+    directory: Path, objective: str | None, require: str | None, output: Path | None, *, as_json: bool, **dollars: Any
+) -> int:
     """Judge a race's record by another objective, without measuring again. The record itself is never changed.
 
     Exit status as of packhorse race: 0 an answer, 3 none, 1 nothing could win.
@@ -49,7 +53,10 @@ def judge(directory: Path, objective: str | None, require: str | None, output: P
     record = judge_folder(directory, chosen, tariff, Require(require) if require else None)
     if output is not None:
         write_judged(record, output, source=directory)
-    show(plain(record), Console())
-    if output is not None:
+    if as_json:
+        click.echo(json.dumps(plain(record)))
+    else:
+        show(plain(record), plain_console())
+    if output is not None and not as_json:
         click.echo(f"\njudged record and report: {output}/")
     return status(record)

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from packhorse.bench.race.goals import GOALS, Require
 from packhorse.bench.race.objective import STEERING, Objective
 from packhorse.bench.race.options import RaceOptions
 from packhorse.cli.interrupts import ends_on_signals
-from packhorse.cli.safe_stream import lasting_console
+from packhorse.cli.safe_stream import lasting_console, plain_console
 from packhorse.cli.terminal import shown
 from packhorse.errors import InputError, PackhorseError, RecordError
 
@@ -93,7 +92,7 @@ def race(captures: tuple[Path, ...], output: Path, objective: str, **chosen: Any
         if any(text for text, _ in pictures):
             return _draw(options, [(text, memory) for text, memory in pictures if text])
         record = run_race(options, RichProgress(lasting_console(stderr=True)))
-    show(plain(record), Console())
+    show(plain(record), plain_console())
     click.echo(f"\nrecord and report: {output}/")
     if prefix := record.target.get("key_prefix"):
         click.echo(f"its objects, which nobody needs any more: s3://{options.bucket}/{prefix}")

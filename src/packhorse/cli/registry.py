@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from packhorse.bench.node import ROWS, NodeRow, unavailable
+from packhorse.cli.safe_stream import plain_console
 from packhorse.stages import registry
 from packhorse.stages.registry import Availability
 
@@ -38,7 +38,7 @@ def candidates(*, as_json: bool) -> None:
     for original in ROWS:  # not to be written in a pipeline: they race in `packhorse study node`
         about = f"{original.about} (packhorse study node)" if reason is None else f"unavailable: {reason}"
         table.add_row(original.stage, original.name, "", "", "", "", "", about, style=None if reason is None else "dim")
-    Console(width=None if Console().is_terminal else 200).print(table)
+    plain_console(width=None if plain_console().is_terminal else 200).print(table)
 
 
 def _node_as_json(row: NodeRow, reason: str | None) -> dict[str, Any]:

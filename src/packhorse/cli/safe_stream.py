@@ -55,4 +55,9 @@ class Lasting:
 
 def lasting_console(*, stderr: bool = False) -> Console:
     """A console on stdout or stderr. Rich's own ends the process when its pipe is closed, with exit status 1."""
-    return Console(file=cast("IO[str]", Lasting(sys.stderr if stderr else sys.stdout)))
+    return plain_console(file=cast("IO[str]", Lasting(sys.stderr if stderr else sys.stdout)))
+
+
+def plain_console(**settings: Any) -> Console:
+    """A console that prints text as it is: rich would take ``[race]`` in a name or a message for markup."""
+    return Console(markup=False, emoji=False, **settings)

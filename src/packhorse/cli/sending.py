@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
-from rich.progress import Progress
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from packhorse.cli.interrupts import interrupt_held_back
 from packhorse.cli.safe_stream import lasting_console, silence
@@ -28,6 +30,25 @@ from packhorse.uploader.ticket import Fate, Receipt, Ticket
 NOT_BEGUN = "not begun"
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How files are sent and told of.
+
+    Attributes:
+        key: Full object key of the only file; None makes fresh ones.
+        as_json: One JSON object a line on stdout in place of addresses, for every file whatever became of it.
+        quiet: No progress, and not a word of files that are uploaded.
+        verbose: Addresses beside the names, and the seconds of each phase.
+        names: What files are called, where that is not their path.
+    """
+
+    key: str | None = None
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    names: Mapping[Path, str] = field(default_factory=dict)
+
+
 class Sending:
     """Hands files to an uploader in a thread of its own and tells their outcomes in the caller's.
 
@@ -40,8 +61,9 @@ class Sending:
         unwritable: Why addresses could not be written to stdout, as a full disk; empty when its reader just went away.
     """
 
-    def __init__(self, uploader: Uploader, files: Sequence[Path]) -> None:
+    def __init__(self, uploader: Uploader, files: Sequence[Path], manner: Manner | None = None) -> None:
         """Nothing is sent before :meth:`run`."""
+        self._manner = manner or Manner()
         self.fates: Counter[str] = Counter()
         self.reasons: list[str] = []
         self.unwritable = ""
@@ -56,15 +78,28 @@ class Sending:
         feeder = ThreadPoolExecutor(1, "packhorse-files")
         console = lasting_console(stderr=True)
         # stdout is ours: rich would put a proxy in its place. The bar goes for the moment in which a line is written.
-        bar = Progress(console=console, transient=True, redirect_stdout=False, disable=not console.is_terminal)
+        columns = (
+            TextColumn("uploading"),
+            BarColumn(),
+            DownloadColumn(binary_units=True),
+            TimeRemainingColumn(),
+        )
+        bar = Progress(
+            *columns,
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+            disable=self._manner.quiet or not console.is_terminal,
+        )
         try:
             for file in self._files:
-                self._begun.append(feeder.submit(self._uploader.submit, file))
+                self._begun.append(feeder.submit(self._uploader.submit, file, key=self._manner.key))
             with bar:
-                task = bar.add_task("uploading", total=len(self._files))
-                for file, begun in zip(self._files, self._begun, strict=True):
+                sizes = [max(1, file.stat().st_size) if file.exists() else 1 for file in self._files]
+                task = bar.add_task("uploading", total=sum(sizes))
+                for file, begun, size in zip(self._files, self._begun, sizes, strict=True):
                     self._tell(file, begun, bar)
-                    bar.advance(task)
+                    bar.advance(task, size)
         finally:
             feeder.shutdown(wait=False, cancel_futures=True)
 
@@ -73,6 +108,8 @@ class Sending:
         told = self.fates.total()
         for file, begun in zip(self._files[told:], self._begun[told:], strict=False):
             self._tell(file, begun)
+        for file in self._files[self.fates.total() :]:
+            self._row(file, NOT_BEGUN)
         self.fates[NOT_BEGUN] += len(self._files) - self.fates.total()
 
     def _tell(self, file: Path, begun: Future[Ticket], bar: Progress | None = None) -> None:
@@ -83,6 +120,7 @@ class Sending:
             url = ticket.url
             receipt = ticket.result()
         except CancelledError:
+            self._row(file, NOT_BEGUN)
             self.fates[NOT_BEGUN] += 1
             return
         except UploadFailed as error:
@@ -100,16 +138,39 @@ class Sending:
                 where = (
                     f": {url}" if fate == Fate.SPOOLED.value or reason.startswith(Reason.UNKNOWN_OUTCOME.words) else ""
                 )
-                tell(f"packhorse: {shown(file)}: {fate}: {shown(reason)}{where}")
+                tell(f"packhorse: {self._name(file)}: {fate}: {shown(reason)}{where}")
+                self._row(file, fate, url=url if where else "", reason=reason)
                 self.reasons.append(reason)
             self.fates[fate] += 1
         if bar is not None:
             bar.start()
 
     def _uploaded(self, file: Path, receipt: Receipt) -> None:
-        where = "" if self._printed(receipt.url) else f": {receipt.url}"
+        fate = Fate.UPLOADED.value
+        if self._manner.as_json:
+            printed = self._row(file, fate, receipt.url, receipt=receipt)
+        else:
+            printed = self._printed(receipt.url)
+        if printed and (self._manner.quiet or self._manner.as_json):
+            return
+        where = "" if printed and not self._manner.verbose else f": {receipt.url}"
+        if self._manner.verbose:
+            where += f" ({', '.join(f'{phase} {format_s(took_s)}' for phase, took_s in receipt.seconds.items())})"
         sizes = f"{format_bytes(receipt.plain_bytes)} as {format_bytes(receipt.stored_bytes)}"
-        tell(f"{shown(file)}: {sizes} in {format_s(sum(receipt.seconds.values()))}{where}")
+        tell(f"{self._name(file)}: {sizes} in {format_s(sum(receipt.seconds.values()))}{where}")
+
+    def _name(self, file: Path) -> str:
+        return shown(self._manner.names.get(file, file))
+
+    def _row(self, file: Path, fate: str, url: str = "", reason: str = "", receipt: Receipt | None = None) -> bool:
+        """With ``as_json``, print what became of a file; True when that was printed."""
+        if not self._manner.as_json:
+            return False
+        name = self._manner.names.get(file, str(file))
+        row: dict[str, str | int | None] = {"file": name, "url": url or None, "fate": fate, "reason": reason or None}
+        row["bytes"] = receipt.plain_bytes if receipt else None
+        row["stored_bytes"] = receipt.stored_bytes if receipt else None
+        return self._printed(json.dumps(row))
 
     def _printed(self, url: str) -> bool:
         """Print an address, unless stdout has failed before: captures go up whether or not somebody reads that."""

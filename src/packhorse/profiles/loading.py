@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from packhorse.errors import PipelineError, ProfileError
+from packhorse.errors import PipelineError, ProfileError, did_you_mean
 from packhorse.pipeline import Pipeline
 
 SCHEMA_VERSION = 1
@@ -40,6 +40,10 @@ class Profile:
     figures: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Short: figures and provenance have kilobytes."""
+        return f"Profile({self.name!r}, {str(self.pipeline)!r}, max_in_flight={self.max_in_flight})"
+
 
 def load_profile(profile: str | Path | Profile | None = None) -> Profile:
     """Load a profile.
@@ -63,9 +67,11 @@ def load_profile(profile: str | Path | Profile | None = None) -> Profile:
             raise ProfileError(f"profile {path}: {reason}") from error
         return parse_profile(text, source=str(path))
     if chosen not in packaged_profiles():
-        known = ", ".join(packaged_profiles())
+        known = packaged_profiles()
+        near = did_you_mean(chosen, known)
         raise ProfileError(
-            f"no packaged profile is called {chosen!r}; there are: {known} (or give a path to a .toml file)"
+            f"no packaged profile is called {chosen!r}{near or '; there are: ' + ', '.join(known)} "
+            "(or give a path to a .toml file)"
         )
     text = (resources.files("packhorse.profiles") / f"{chosen}.toml").read_text(encoding="utf-8")
     return parse_profile(text, source=f"packaged profile {chosen}")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from packhorse.errors import InputError, PipelineError, UnavailableError
+from packhorse.errors import InputError, PipelineError, UnavailableError, did_you_mean
 from packhorse.stages.base import Candidate, Setting, SettingValue, Stage
 from packhorse.stages.candidates import CANDIDATES
 from packhorse.units import exact_bytes, parse_bytes
@@ -55,8 +55,11 @@ def find(stage: Stage, name: str) -> Candidate:
     """
     row = _BY_KEY.get((stage, name))
     if row is None:
-        known = ", ".join(candidate.name for candidate in candidates(stage))
-        raise PipelineError(f"no {stage} candidate is called {name!r}; there are: {known}")
+        known = [candidate.name for candidate in candidates(stage)]
+        near, there_are = did_you_mean(name, known), f"; there are: {', '.join(known)}"
+        if not near and (other := next((row.stage for row in CANDIDATES if row.name == name), None)):
+            near = f"; {name} is a candidate of the stage {other}"
+        raise PipelineError(f"no {stage} candidate is called {name!r}{near or there_are}")
     return row
 
 

@@ -122,6 +122,25 @@ def tls_trouble(url: str, ca_file: str | None) -> str:
         return cause_of(f"{type(error).__name__} {error}")
 
 
+def plain_trouble(url: str) -> str:
+    """Why nothing can come of requests to ``url``, in words, found at once; empty when nothing is known.
+
+    Only what is wrong whoever asks: the name does not resolve, nothing listens there, the port does not speak TLS.
+    Nothing is looked at through a proxy.
+    """
+    parts = urlsplit(url)
+    try:
+        if proxy_of(url) is not None:
+            return ""
+        where = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        with socket.create_connection(where, LOOK_S):
+            pass
+    except (OSError, ValueError) as error:
+        found = isinstance(error, (socket.gaierror, ConnectionRefusedError))
+        return cause_of(f"{type(error).__name__} {error}") if found else ""
+    return NO_TLS if parts.scheme == "https" and tls_trouble(url, None) == NO_TLS else ""
+
+
 def _speaks_plain_http(where: tuple[str, int]) -> bool:
     """Whether HTTP without TLS is understood. TLS servers tell whoever tries it 400."""
     connection = http.client.HTTPConnection(*where, timeout=LOOK_S)

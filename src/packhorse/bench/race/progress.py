@@ -78,7 +78,9 @@ class RichProgress:
 
         self._console = console
         self._clock = clock
-        self._bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True)
+        self._bar = Progress(
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), console=console, transient=True
+        )
         self._begun = 0.0
         self._planned_s = 1.0
         self._title = self._at = self._best = ""
@@ -132,10 +134,8 @@ class RichProgress:
             self._console.print("interrupted: writing what was measured", markup=False)
 
     def _show(self) -> None:
-        from rich.markup import escape
-
         left_s = max(0.0, self._planned_s - (self._clock() - self._begun))
         left = f"{left_s:.0f} s left" if left_s >= 1 else "ending"
         rounds = f", round {self._rounds}" if self._rounds else ""
         parts = [part for part in (self._title, f"{self._at}{rounds}" if self._at else "", self._best, left) if part]
-        self._bar.update(self._task, description=escape(" · ".join(parts)))
+        self._bar.update(self._task, description=" · ".join(parts))

@@ -22,7 +22,9 @@ def render(record: dict[str, Any]) -> str:
     from rich.terminal_theme import DIMMED_MONOKAI
     from rich.text import Text
 
-    console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console = Console(
+        markup=False, record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
     console.print(Text(f"$ {record['command']}", style="dim"))
     show(record, console)
     svg = console.export_svg(title="packhorse", theme=DIMMED_MONOKAI, unique_id="packhorse")

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from packhorse.errors import InputError
+from packhorse.errors import InputError, did_you_mean
 
 LOOPBACK = "loopback"
 #: Bounds of a field that was given: beyond them lies a slip of the pen, not a network.
@@ -100,7 +100,8 @@ def parse_link(text: str) -> Link:
         if name not in presets():
             known = ", ".join(presets())
             raise InputError(
-                f"link {name!r} is unknown; there are {known}, or write for example delay_ms=30,up_mbit=20"
+                f"link {name!r} is unknown{did_you_mean(name, presets())}; "
+                f"there are {known}, or write for example delay_ms=30,up_mbit=20"
             )
         link = presets()[name]
         if not words:

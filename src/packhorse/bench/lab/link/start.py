@@ -106,7 +106,7 @@ def start_link(link: Link, upstream_url: str, *, tls: bool = False) -> RunningLi
         raise InputError(f"a link leads to a plain server on this network, http://host:port, not to {upstream_url}")
     for library in ("httptools", "uvloop"):
         if not _installed(library):
-            raise UnavailableError(f"the link simulator needs {library}: pip install 'packhorse[target]'")
+            raise UnavailableError(f"the link simulator needs {library}: pip install 'packhorse[race]'")
     settings = {"link": link.to_record(), "host": parts.hostname, "port": parts.port, "tls": tls}
 
     def prepare(directory: Path) -> None:
