@@ -11,8 +11,9 @@ import click
 
 from packhorse.errors import InputError, did_you_mean
 
-#: What lets secrets out or replaces what is stored is said each time: a project's file is not always one's own.
-_EACH_TIME = frozenset({"redact", "apply", "version", "help"})
+#: What lets secrets out, sends captures elsewhere or replaces what is stored is said each time: a project's file is not
+#: always one's own. The endpoint has a variable of its own, and AWS's configuration.
+_EACH_TIME = frozenset({"redact", "redact_rules", "endpoint_url", "ca_file", "apply", "version", "help"})
 
 
 def project_defaults(commands: Mapping[str, click.Command], folder: Path) -> dict[str, dict[str, Any]]:
