@@ -73,8 +73,6 @@ def test_gevent(preload: str, client: str, host: Host) -> None:
 @pytest.mark.parametrize("client", ["obstore", "boto3"])
 def test_gevent_large(client: str, host: Host) -> None:
     """Captures that are sent as multipart: no request waits for a part."""
-    if host.s3.put_s is None:
-        pytest.skip("what hangs in a multipart request at the end is lost, and counted (docs/uploader.md)")
     host.instead |= {
         "from packhorse import Uploader": "import os\nfrom packhorse import Pipeline, Profile, Uploader",
         'captures/checkout"': f'captures/checkout", redact=False, profile=Profile("p", '
@@ -84,7 +82,7 @@ def test_gevent_large(client: str, host: Host) -> None:
     }
     (command,) = host.prepare("gunicorn with gevent")
     served(host, command, requests=4, slowest_s=0.9, rest_s=6.0)
-    assert len(host.fates(4).stored) == 4
+    assert host.s3.put_s is None or len(host.fates(4).stored) == 4
     assert all(len(body) > 8 << 20 for body in host.s3.stored.values())
 
 
