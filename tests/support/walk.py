@@ -119,7 +119,7 @@ def walk(
         **environment,
         "AWS_EC2_METADATA_DISABLED": "true",
         "PATH": os.pathsep.join([str(bin_folder), str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), environment.get("PYTHONPATH", "")])),
         "WALK_BIN": str(bin_folder),
         "WALK_FAILED": str(failed),
         "WALK_NOTES": str(notes),
