@@ -210,7 +210,7 @@ def test_missing_program_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UnavailableError, match=r"packhorse\[target\]"):
+    with pytest.raises(UnavailableError, match=r"packhorse\[race\]"):
         start_target("rclone")
     with pytest.raises(UnavailableError, match=r"packhorse\[seaweedfs\]"):
         start_target("seaweedfs")
