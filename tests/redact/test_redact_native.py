@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from packhorse.redact.native import native
+from packhorse.redact.native import _built, native
 from packhorse.redact.redactor import Redactor
 
 pytestmark = pytest.mark.skipif(native is None, reason="not compiled; apt-get install gcc, then pip install again")
@@ -125,6 +125,11 @@ def test_an_error_of_a_book_of_names_comes_through() -> None:
     hit = data.index(b"Cookie") + 7 << 10
     with pytest.raises(RuntimeError, match="no such name"):
         native.decide(None, data, [hit], 0, 0, 0, b"\x01", [], (Broken(),) * 5, {}, {}, {})
+
+
+def test_a_build_of_other_calls_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "CALLS", native.CALLS + 1)
+    assert _built() is None
 
 
 if __name__ == "__main__":

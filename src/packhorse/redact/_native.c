@@ -820,7 +820,12 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef_Slot slots[] = {{0, NULL}};
+/* Counted up with every change of what is passed in and out: native.py does not use a module that was built for another. */
+#define CALLS 1
+
+static int fill(PyObject *module) { return PyModule_AddIntConstant(module, "CALLS", CALLS); }
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)fill}, {0, NULL}};
 
 static struct PyModuleDef module = {
     PyModuleDef_HEAD_INIT, "packhorse.redact._native", "What redaction does most often, compiled.", 0, methods, slots, NULL, NULL, NULL,

@@ -15,11 +15,21 @@ from typing import Any
 from packhorse.redact.names import Place
 from packhorse.redact.patterns import Kind, Pattern
 
-#: The module, or None.
-native: Any = None
-if not os.environ.get("PACKHORSE_NO_NATIVE"):
+#: The calls that are written here, as ``_native.c`` counts them. An editable install may have an older build of it.
+_CALLS = 1
+
+
+def _built() -> Any:
+    if os.environ.get("PACKHORSE_NO_NATIVE"):
+        return None
     with suppress(ImportError):
-        native = import_module("packhorse.redact._native")
+        module = import_module("packhorse.redact._native")
+        return module if getattr(module, "CALLS", None) == _CALLS else None
+    return None
+
+
+#: The module, or None.
+native: Any = _built()
 
 #: Whose names the compiled deciders ask for, in their order.
 NATIVE_PLACES: tuple[Place, ...] = ("anywhere", "param", "query", "form", "cookie")
