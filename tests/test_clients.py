@@ -38,6 +38,7 @@ def test_the_table_has_every_client_and_server() -> None:
     assert not any("?" in row.values() for row in told().values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("client", clients.CLIENTS)
 def test_the_table_says_what_is(targets: dict[str, Target | None], client: str) -> None:
     for what in clients.WHATS:
@@ -46,6 +47,7 @@ def test_the_table_says_what_is(targets: dict[str, Target | None], client: str) 
             assert now in ("?", told()[client, what][server]), f"{what} at {server}: {now}"
 
 
+@pytest.mark.long
 def test_who_heeds_if_match(targets: dict[str, Target | None]) -> None:
     said = told()["the server", "`If-Match`"]
     assert {name: clients.if_match(target) for name, target in targets.items() if target is not None}.items() <= (

@@ -173,6 +173,7 @@ FOLLOWED = (
 MAY_FAIL = re.compile(r"1 packhorse doctor|3 packhorse (judge|publish)")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_every_block_runs_as_it_stands(name: str, environment: dict[str, str], tmp_path: Path) -> None:
     environment["PYTHONPATH"] = str(ROOT)  # two of them are about a checkout, and say so

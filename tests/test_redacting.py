@@ -114,7 +114,8 @@ def test_own_rules_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.fixture(
-    scope="module", params=["moto", "rclone", pytest.param("seaweedfs", marks=pytest.mark.programs("weed"))]
+    scope="module",
+    params=["moto", "rclone", pytest.param("seaweedfs", marks=[pytest.mark.programs("weed"), pytest.mark.long])],
 )
 def target(request: pytest.FixtureRequest) -> Iterator[Target]:
     with start_target(request.param) as running:

@@ -65,7 +65,9 @@ def seaweedfs(no_process_is_left: None) -> Iterator[Target]:
         yield target
 
 
-@pytest.fixture(params=["moto", "rclone", pytest.param("seaweedfs", marks=pytest.mark.programs("weed"))])
+@pytest.fixture(
+    params=["moto", "rclone", pytest.param("seaweedfs", marks=[pytest.mark.programs("weed"), pytest.mark.long])]
+)
 def target(request: pytest.FixtureRequest) -> Target:
     found: Target = request.getfixturevalue(request.param)
     return found

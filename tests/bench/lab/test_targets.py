@@ -27,7 +27,7 @@ GONE_LIMIT_S = 60.0
 #: Of a target: its watchdog and its server. SeaweedFS also has one that picks its ports.
 PROCESSES = {"seaweedfs": 3}
 NAMES = [
-    pytest.param(name, marks=pytest.mark.programs("weed") if name == "seaweedfs" else ())
+    pytest.param(name, marks=[pytest.mark.programs("weed"), pytest.mark.long] if name == "seaweedfs" else ())
     for name in targets.LOCAL_TARGETS
 ]
 
@@ -195,6 +195,7 @@ def test_unusable_input(name: str, bucket: str | None, says: str) -> None:
 
 
 @pytest.mark.programs("weed")
+@pytest.mark.long
 def test_seaweedfs_leaves_no_sockets() -> None:
     with start_target("seaweedfs") as target:
         assert target.server is not None
