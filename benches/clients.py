@@ -30,8 +30,9 @@ INFO = ObjectInfo("application/json", "gzip", {"packhorse-wire": "json/gzip/raw"
 _CHUNK_BYTES = 700_001
 
 
-def _made(row: Candidate, endpoint: Endpoint) -> Store:
-    settings = {"pool": 4} if row.settings else {}
+def make_store(row: Candidate, endpoint: Endpoint, *, pool: int = 10) -> Store:
+    """Any client as one that threads call; an asynchronous one over a bridge."""
+    settings = {"pool": pool} if row.settings else {}
     if not row.asynchronous:
         store: Store = registry.make(row, settings, endpoint=endpoint)
         return store
@@ -49,7 +50,7 @@ def _reads(store: Store, key: str, body: bytes) -> bool:
 def small(row: Candidate, target: Target) -> str:
     """One request."""
     body, key = random.Random(1).randbytes(20_000), f"clients/{row.name}/small"
-    store = _made(row, target.endpoint)
+    store = make_store(row, target.endpoint, pool=4)
     try:
         store.put(key, body, INFO)
         return "yes" if _reads(store, key, body) else "no"
@@ -60,7 +61,7 @@ def small(row: Candidate, target: Target) -> str:
 def large(row: Candidate, target: Target) -> str:
     """A stream, in parts where it is too large for one request."""
     body, key = random.Random(2).randbytes(LARGE_BYTES), f"clients/{row.name}/large"
-    store = _made(row, target.endpoint)
+    store = make_store(row, target.endpoint, pool=4)
     try:
         store.put_stream(key, (body[at : at + _CHUNK_BYTES] for at in range(0, len(body), _CHUNK_BYTES)), INFO)
         return "yes" if _reads(store, key, body) else "no"
@@ -74,7 +75,7 @@ def create_only(row: Candidate, target: Target) -> str:
     plain = obstore_sync.make(endpoint=target.endpoint, pool=1)
     plain.put(key, b"old", INFO)
     try:
-        store = _made(row, replace(target.endpoint, create_only=True))
+        store = make_store(row, replace(target.endpoint, create_only=True), pool=4)
         try:
             store.put(key, b"new", INFO)
         finally:

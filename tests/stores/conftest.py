@@ -12,13 +12,12 @@ import botocore.session
 import psutil
 import pytest
 
+from benches.clients import make_store
 from benches.studies.fault_server import FaultyS3, start_faults
 from packhorse.bench.lab.targets import Target, start_target
 from packhorse.stages import registry
 from packhorse.stages.base import Candidate, Stage
-from packhorse.stores import obstore_sync
 from packhorse.stores.base import DEFAULT_PART_BYTES, Endpoint, Store
-from packhorse.stores.bridge import SyncBridge
 from tests.stores.wire import Wire, started
 
 # botocore reads its description of S3 anew for each session, which takes longer than most tests here. It is only read.
@@ -82,17 +81,6 @@ def no_aws_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-def make_store(row: Candidate, endpoint: Endpoint, *, pool: int = 10) -> Store:
-    settings = {"pool": pool} if row.settings else {}
-    if not row.asynchronous:
-        store: Store = registry.make(row, settings, endpoint=endpoint)
-        return store
-    return SyncBridge(
-        lambda: registry.make(row, settings, endpoint=endpoint),
-        reader=lambda: obstore_sync.make(endpoint=endpoint, pool=2),
-    )
 
 
 @pytest.fixture

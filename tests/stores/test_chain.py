@@ -20,6 +20,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import BotoCoreError
 
+from benches.clients import make_store
 from benches.studies.fault_server.answers import Answer, xml
 from packhorse.errors import StoreError, StoreErrorKind
 from packhorse.stages.base import Candidate
@@ -28,7 +29,7 @@ from packhorse.stores.aws import Settings, aws_url, from_environment, resolve
 from packhorse.stores.base import Credentials, Endpoint, ObjectInfo
 from packhorse.stores.botocore_http import Bytes
 from packhorse.stores.obstore_client import Clients
-from tests.stores.conftest import NETWORK_ROWS, ROWS, Opener, make_store
+from tests.stores.conftest import NETWORK_ROWS, ROWS, Opener
 from tests.stores.wire import Wire
 
 INFO = ObjectInfo()

@@ -31,7 +31,6 @@ class StreamCopy:
 
     Attributes:
         lock: Held by who reads the stream, finishes or discards the copy: its sender, or who closes the uploader.
-        whole: True once all of the stream is in it.
         taken: True once another than its sender reads the stream: it cannot be sent any more.
     """
 
@@ -41,7 +40,6 @@ class StreamCopy:
         self._ends = ends
         self._planned_bytes = 0
         self.lock = make_rlock()
-        self.whole = False
         self.taken = False
         self._draft: Draft | None = None
         try:
@@ -66,7 +64,6 @@ class StreamCopy:
                     self.discard()
                     raise
                 if chunk is None:
-                    self.whole = self.usable
                     return
                 self._add(chunk)
                 gives_way = self.usable and self._ends()
