@@ -13,12 +13,11 @@ import numpy as np
 from packhorse.bench.race.decide import Question, decide, leavers
 from packhorse.bench.race.record_types import Leaver
 from packhorse.bench.stats import looks
-from packhorse.bench.stats.against_best import ALPHA
+from packhorse.bench.stats.against_best import ALPHA, fitted
 from packhorse.bench.stats.critical import Family, critical_value
 from packhorse.bench.stats.gate import GateRule, RowData, RowOutcome, two_passes
 from packhorse.bench.stats.residuals import Residuals
 from packhorse.bench.stats.rounds import by_process, process_means
-from packhorse.bench.stats.two_way import fit
 
 Figures = dict[str, Any]
 
@@ -155,7 +154,7 @@ def dunnett_instead(residuals: Residuals, *, runs: int, arms: int, processes: in
     rng = np.random.default_rng(seed)
     told = 0
     for _ in range(runs):
-        model = fit(by_process(residuals.race(rng, [0.0] * arms, processes, rounds)))
+        model = fitted(by_process(residuals.race(rng, [0.0] * arms, processes, rounds)))
         best = min(model.arms, key=lambda arm: model.difference(arm, model.arms[0])[0])
         factor = critical_value(model, ALPHA, Family.WITH_ONE, one=best, sided=1)
         for arm in model.arms:

@@ -24,7 +24,7 @@ from packhorse.bench.stats.residuals import Residuals
 RECORD = Path(__file__).parents[3] / "reports" / "gate-self-test.json"
 CPU, UPLOAD = "CPU stages", "end to end"
 #: Processes and rounds of a quick race, and of a full one of five minutes.
-QUICK, FULL = (4, 6), (16, 12)
+QUICK, FULL = (3, 5), (16, 12)
 SLOWER = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.10, 0.13)
 
 

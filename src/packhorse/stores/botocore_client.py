@@ -46,6 +46,8 @@ T = TypeVar("T")
 READ_CHUNK_BYTES = 256 * KIB
 #: Creating clients is not thread-safe (boto3 guide, "Multithreading or multiprocessing with clients").
 _CREATING = threading.Lock()
+#: One reader of the descriptions of AWS's services for all clients: they take 120 ms to read.
+_LOADERS: list[Any] = []
 
 
 def settings(plan: Plan, pool: int) -> dict[str, Any]:
@@ -227,6 +229,9 @@ class BotocoreClient:
         """
         with _CREATING, translating("connecting for", "", endpoint):
             self.session = botocore.session.Session()
+            if not _LOADERS:
+                _LOADERS.append(self.session.get_component("data_loader"))
+            self.session.register_component("data_loader", _LOADERS[0])
             # A file-like body would otherwise wait for "100 Continue", up to a second on servers that do not send it.
             self.session.unregister("before-call.s3", add_expect_header)
             self.plan = resolve(endpoint, self.session)

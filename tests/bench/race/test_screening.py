@@ -14,7 +14,7 @@ from packhorse.bench.race.options import RaceOptions
 from packhorse.bench.race.progress import Silent
 from packhorse.bench.race.racers import NotEligible
 from packhorse.bench.race.screener import Candidate, Screener, ScreenTask, level_takes_effect
-from packhorse.bench.race.screening import Screening
+from packhorse.bench.race.screening import Screening, Whole, preferred
 from packhorse.pipeline import Choice
 from packhorse.stages.base import Stage
 from tests.bench.race.known import capture
@@ -45,6 +45,14 @@ def test_every_candidate_is_timed_in_turns(tmp_path: Path) -> None:
     for one in told.of("screened"):
         assert one["sample"].raw_bytes > 0
         assert one["sample"].bytes_out > 0
+
+
+def test_equal_predictions_go_on_in_the_registrys_order_whichever_came_out_lowest() -> None:
+    one, other = Whole("x", 1.0, 7), Whole("y", 1.09, 2)
+    rest = [Whole("u", 1.2, 1), Whole("v", 1.15, 3)]
+    assert [whole.text for whole in preferred([one, other, *rest])] == ["y", "x", "v", "u"]
+    again = Whole("x", 1.09, 7), Whole("y", 1.0, 2)
+    assert [whole.text for whole in preferred([*rest, *again])] == ["y", "x", "v", "u"]
 
 
 def test_what_changes_a_capture_or_has_no_levels_is_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

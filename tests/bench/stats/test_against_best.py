@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from packhorse.bench.stats import looks
-from packhorse.bench.stats.against_best import ALPHA, EQUAL_LOG, Against, processes_to_decide, stand
+from packhorse.bench.stats.against_best import (
+    ALPHA,
+    BETWEEN_SD,
+    EQUAL_LOG,
+    Against,
+    Standing,
+    fitted,
+    processes_to_decide,
+)
+from packhorse.bench.stats.against_best import stand as stand_of
 from packhorse.bench.stats.critical import Family, critical_value
+from packhorse.bench.stats.rounds import Processes, by_process
 from packhorse.bench.stats.two_way import fit
 from packhorse.errors import InputError
 
@@ -24,6 +35,11 @@ def drawn(effects: list[float], processes: int, sd: float, seed: int) -> Table:
         f"arm {i}": {p: effect + shared[p] + sd * rng.standard_normal() for p in range(processes)}
         for i, effect in enumerate(effects)
     }
+
+
+def stand(table: Table) -> Standing:
+    """By what processes say alone: nothing is known of their rounds."""
+    return stand_of(Processes(table, {}, math.nan, 0))
 
 
 @pytest.mark.parametrize(("arms", "processes"), [(2, 4), (5, 4), (8, 6)])
@@ -94,8 +110,8 @@ def test_costs_that_do_not_vary_differ_when_they_differ() -> None:
     assert found.half_width == pytest.approx(EQUAL_LOG)
 
 
-def chance_of(effects: list[float], event: object, runs: int = 600, processes: int = 4) -> float:
-    hits = sum(event(stand(drawn(effects, processes, 0.01, 1000 + seed))) for seed in range(runs))  # type: ignore[operator]
+def chance_of(effects: list[float], event: Callable[[Standing], bool], runs: int = 600, processes: int = 4) -> float:
+    hits = sum(event(stand(drawn(effects, processes, 0.01, 1000 + seed))) for seed in range(runs))
     return hits / runs
 
 
@@ -108,11 +124,10 @@ def test_equal_arms_are_rarely_told_apart_whichever_is_found_best() -> None:
 def test_intervals_hold_the_truth_all_at_once() -> None:
     effects = [0.0, 0.01, 0.02, 0.05, 0.3]
 
-    def missed(found: object) -> bool:
-        base = effects[int(found.best[-1])]  # type: ignore[attr-defined]
+    def missed(found: Standing) -> bool:
+        base = effects[int(found.best[-1])]
         return any(
-            not against.low <= effects[int(name[-1])] - base <= against.high
-            for name, against in found.arms.items()  # type: ignore[attr-defined]
+            not against.low <= effects[int(name[-1])] - base <= against.high for name, against in found.arms.items()
         )
 
     assert chance_of(effects, missed) <= ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / 600)
@@ -140,3 +155,49 @@ def test_looks_spend_no_more_than_the_race_has() -> None:
     assert looks.level(16, last=True) == pytest.approx(0.04)
     assert looks.level(16, last=False) == pytest.approx(0.01 / 13)
     assert looks.level(3, last=True) == ALPHA
+
+
+def rounds_of(effects: list[float], seed: int, *, between: float, within: float, rounds: list[int]) -> Processes:
+    """A race whose truth is known, with so many rounds in each process."""
+    rng = np.random.default_rng(seed)
+    costs: dict[str, dict[int, list[float]]] = {f"arm {i}": {} for i in range(len(effects))}
+    for process, count in enumerate(rounds):
+        shared = rng.normal(0, 0.1, count)
+        for i, effect in enumerate(effects):
+            own = effect + rng.normal(0, between)
+            costs[f"arm {i}"][process] = [math.exp(own + one + rng.normal(0, within)) for one in shared]
+    return by_process(costs)
+
+
+def test_processes_that_agree_with_their_rounds_share_an_error_with_them() -> None:
+    found = rounds_of([0.0] * 5, 1, between=0.0, within=0.05, rounds=[6, 6, 6])
+    assert found.df == 3 * 5 * 4
+    assert found.sample_sd == pytest.approx(0.05, rel=0.25)
+    model = fitted(found)
+    assert model.df == found.df + 2 * 4
+    assert model.residual_sd == pytest.approx(math.sqrt(BETWEEN_SD**2 + 0.05**2 / 6), rel=0.3)
+
+
+def test_processes_that_differ_by_more_than_their_rounds_say_have_an_error_of_their_own() -> None:
+    found = rounds_of([0.0] * 5, 2, between=0.2, within=0.02, rounds=[6, 6, 6])
+    model = fitted(found)
+    assert model.df == 2 * 4
+    assert model.residual_sd == pytest.approx(0.2, rel=0.5)
+
+
+def test_a_process_of_many_rounds_counts_more_than_one_of_a_single_round() -> None:
+    found = Processes({"a": {0: 0.0, 1: 0.0}, "b": {0: 0.0, 1: 1.0}}, {0: 15, 1: 1}, 0.3, 14)
+    ratio = fitted(found).difference("b", "a")[0]
+    by_weight = [1 / (BETWEEN_SD**2 + 0.3**2 / rounds) for rounds in (15, 1)]
+    assert ratio == pytest.approx(by_weight[1] / sum(by_weight))
+
+
+@pytest.mark.parametrize("rounds", [[3, 3, 3], [1, 2, 5], [6, 6, 6, 6]])
+@pytest.mark.parametrize("between", [0.0, 0.015])
+def test_equal_arms_are_rarely_told_apart_by_rounds_and_processes(rounds: list[int], between: float) -> None:
+    runs = 300
+    told = sum(
+        len(stand_of(rounds_of([0.0] * 6, seed, between=between, within=0.06, rounds=rounds)).members) < 6
+        for seed in range(runs)
+    )
+    assert told / runs <= ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / runs)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from packhorse.bench.stats.rounds import by_process, process_means, trimmed_mean
-from packhorse.bench.stats.student import t_quantile, t_sf
+from packhorse.bench.stats.student import f_sf, t_quantile, t_sf
 from packhorse.bench.stats.two_way import fit
 from packhorse.errors import InputError
 
@@ -50,9 +50,49 @@ def test_a_process_without_a_whole_round_is_refused(wrong: ArrayLike) -> None:
 
 def test_arms_count_in_the_processes_in_which_they_have_all_rounds() -> None:
     costs = {"a": {0: [1.0, 1.0], 1: [1.0, 1.0]}, "b": {0: [math.e, math.e], 1: [math.e]}}
-    table = by_process(costs)
+    table = by_process(costs).table
     assert table["b"].keys() == {0}
     assert table["b"][0] - table["a"][0] == pytest.approx(1.0)
+
+
+def test_a_wild_sample_counts_as_if_it_were_two_and_a_half_deviations_off() -> None:
+    rng = np.random.default_rng(3)
+    costs = {f"arm {i}": {p: list(np.exp(0.1 * i + rng.normal(0, 0.02, 3))) for p in range(3)} for i in range(5)}
+    calm = by_process(costs)
+    costs["arm 2"][1][0] *= 20
+    wild = by_process(costs)
+    shift = wild.table["arm 2"][1] - calm.table["arm 2"][1]
+    assert 0.0 < shift < 3 * 0.02
+    assert wild.sample_sd < 1.4 * calm.sample_sd
+    others = [arm for arm in calm.table if arm != "arm 2"]
+    assert all(abs(wild.table[arm][p] - calm.table[arm][p]) < 0.01 for arm in others for p in range(3))
+
+
+def test_what_rounds_of_a_process_share_is_no_scatter_of_samples() -> None:
+    shared = [0.0, 1.0, -2.0]
+    found = by_process({"a": {0: list(np.exp(shared))}, "b": {0: list(np.exp(np.add(shared, 0.5)))}})
+    assert found.rounds == {0: 3}
+    assert found.df == 2
+    assert found.sample_sd == pytest.approx(0.0, abs=1e-9)
+    assert found.table["b"][0] - found.table["a"][0] == pytest.approx(0.5)
+
+
+def test_an_arm_that_left_early_takes_its_rounds_with_it() -> None:
+    costs = {"a": {0: [1.0, 1.0], 1: [2.0, 2.0]}, "b": {0: [1.1, 1.1], 1: [2.2, 2.2]}, "c": {0: [3.0, 3.0]}}
+    found = by_process(costs)
+    assert found.table["c"].keys() == {0}
+    assert found.table["c"][0] - found.table["a"][0] == pytest.approx(math.log(3))
+    assert found.df == 2 + 1
+    assert by_process({}).table == {}
+    assert math.isnan(by_process({"a": {0: [1.0]}, "b": {0: [2.0]}}).sample_sd)
+
+
+@pytest.mark.parametrize("df", [(1, 5), (4, 20), (10, 60)])
+@pytest.mark.parametrize("f", [0.0, 0.4, 1.0, 3.7])
+def test_fishers_f_is_that_of_scipy(f: float, df: tuple[int, int]) -> None:
+    assert f_sf(f, *df) == pytest.approx(stats.f.sf(f, *df), rel=1e-9)
+    with pytest.raises(InputError):
+        f_sf(1.0, 0, 3)
 
 
 def balanced(effects: list[float], processes: list[float], noise: float = 0.0) -> dict[str, dict[int, float]]:

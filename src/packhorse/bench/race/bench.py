@@ -48,8 +48,8 @@ class Findings:
         eligible: Arms that may be chosen; ``for_text``: only where text is required; ``for_goals``: never leave early.
         peaks: Arm → peak and working memory in bytes.
         bundle: Captures in a sample of the finals.
-        process_s, ready_s: Seconds that each process of the finals took, and until it was ready; ``check_s`` is what
-            the first one's checks took on top.
+        process_s, round_s: Seconds that each process of the finals took, and each of their rounds; ``check_s`` is what
+            the first process's checks took.
         seconds: Phase → wall seconds.
         steered: The objective by which arms left early.
         link: What was asked of the link, and what it did; None without one.
@@ -72,7 +72,7 @@ class Findings:
     peaks: dict[str, tuple[int, int]] = field(default_factory=dict)
     bundle: int = 0
     process_s: list[float] = field(default_factory=list)
-    ready_s: list[float] = field(default_factory=list)
+    round_s: list[float] = field(default_factory=list)
     check_s: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
     steered: Objective = Objective.THROUGHPUT
@@ -169,6 +169,8 @@ class Bench:
             kind = message["event"]
             if kind == "round":
                 shares.append(message["share"])
+                if not task.apart:
+                    self.found.round_s.append(message["seconds"])
                 mine.extend(msgspec.convert(message["samples"], list[Sample]))
                 on_round()
             elif kind == "preset":
@@ -177,7 +179,6 @@ class Bench:
                 self.found.warmups.append(msgspec.convert(message["sample"], Sample))
             elif kind == "ready" and not task.apart:
                 self.found.bundle = message["bundle"]
-                self.found.ready_s.append(message["seconds"])
                 self.found.check_s = max(self.found.check_s, message["checks"])
 
         try:

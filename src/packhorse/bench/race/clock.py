@@ -7,7 +7,7 @@ import os
 import resource
 import time
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,18 +165,14 @@ def with_children(process: int) -> list[int]:
     return found
 
 
-def connections(port: int | None) -> frozenset[int]:
-    """Local ports that are connected to ``port`` on this machine; empty where the system does not tell."""
-    if port is None:
-        return frozenset()
+def sockets() -> frozenset[str]:
+    """The sockets that this process has open; empty where the system does not tell.
+
+    ``/proc/net/tcp`` would tell which of them are connected to what, and takes 15 ms on a machine with much memory.
+    """
     found = set()
-    for name in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
-        try:
-            lines = Path(name).read_text(encoding="ascii").splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            _, local, remote, state = line.split()[:4]
-            if state == "01" and int(remote.rpartition(":")[2], 16) == port:
-                found.add(int(local.rpartition(":")[2], 16))
-    return frozenset(found)
+    with suppress(OSError):
+        for number in os.listdir("/proc/self/fd"):
+            with suppress(OSError):  # closed meanwhile, as the folder itself
+                found.add(os.readlink(f"/proc/self/fd/{number}"))
+    return frozenset(target for target in found if target.startswith("socket:"))

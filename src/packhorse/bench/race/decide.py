@@ -125,10 +125,10 @@ class Question:
 def decide(found: Costs, question: Question) -> Decision | None:
     """Decide by one cost; None where no arm was measured."""
     left = {leaver.arm for leaver in question.leavers}
-    table = by_process({name: by for name, by in found.items() if name not in left})
-    if not table:
+    processed = by_process({name: by for name, by in found.items() if name not in left})
+    if not processed.table:
         return None
-    standing = stand(table, question.alpha)
+    table, standing = processed.table, stand(processed, question.alpha)
     members = standing.members
     known = {
         name: Member(
@@ -189,10 +189,10 @@ def _left(leaver: Leaver, by_round: Mapping[int, Sequence[float]]) -> RowVerdict
 
 def leavers(found: Costs, alpha: float, protected: frozenset[str]) -> tuple[Standing | None, list[Leaver]]:
     """Who is beaten at a look, the protected aside; and how everybody stands."""
-    table = by_process(found)
-    if not table:
+    processes = by_process(found)
+    if not processes.table:
         return None, []
-    standing = stand(table, alpha)
+    standing = stand(processes, alpha)
     beaten = [
         Leaver(name, standing.best, against.log_ratio, against.low, against.high)
         for name, against in standing.arms.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from statistics import median
+from statistics import fmean, median
 
 from packhorse.bench.race import lineup
 from packhorse.bench.race.bench import Bench
@@ -18,27 +18,28 @@ from packhorse.bench.stats.against_best import Standing
 
 #: Seconds that a process gets at the least.
 LEAST_PROCESS_S = 2.0
-#: Rounds that a process has at the least, where the time allows so many processes as are wanted.
-FEW_ROUNDS = 2
+#: Rounds and processes at the least, where the time is short: see :func:`processes_planned`.
+FEW_ROUNDS, FEW_PROCESSES = 3, 3
 
 
-def processes_planned(left_s: float, ready_s: float, round_s: float, effort: Effort) -> int:
+def processes_planned(left_s: float, fixed_s: float, round_s: float, effort: Effort) -> int:
     """Processes in all, the first one included: as many as the time has room for with the rounds that are wanted.
 
-    Where those are fewer than wanted, processes get fewer rounds, down to :data:`FEW_ROUNDS`; then there are fewer
-    processes, down to two, which is the least that can show how processes differ.
+    Where those are fewer than wanted, processes get fewer rounds, down to :data:`FEW_ROUNDS`: each takes seconds to be
+    ready, so that one more is worth less than the rounds it costs. Then there are fewer processes, down to
+    :data:`FEW_PROCESSES`: with two of them the interval is a third wider, whatever the rounds.
 
     Args:
         left_s: Seconds for all further processes.
-        ready_s: What the first one took to be ready.
+        fixed_s: What the first one took beside its rounds.
         round_s: What it took for each round.
         effort: What is wanted.
     """
-    whole = int(left_s / max(0.1, ready_s + effort.rounds * round_s))
+    whole = int(left_s / max(0.1, fixed_s + effort.rounds * round_s))
     if 1 + whole >= effort.processes:
         return min(MOST_PROCESSES, 1 + whole)
-    short = int(left_s / max(0.1, ready_s + FEW_ROUNDS * round_s))
-    return max(2, min(effort.processes, 1 + short))
+    short = int(left_s / max(0.1, fixed_s + FEW_ROUNDS * round_s))
+    return max(FEW_PROCESSES, min(effort.processes, 1 + short))
 
 
 class Finals:
@@ -90,10 +91,10 @@ class Finals:
 
     def _planned(self) -> int:
         """How many processes there will be, from what the first one took."""
-        found, rounds = self._bench.found, len([row for row in self._bench.found.rounds if row.phase == "finals"])
-        ready_s = found.ready_s[0] if found.ready_s else found.process_s[0]
-        round_s = max(0.0, found.process_s[0] - ready_s - found.check_s) / max(1, rounds)
-        return processes_planned(self._bench.left_s(self._end_s), ready_s, round_s, self._options.effort)
+        found = self._bench.found
+        fixed_s = max(0.0, found.process_s[0] - found.check_s - sum(found.round_s))
+        round_s = fmean(found.round_s) if found.round_s else 0.0
+        return processes_planned(self._bench.left_s(self._end_s), fixed_s, round_s, self._options.effort)
 
     def _process(self, process: int, left: int, planned: int) -> bool | None:
         """One process. False where it died; None where nobody is left to race."""

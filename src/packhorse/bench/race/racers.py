@@ -15,14 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
 from packhorse.bench.child_side import Connection
-from packhorse.bench.race.clock import Foreign, GcWatch, Meter, connections, no_collections
+from packhorse.bench.race.clock import Foreign, GcWatch, Meter, no_collections, sockets
 from packhorse.bench.race.hot_path import Lanes, Uploads, bare_parts, hot_path, make_store, parsed, with_pool
-from packhorse.bench.race.spec import Arm, Sample, Task, Way
+from packhorse.bench.race.spec import Arm, Role, Sample, Task, Way
 from packhorse.bench.sampler import orders, take_rounds
 from packhorse.errors import PackhorseError
 from packhorse.pipeline import Pipeline
@@ -38,8 +37,8 @@ LONG_PRESET_S = 0.5
 CALIBRATIONS, CLOSE_ENOUGH = 2, 0.7
 #: Bytes of compact JSON that are parsed for each second of a publication's sample at the most.
 COPIED_BYTES_PER_S = 80_000_000
-#: Seconds above which a publication's sample has only as many captures as there are cores.
-LONG_COPIES_S = 4.0
+#: A publication's sample that would take so many times what is wanted has only as many captures as there are cores.
+LONG_COPIES = 6
 #: The most copies of a capture in one sample of a publication, as a user's own measurement takes.
 MOST_COPIES = 300
 #: Bytes of compact JSON that are parsed for one sample at the most; as objects they take several times that.
@@ -90,8 +89,8 @@ class UploaderLane:
         self._uploader.close()
 
 
-def make_lane(arm: Arm, endpoint: Endpoint, prefix: str) -> Lane:
-    """Make an arm ready: contexts, client, threads.
+def make_lane(arm: Arm, endpoint: Endpoint, prefix: str, redactor: Redactor) -> Lane:
+    """Make an arm ready: contexts, client, threads. Arms that redact share the redactor, as threads of a service do.
 
     Raises:
         PackhorseError: It cannot be made; the race goes on without it.
@@ -102,8 +101,8 @@ def make_lane(arm: Arm, endpoint: Endpoint, prefix: str) -> Lane:
     store = make_store(pipeline, endpoint)
     if arm.way is Way.BARE:
         return Lanes([bare_parts(pipeline, store) for _ in range(arm.in_flight)], store, prefix)
-    redactor = Redactor() if arm.way is Way.HOT else None
-    return Lanes([hot_path(pipeline, redactor, store) for _ in range(arm.in_flight)], store, prefix)
+    scrub = redactor if arm.way is Way.HOT else None
+    return Lanes([hot_path(pipeline, scrub, store) for _ in range(arm.in_flight)], store, prefix)
 
 
 def check(arm: Arm, texts: Sequence[bytes]) -> None:
@@ -147,7 +146,7 @@ class Racers:
         self._tell = connection.send
         self._texts = [(Path(task.folder) / name).read_bytes() for name in task.captures]
         self._endpoint = Endpoint(**(task.endpoint or {"bucket": "none"}))
-        self._port = urlsplit(self._endpoint.url).port if self._endpoint.url else None
+        self._redactor = Redactor()
         self._cores = os.cpu_count() or 1
         self._watch = GcWatch()
         self._meter = Meter(self._watch, task.servers)
@@ -173,9 +172,7 @@ class Racers:
         if racing and not self._bundle and not self._task.apart:
             self._calibrate(racing)
         begun += self._check_s
-        self._tell(
-            {"event": "ready", "bundle": self._bundle, "seconds": time.monotonic() - begun, "checks": self._check_s}
-        )
+        self._tell({"event": "ready", "bundle": self._bundle, "checks": self._check_s})
         self._rounds(racing, begun)
         for arm in self._task.arms:
             if arm.name in self._lanes:
@@ -203,18 +200,18 @@ class Racers:
             self._checked.add(cpu)
             self._check_s += time.monotonic() - begun
         prefix = f"{self._task.key_prefix}{zlib.crc32(f'{arm.name}{arm.way}'.encode()):08x}"
-        self._lanes[arm.name] = make_lane(arm, self._endpoint, prefix)
+        self._lanes[arm.name] = make_lane(arm, self._endpoint, prefix, self._redactor)
 
     def _warm_up(self, arm: Arm) -> None:
         """Open every connection with a tiny capture, go through a real one, and find out how long captures take."""
         if arm.name not in self._lanes:
             return
-        lane, begun = self._lanes[arm.name], connections(self._port)
+        lane, begun = self._lanes[arm.name], sockets()
         if "/" in self._task.key_prefix:
             # Alone: servers that keep objects as files answer 500 when many first puts make one folder at once.
             lane.upload([parsed(TINY)])
         lane.upload([parsed(TINY) for _ in range(arm.in_flight)])
-        opened = len(connections(self._port) - begun)
+        opened = len(sockets() - begun)
         order = sorted(range(len(self._texts)), key=lambda index: len(self._texts[index]))
         mean_bytes = sum(map(len, self._texts)) / len(self._texts)
         if self._task.apart:
@@ -228,9 +225,12 @@ class Racers:
         self._tell({"event": "warmup", "sample": msgspec.structs.replace(sample, connections=opened)})
 
     def _affordable(self, arm: Arm, order: Sequence[int]) -> int:
-        """Copies of the middle capture for a warm-up: as many as are in flight, of large ones as few as cores."""
+        """Copies of the middle capture for a warm-up: as many as are in flight, of large ones as few as cores.
+
+        The original design gets as few: it takes seconds for eight, all of them under the interpreter's lock.
+        """
         large = len(self._texts[order[len(order) // 2]]) * arm.in_flight > MOST_BYTES
-        return self._cores if large else arm.in_flight
+        return self._cores if large or arm.role is Role.REFERENCE else arm.in_flight
 
     def _calibrate(self, racing: Sequence[str]) -> None:
         """Find out how many captures make a sample: with as many in flight as there will be."""
@@ -273,14 +273,15 @@ class Racers:
         slowest_s, last = 0.0, time.monotonic()
 
         def another(_: int) -> bool:
-            nonlocal slowest_s, last
-            now = time.monotonic()
-            slowest_s, last = max(slowest_s, now - last), now
-            return now - begun + slowest_s <= task.time_s
+            return time.monotonic() - begun + slowest_s <= task.time_s
 
         for done in take_rounds(left, take, foreign, rounds=task.rounds, order=order, another=another):
+            now = time.monotonic()
+            took_s, last = now - last, now
+            slowest_s = max(slowest_s, took_s)
             samples = [sample for sample in done.samples if sample is not None]
-            self._tell({"event": "round", "index": done.index, "share": done.foreign_share, "samples": samples})
+            message = {"event": "round", "index": done.index, "share": done.foreign_share, "seconds": took_s}
+            self._tell({**message, "samples": samples})
         if after:
             self._presets(presets, next(bundles))
 
@@ -295,7 +296,7 @@ class Racers:
         count = max(in_flight, min(MOST_COPIES, int(self._task.sample_s / max(once_s, 1e-6))))
         # Parsing the copies takes time, too, beside the clock.
         count = max(in_flight, min(count, int(COPIED_BYTES_PER_S * self._task.sample_s) // len(self._texts[which])))
-        if count * once_s > LONG_COPIES_S or count * len(self._texts[which]) > MOST_BYTES:
+        if count * once_s > LONG_COPIES * self._task.sample_s or count * len(self._texts[which]) > MOST_BYTES:
             count = self._cores
         return [which] * count
 
@@ -331,7 +332,7 @@ class Racers:
     def _sample(self, arm: Arm, index: int, picked: Sequence[int]) -> Sample:
         with no_collections():
             captures = [parsed(self._texts[which]) for which in picked]
-        lane, before = self._lanes[arm.name], connections(self._port)
+        lane, before = self._lanes[arm.name], sockets()
         self._meter.start()
         out = lane.upload(captures)
         cost = self._meter.stop()
@@ -344,7 +345,7 @@ class Racers:
             captures=len(captures),
             raw_bytes=sum(len(self._texts[which]) for which in picked),
             bytes_out=out.bytes_out,
-            connections=len(connections(self._port) - before),
+            connections=len(sockets() - before),
             latency_p50_s=ordered[len(ordered) // 2] if ordered else None,
             latency_p99_s=ordered[nearest_rank(0.99, len(ordered))] if ordered else None,
             put_s=out.put_s or None,

@@ -32,6 +32,7 @@ from packhorse.bench.race.sentence import sentence
 from packhorse.bench.race.spec import Arm, Role, Sample, Way
 from packhorse.bench.sampler import busy
 from packhorse.bench.stats import looks
+from packhorse.bench.stats.against_best import fitted
 from packhorse.bench.stats.critical import Family, critical_value
 from packhorse.bench.stats.rounds import by_process
 from packhorse.bench.stats.two_way import Fit, fit
@@ -280,11 +281,11 @@ def twin_of(found: Findings, asked: Asked) -> Twin | None:
     first = twin.removesuffix(lineup.TWIN)
     names = [name for name, arm in found.arms.items() if not arm.preset]
     cost = cost_of(asked.objective, capture_bytes(found), asked.tariff)
-    table = by_process(costs(found.samples.get("finals", ()), cost, names))
-    if twin not in table or first not in table:
+    processes = by_process(costs(found.samples.get("finals", ()), cost, names))
+    if twin not in processes.table or first not in processes.table:
         return None
     try:
-        model = fit(table)
+        model = fitted(processes)
     except InputError:
         return None
     log_ratio, error = model.difference(twin, first)

@@ -24,16 +24,20 @@ from packhorse.pipeline import Pipeline
 
 #: Compact JSON of one pass, at the most: enough to differ on, little enough for the slowest.
 BYTES_A_PASS = 2_000_000
+#: Predictions within this of the lowest are equal: CPU seconds of three short passes scatter by about as much. Among
+#: equals the registry's order says who goes on, so that the finals of two races of one capture have arms in common.
+EQUAL_RATIO = 0.10
 #: Pipelines that go to the finals for each further goal.
 PER_GOAL = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A pipeline as predicted from its stages."""
+    """A pipeline as predicted from its stages; ``rank`` is its place in the registry's order."""
 
     text: str
     cost: float
+    rank: int
 
 
 class Screening:
@@ -147,15 +151,18 @@ class Screening:
                         stored = packed.bytes_out * (4 / 3 if base64 else 1)
                         cpu_s = encoded.cpu_s + packed.cpu_s + carried.cpu_s + put.cpu_s
                         text = " | ".join((encoder, compressor, carrier, client))
-                        found.append(Whole(text, predictor(cpu_s, stored)))
+                        found.append(Whole(text, predictor(cpu_s, stored), len(found)))
         return sorted(found, key=lambda whole: whole.cost)
 
     def _finalists(self, wholes: Sequence[Whole], pipelines: int, clients: int) -> list[Arm]:
         options = self._options
-        best = Pipeline.parse(wholes[0].text)
         client = wholes[0].text.rsplit(" | ", 1)[1]
-        cpu = wholes[0].text.rsplit(" | ", 1)[0]
-        texts = [whole.text for whole in wholes if whole.text.endswith(f" | {client}")][:pipelines]
+        behind = [whole for whole in wholes if whole.text.endswith(f" | {client}")]
+        texts = [whole.text for whole in preferred(behind)[:pipelines]]
+        if wholes[0].text not in texts:
+            texts[-1] = wholes[0].text
+        best = Pipeline.parse(texts[0])
+        cpu = texts[0].rsplit(" | ", 1)[0]
         texts += [whole.text for whole in wholes if whole.text.startswith(f"{cpu} | ") and whole.text not in texts][
             :clients
         ]
@@ -182,3 +189,9 @@ class Screening:
         if goal.require is not Require.THREADS:
             fit = [text for text in fit if text.endswith(f" | {client}")]
         return fit[: 1 if goal.require is Require.TEXT else PER_GOAL]
+
+
+def preferred(wholes: Sequence[Whole]) -> list[Whole]:
+    """The cheapest first; those that are equal to the cheapest in the registry's order."""
+    most = min(whole.cost for whole in wholes) * (1 + EQUAL_RATIO)
+    return sorted(wholes, key=lambda whole: (whole.cost > most, whole.rank if whole.cost <= most else whole.cost))

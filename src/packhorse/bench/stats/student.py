@@ -1,4 +1,4 @@
-"""Student's t distribution without scipy, which would be most of what the race needs to install."""
+"""Student's t and Fisher's F without scipy, which would be most of what the race needs to install."""
 
 from __future__ import annotations
 
@@ -40,6 +40,17 @@ def t_quantile(chance: float, df: int) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if t_sf(middle, df) > 1 - chance else (low, middle)
     return (low + high) / 2
+
+
+def f_sf(f: float, df: int, df_below: int) -> float:
+    """Chance that Fisher's F, of two variances that are equal in truth, is above ``f`` (Abramowitz and Stegun 26.6.2).
+
+    Raises:
+        InputError: Less than one degree of freedom.
+    """
+    if min(df, df_below) < 1:
+        raise InputError(f"df={df}, {df_below}: Fisher's F needs at least one degree of freedom on either side")
+    return 1.0 if f <= 0 else _beta(df_below / 2, df / 2, df_below / (df_below + df * f))
 
 
 def _beta(a: float, b: float, x: float) -> float:

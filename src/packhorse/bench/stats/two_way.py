@@ -26,7 +26,7 @@ class Fit:
         arms: In the order of ``effects``.
         effects: Log cost of each arm over the first one's.
         covariance: Of the effects, in units of the residual variance.
-        residual_sd: Pooled over all arms; NaN without a degree of freedom.
+        residual_sd: Of a typical figure, pooled over all arms; NaN without a degree of freedom.
         df: Its degrees of freedom.
     """
 
@@ -43,8 +43,12 @@ class Fit:
         return float(self.effects[i] - self.effects[j]), math.sqrt(max(0.0, float(variance)))
 
 
-def fit(table: Table) -> Fit:
+def fit(table: Table, weights: Mapping[int, float] | None = None) -> Fit:
     """Fit the model to arm → process → figure in log units.
+
+    Args:
+        table: The figures.
+        weights: Process → how much its figures count, 1 for a typical one; None for all alike.
 
     Raises:
         InputError: No arm, or arms that share no process with the others: nothing says how they compare.
@@ -55,11 +59,12 @@ def fit(table: Table) -> Fit:
     processes = sorted({process for by_process in table.values() for process in by_process})
     cells = [(arm, process, table[name][process]) for arm, name in enumerate(arms) for process in table[name]]
     design = np.zeros((len(cells), len(processes) + len(arms) - 1))
-    values = np.array([value for _, _, value in cells])
+    root = np.sqrt([1.0 if weights is None else weights[process] for _, process, _ in cells])
+    values = np.array([value for _, _, value in cells]) * root
     for row, (arm, process, _) in enumerate(cells):
-        design[row, processes.index(process)] = 1.0
+        design[row, processes.index(process)] = root[row]
         if arm:
-            design[row, len(processes) + arm - 1] = 1.0
+            design[row, len(processes) + arm - 1] = root[row]
     solution, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
     if rank < design.shape[1]:
         raise InputError("some arms share no process with the others, so that nothing says how they compare")
