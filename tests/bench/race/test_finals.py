@@ -16,8 +16,9 @@ from packhorse.bench.race.options import FULL, MOST_PROCESSES, QUICK, Effort
         (12.0, 1.2, 0.9, QUICK, 3),  # with fewer rounds
         (60.0, 3.0, 2.0, FULL, 6),
         (30.0, 3.0, 2.0, FULL, 4),  # fewer processes, of three rounds
-        (0.5, 3.0, 2.0, QUICK, 3),  # fewer hardly show how processes differ
-        (-5.0, 3.0, 2.0, QUICK, 3),
+        (10.0, 3.0, 2.0, QUICK, 2),
+        (0.5, 3.0, 2.0, QUICK, 2),  # the least that can show how processes differ
+        (-5.0, 3.0, 2.0, QUICK, 2),
         (225.0, 1.3, 1.0, FULL, 17),
         (1e6, 1.3, 1.0, FULL, MOST_PROCESSES),
     ],

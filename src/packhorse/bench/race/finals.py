@@ -12,22 +12,22 @@ from packhorse.bench.race.decide import costs, leavers
 from packhorse.bench.race.options import MOST_PROCESSES, Effort, RaceOptions
 from packhorse.bench.race.record_types import Look
 from packhorse.bench.race.score import cost_of
-from packhorse.bench.race.spec import Arm
+from packhorse.bench.race.spec import Arm, Role
 from packhorse.bench.stats import looks
 from packhorse.bench.stats.against_best import Standing
 
 #: Seconds that a process gets at the least.
 LEAST_PROCESS_S = 2.0
 #: Rounds and processes at the least, where the time is short: see :func:`processes_planned`.
-FEW_ROUNDS, FEW_PROCESSES = 3, 3
+FEW_ROUNDS, FEW_PROCESSES = 3, 2
 
 
 def processes_planned(left_s: float, fixed_s: float, round_s: float, effort: Effort) -> int:
     """Processes in all, the first one included: as many as the time has room for with the rounds that are wanted.
 
-    Where those are fewer than wanted, processes get fewer rounds, down to :data:`FEW_ROUNDS`: each takes seconds to be
-    ready, so that one more is worth less than the rounds it costs. Then there are fewer processes, down to
-    :data:`FEW_PROCESSES`: with two of them the interval is a third wider, whatever the rounds.
+    Where those are fewer than wanted, processes get fewer rounds, down to :data:`FEW_ROUNDS`; then there are fewer
+    processes, down to :data:`FEW_PROCESSES`, the least that can show how processes differ. Each takes seconds to be
+    ready, so that one more of them is worth less than the rounds that it costs.
 
     Args:
         left_s: Seconds for all further processes.
@@ -103,6 +103,8 @@ class Finals:
         if not [name for name in alive if name != self._twin.name]:
             return None
         presets = [arm.name for arm in self._presets if arm.name not in found.failed("finals")]
+        if self._options.quick and process:  # seconds of the original design, for a ratio of ten
+            presets = [name for name in presets if found.arms[name].role is not Role.REFERENCE]
         share_s = max(LEAST_PROCESS_S, bench.left_s(self._end_s) / max(1, left))
         bench.observer.process(process + 1, planned, len(alive))
         task = bench.task(

@@ -143,7 +143,7 @@ class Screening:
     def _wholes(self, predictor: Predictor, *, base64: bool = False) -> list[Whole]:
         """Every pipeline of the stages' candidates, the cheapest first. base64 only on demand: it is more work."""
         carriers = list(self._of("base64")) if base64 else [("raw", Alone(0.0, 0.0))]
-        found = []
+        found: list[Whole] = []
         for encoder, encoded in self._of("encode"):
             for compressor, packed in self._of("compress"):
                 for carrier, carried in carriers:
