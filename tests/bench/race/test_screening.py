@@ -47,12 +47,11 @@ def test_every_candidate_is_timed_in_turns(tmp_path: Path) -> None:
         assert one["sample"].bytes_out > 0
 
 
-def test_equal_predictions_go_on_in_the_registrys_order_whichever_came_out_lowest() -> None:
-    one, other = Whole("x", 1.0, 7), Whole("y", 1.09, 2)
-    rest = [Whole("u", 1.2, 1), Whole("v", 1.15, 3)]
-    assert [whole.text for whole in preferred([one, other, *rest])] == ["y", "x", "v", "u"]
-    again = Whole("x", 1.09, 7), Whole("y", 1.0, 2)
-    assert [whole.text for whole in preferred([*rest, *again])] == ["y", "x", "v", "u"]
+def test_of_equal_predictions_those_that_store_less_go_on_whichever_came_out_lowest() -> None:
+    rest = [Whole("u", 1.2, 10, 1), Whole("v", 1.15, 20, 3)]
+    for low, high in ((1.0, 1.04), (1.04, 1.0)):
+        equal = [Whole("x", low, 50, 7), Whole("y", high, 50, 2), Whole("z", 1.03, 49, 9)]
+        assert [whole.text for whole in preferred([*equal, *rest])] == ["z", "y", "x", "v", "u"]
 
 
 def test_what_changes_a_capture_or_has_no_levels_is_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

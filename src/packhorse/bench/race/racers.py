@@ -41,8 +41,11 @@ COPIED_BYTES_PER_S = 80_000_000
 LONG_COPIES = 6
 #: The most copies of a capture in one sample of a publication, as a user's own measurement takes.
 MOST_COPIES = 300
-#: Bytes of compact JSON that are parsed for one sample at the most; as objects they take several times that.
-MOST_BYTES = 48_000_000
+#: Bytes of compact JSON that are parsed for a publication's sample of 0.7 s at the most, for a shorter one by as much
+#: less; as objects they take several times that.
+MOST_BYTES, MOST_BYTES_S = 48_000_000, 0.7
+#: Mean size of captures above which the original design goes without a warm-up: it takes half a second for a megabyte.
+REFERENCE_WARM_BYTES = 300_000
 #: The same for a sample of the finals, which has so many: parsing takes as long as what is timed.
 MOST_BUNDLE_BYTES = 12_000_000
 #: Opens a connection at next to no cost.
@@ -148,6 +151,7 @@ class Racers:
         self._endpoint = Endpoint(**(task.endpoint or {"bucket": "none"}))
         self._redactor = Redactor()
         self._cores = os.cpu_count() or 1
+        self._most_bytes = int(MOST_BYTES * min(1.0, task.sample_s / MOST_BYTES_S))
         self._watch = GcWatch()
         self._meter = Meter(self._watch, task.servers)
         self._lanes: dict[str, Lane] = {}
@@ -214,6 +218,9 @@ class Racers:
         opened = len(sockets() - begun)
         order = sorted(range(len(self._texts)), key=lambda index: len(self._texts[index]))
         mean_bytes = sum(map(len, self._texts)) / len(self._texts)
+        if arm.role is Role.REFERENCE and mean_bytes > REFERENCE_WARM_BYTES:
+            self._once_s[arm.name] = math.inf  # as few captures as there are cores take long enough
+            return
         if self._task.apart:
             picked = [order[len(order) // 2]] * self._affordable(arm, order)
         else:
@@ -225,12 +232,9 @@ class Racers:
         self._tell({"event": "warmup", "sample": msgspec.structs.replace(sample, connections=opened)})
 
     def _affordable(self, arm: Arm, order: Sequence[int]) -> int:
-        """Copies of the middle capture for a warm-up: as many as are in flight, of large ones as few as cores.
-
-        The original design gets as few: it takes seconds for eight, all of them under the interpreter's lock.
-        """
-        large = len(self._texts[order[len(order) // 2]]) * arm.in_flight > MOST_BYTES
-        return self._cores if large or arm.role is Role.REFERENCE else arm.in_flight
+        """Copies of the middle capture for a warm-up: as many as are in flight, of large ones as few as cores."""
+        large = len(self._texts[order[len(order) // 2]]) * arm.in_flight > self._most_bytes
+        return self._cores if large else arm.in_flight
 
     def _calibrate(self, racing: Sequence[str]) -> None:
         """Find out how many captures make a sample: with as many in flight as there will be."""
@@ -296,7 +300,7 @@ class Racers:
         count = max(in_flight, min(MOST_COPIES, int(self._task.sample_s / max(once_s, 1e-6))))
         # Parsing the copies takes time, too, beside the clock.
         count = max(in_flight, min(count, int(COPIED_BYTES_PER_S * self._task.sample_s) // len(self._texts[which])))
-        if count * once_s > LONG_COPIES * self._task.sample_s or count * len(self._texts[which]) > MOST_BYTES:
+        if count * once_s > LONG_COPIES * self._task.sample_s or count * len(self._texts[which]) > self._most_bytes:
             count = self._cores
         return [which] * count
 

@@ -25,8 +25,8 @@ from packhorse.pipeline import Pipeline
 #: Compact JSON of one pass, at the most: enough to differ on, little enough for the slowest.
 BYTES_A_PASS = 2_000_000
 #: Predictions within this of the lowest are equal: CPU seconds of three short passes scatter by about as much. Among
-#: equals the registry's order says who goes on, so that the finals of two races of one capture have arms in common.
-EQUAL_RATIO = 0.10
+#: equals those that store less go on, so that the finals of two races of one capture have arms in common.
+EQUAL_RATIO = 0.05
 #: Pipelines that go to the finals for each further goal.
 PER_GOAL = 2
 
@@ -37,6 +37,7 @@ class Whole:
 
     text: str
     cost: float
+    stored_bytes: float
     rank: int
 
 
@@ -151,7 +152,7 @@ class Screening:
                         stored = packed.bytes_out * (4 / 3 if base64 else 1)
                         cpu_s = encoded.cpu_s + packed.cpu_s + carried.cpu_s + put.cpu_s
                         text = " | ".join((encoder, compressor, carrier, client))
-                        found.append(Whole(text, predictor(cpu_s, stored), len(found)))
+                        found.append(Whole(text, predictor(cpu_s, stored), stored, len(found)))
         return sorted(found, key=lambda whole: whole.cost)
 
     def _finalists(self, wholes: Sequence[Whole], pipelines: int, clients: int) -> list[Arm]:
@@ -192,6 +193,8 @@ class Screening:
 
 
 def preferred(wholes: Sequence[Whole]) -> list[Whole]:
-    """The cheapest first; those that are equal to the cheapest in the registry's order."""
+    """The cheapest first; those that are equal to the cheapest by stored bytes, then in the registry's order."""
     most = min(whole.cost for whole in wholes) * (1 + EQUAL_RATIO)
-    return sorted(wholes, key=lambda whole: (whole.cost > most, whole.rank if whole.cost <= most else whole.cost))
+    equal = [whole for whole in wholes if whole.cost <= most]
+    rest = [whole for whole in wholes if whole.cost > most]
+    return sorted(equal, key=lambda one: (one.stored_bytes, one.rank)) + sorted(rest, key=lambda one: one.cost)
