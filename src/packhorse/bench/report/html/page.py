@@ -82,7 +82,13 @@ def race_sections(record: Record) -> list[Section]:
         Section("race", "The race, end to end", "race", whole),
         Section("sure", "How sure, and how late", "confidence", sure),
         Section("alone", "The stages alone", "stages", alone),
-        Section("doubts", "What limits this result", "limits", tables=doubts, notes=tuple(map(str, limits(record)))),
+        Section(
+            "doubts",
+            "What limits this result",
+            "limits",
+            tables=[one for one in doubts if one[1].lines],
+            notes=tuple(map(str, limits(record))),
+        ),
         Section("origin", "What it was measured on", "machine", tables=origin),
     ]
 
