@@ -196,7 +196,7 @@ FASTEST = "json | zlib:1 | obstore is fastest: 3.0 × your common stack."
         (["as fast"], " One other is as good."),
         (["as fast", "as fast"], " Two others are as good."),
         (["undecided"], " One other may be as good."),
-        (["as fast", "undecided", "undecided"], " One other is as good. Two more may be as good."),
+        (["as fast", "undecided", "undecided"], " One other is as good, two more may be."),
     ],
 )
 def test_the_page_opens_with_the_answer_in_the_affirmative(words: list[str], end: str) -> None:

@@ -94,7 +94,7 @@ def _sentence(record: Record) -> tuple[str, str, str]:
     winner = record["winner"]
     if winner["pipeline"] is None:
         return (headline(record), "", "")
-    name = " | ".join(word for word in winner["pipeline"].split(" | ") if word != "raw")
+    name = " | ".join(word for word in winner["arm"].rpartition(" @")[0].split(" | ") if word != "raw")
     if record["interrupted"]:
         return ("", name, " was ahead when the race was interrupted.")
     if winner["why"] == _BLIND:
@@ -121,16 +121,19 @@ def _ties(record: Record) -> str:
     words = [(row["verdict"] or {}).get("word") for row in record["results"] if row["arm"] in winner["set_arms"]]
     close = words.count("as fast")
     open_ = len(winner["set_arms"]) - 1 - close
-    told = f" {_count(close)} {'is' if close == 1 else 'are'} as good." if close else ""
-    if open_:
-        told += f" {_count(open_, more=bool(close))} may be as good."
-    return told
+    is_close = f" {_count(close)} {'is' if close == 1 else 'are'} as good" if close else ""
+    if not open_:
+        return f"{is_close}." if close else ""
+    return f"{is_close}, {_word(open_).lower()} more may be." if close else f" {_count(open_)} may be as good."
 
 
-def _count(number: int, *, more: bool = False) -> str:
+def _count(number: int) -> str:
+    return f"{_word(number)} other{'' if number == 1 else 's'}"
+
+
+def _word(number: int) -> str:
     words = ("", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
-    word = words[number] if number < len(words) else str(number)
-    return f"{word} more" if more else f"{word} other{'' if number == 1 else 's'}"
+    return words[number] if number < len(words) else str(number)
 
 
 def _cards(record: Record) -> Iterator[Card]:
