@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 from packhorse.bench.gate.record import read_gate
 from packhorse.bench.race.record import read_plain
 from packhorse.bench.report import html
+from packhorse.bench.report.gate.facts import WORDS
 from packhorse.bench.report.gate.markdown import markdown
 from packhorse.bench.report.study_records import read_studies
 
@@ -38,6 +39,9 @@ body { margin: 0; padding: 24px 32px; font: 15px/1.5 system-ui, sans-serif; back
 h1 { line-height: 1.25; margin: 0 0 12px; padding-bottom: 8px; border-bottom: 1px solid light-dark(#d9dce2, #3a3f48); }
 table { border-collapse: collapse; margin: 12px 0; font-variant-numeric: tabular-nums; }
 th, td { border: 1px solid light-dark(#d9dce2, #3a3f48); padding: 5px 12px; text-align: left; white-space: nowrap; }
+.passed { color: light-dark(#116329, #4ac26b); }
+.regressed { color: light-dark(#b3181f, #ff7b72); font-weight: 600; }
+.unresolved { color: light-dark(#7d4e00, #d4a72c); }
 code { background: light-dark(#eff1f3, #2a2e36); padding: .15em .35em; border-radius: 5px; font-size: .88em; }
 </style><body>"""
 
@@ -68,7 +72,15 @@ def pictures() -> Iterator[Picture]:
     yield Picture("trade", race, 760, element="#figure-trade")
     yield Picture("pools", race, 1160, element="figure:has-text('through same-region, bodies of 20 kB')")
     summary = MarkdownIt("commonmark").enable("table").render(markdown(read_gate(REPORTS / "gate-example")))
-    yield Picture("gate", _SUMMARY + summary, 1250, element="body")
+    yield Picture("gate", _SUMMARY + _coloured(summary), 1250, element="body")
+
+
+def _coloured(summary: str) -> str:
+    """Outcomes in the colours that they have on a terminal: green, red, and amber for what was not decided."""
+    for outcome, word in WORDS.items():
+        colour = {"passed": "passed", "regressed": "regressed", "broken": "regressed"}.get(outcome, "unresolved")
+        summary = summary.replace(f"<td>{word}</td>", f'<td class="{colour}">{word}</td>')
+    return summary
 
 
 def draw(browser: Browser, picture: Picture, folder: Path) -> Iterator[Path]:

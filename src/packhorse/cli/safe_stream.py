@@ -59,5 +59,5 @@ def lasting_console(*, stderr: bool = False) -> Console:
 
 
 def plain_console(**settings: Any) -> Console:
-    """A console that prints text as it is: rich would take ``[race]`` in a name or a message for markup."""
-    return Console(markup=False, emoji=False, **settings)
+    """A console that prints text as it is: rich would take ``[race]`` for markup, and colour numbers and paths."""
+    return Console(markup=False, emoji=False, highlight=False, **settings)

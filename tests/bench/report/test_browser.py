@@ -255,6 +255,13 @@ def test_nothing_needs_scrolling_sideways_on_a_wide_screen(shared: Callable[[str
     fits(shared("studies"), WIDE)
 
 
+def test_the_last_column_of_a_race_s_tables_is_seen_at_1200_pixels(page: Page) -> None:
+    page.set_viewport_size({"width": 1200, "height": 900})
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    cut = "all => all.filter(s => s.scrollWidth > s.clientWidth).map(s => s.getAttribute('aria-label'))"
+    assert page.locator("#race .scroll, #sure .scroll, #alone .scroll").evaluate_all(cut) == []
+
+
 def fits(page: Page, width: int) -> None:
     assert sideways(page) <= 0
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")

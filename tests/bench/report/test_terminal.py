@@ -52,6 +52,19 @@ def test_colour_means_a_verdict_and_without_it_nothing_is_lost() -> None:
     coloured = shown(published(), colour=True)
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == shown(published())
     assert "\x1b[" not in shown(published())
+    codes = re.findall(r"\x1b\[([0-9;]*)m([^\x1b]*)", coloured)
+    meant = {code: {text.strip().partition(" ")[0] for of, text in codes if of == code} for code, _ in codes}
+    assert {code for code in meant if set(code.split(";")) & set(map(str, range(30, 50)))} == {"1;32", "31"}
+    assert meant["31"] == {"slower"}
+    assert {"fastest", "Use"} <= meant["1;32"]
+
+
+def test_a_race_that_decided_nothing_has_nothing_green() -> None:
+    record = published()
+    record["winner"]["conclusive"] = False
+    text = shown(record, colour=True)
+    assert "32m" not in text
+    assert " ahead " in text
 
 
 def test_what_the_reader_must_know_is_said() -> None:

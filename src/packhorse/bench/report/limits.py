@@ -40,6 +40,9 @@ def limits(record: Record) -> Iterator[Limit]:
         yield Limit(
             "one pipeline under two names was told apart. Believe no small difference of this run.", "A/A alarm"
         )
+    if record["quick"]:
+        yield Limit("run without --quick before publishing.", "Quick race")
+    yield from _published(record)
     if not record["redacted"]:
         yield Limit("the finals did not redact; the uploader does, unless it is told not to.", "Without redaction")
     if record["winner"].get("streaming") is False:
@@ -48,21 +51,31 @@ def limits(record: Record) -> Iterator[Limit]:
             "megabytes beside an event loop, prefer a streaming one.",
             "The chosen pipeline does not stream",
         )
-    if record["published"] and len(record["published"]["captures"]) < 3:
-        count = len(record["published"]["captures"])
-        yield Limit(
-            f"the figure stands on {count} capture{'s' if count != 1 else ''}, so it cannot say how captures differ. "
-            f"({record['published']['note']}.)",
-            "Few captures",
-        )
     if record["target"].get("name") == "moto":
         yield Limit(
             "moto answers some 170 puts a second: right for correctness, useless for judging clients. Use rclone."
         )
     yield from _rounds(record)
     yield _link(record)
-    if record["quick"]:
-        yield Limit("A quick race. Run without --quick before publishing.")
+
+
+def _published(record: Record) -> Iterator[Limit]:
+    found = record["published"]
+    if not found:
+        if record["winner"]["pipeline"] is not None:
+            yield Limit("the figures are the race's own.", "Uploader not measured")
+        return
+    count = len(found["captures"])
+    raced = {file["sha256"] for file in record["captures"]}
+    again = all(file["sha256"] in raced for file in found["captures"])
+    if count < 3 or again:
+        yield Limit(
+            f"the figure stands on {count} capture{'s' if count != 1 else ''}, so it cannot say how captures differ. "
+            f"({found['note']}.)"
+            if count < 3
+            else f"the figure stands on {found['note']}.",
+            "Nothing held out" if again else "Few captures",
+        )
 
 
 def _rounds(record: Record) -> Iterator[Limit]:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 Row = dict[str, Any]
 
-#: Colour means a verdict, and nothing else.
-_COLOURS = {"fastest": "bold green", "as fast": "green", "undecided": "yellow", "slower": "red"}
+#: Green is the answer, red a loss. Nothing else has a colour.
+_COLOURS = {"fastest": "bold green", "as fast": "green", "slower": "red"}
 #: What a column of the objective's own figures is called.
 _OWN = {
     "throughput": "capt./s",
@@ -35,7 +35,7 @@ def show(record: Record, console: Console) -> None:
     from rich.text import Text
 
     if record["busy"]:
-        console.print(Text(BUSY, style="yellow"))
+        console.print(Text(BUSY, style="bold"))
     objective = record["objective"]
     title = "By throughput, best first" if objective == "throughput" else f"By {objective}, best first"
     grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -46,31 +46,34 @@ def show(record: Record, console: Console) -> None:
     grid.add_column("verdict", no_wrap=True)
     if objective != "cpu":
         grid.add_column("by CPU", no_wrap=True)
-    letter, name = letters(record), differing(record)
+    letter, name, conclusive = letters(record), differing(record), record["winner"]["conclusive"]
     for row in shown_rows(record):
         cells = [Text(letter.get(row["arm"], "")), Text(name[row["arm"]])]
         if row["captures_per_s"] is None:
             grid.add_row(*cells, Text("failed" if row["error"] else "–"))
             continue
         cells += [Text(figure(row, objective)), Text(times(row["speedup_over_common"]).removesuffix("×"))]
-        by_cpu = [] if objective == "cpu" else [_cell(row.get("cpu_verdict"), timed=False)]
-        grid.add_row(*cells, _cell(row.get("verdict"), timed=record["winner"]["conclusive"]), *by_cpu)
+        cpu = row.get("cpu_verdict")
+        by_cpu = [] if objective == "cpu" else [Text(short(cpu, timed=False) if cpu else "")]
+        grid.add_row(*cells, _cell(row.get("verdict"), conclusive=conclusive), *by_cpu)
     console.print(grid)
     for line in _notes(record):
         console.print(Text(line))
-    console.print(Text(record["winner"]["sentence"], style="bold"))
+    console.print(Text(record["winner"]["sentence"], style="bold green" if conclusive else "bold"))
     for note in (record.get("judged") or {}).get("notes", ()):
         console.print(Text(f"* {note}"))
     if record["errors"]:
         console.print(Text(f"{len(record['errors'])} failed; see the report."))
 
 
-def _cell(verdict: dict[str, Any] | None, *, timed: bool) -> Text:
+def _cell(verdict: dict[str, Any] | None, *, conclusive: bool) -> Text:
     from rich.text import Text
 
     if verdict is None:
         return Text("")
-    return Text(short(verdict, timed=timed), style=_COLOURS[verdict["word"]])
+    if verdict["word"] == "fastest" and not conclusive:
+        return Text("ahead")
+    return Text(short(verdict, timed=conclusive), style=_COLOURS.get(verdict["word"], ""))
 
 
 def short(verdict: dict[str, Any], *, timed: bool = True) -> str:

@@ -9,12 +9,19 @@ from packhorse.bench.report.names import shown_rows
 Record = dict[str, Any]
 Row = dict[str, Any]
 
-_MARKS = {"chosen": "◆ chosen", "set": "● in the set", "reference": "the original design", "common": "the common stack"}
-
 
 def ordered(record: Record) -> list[Row]:
-    """Measured rows as all tables show them, the A/A twin left out."""
-    return [row for row in shown_rows(record) if row["captures_per_s"] is not None]
+    """Measured rows as all tables show them, the A/A twin left out.
+
+    Of those that were raced for text alone, and are the others with base64, only the first: it stands for all.
+    """
+    rows = [row for row in shown_rows(record) if row["captures_per_s"] is not None]
+    first = next((row for row in rows if _for_text(row)), None)
+    return [row for row in rows if row is first or not _for_text(row)]
+
+
+def _for_text(row: Row) -> bool:
+    return bool(row.get("for_text")) and row["verdict"] is None
 
 
 def tone(row: Row, record: Record) -> str:
@@ -27,13 +34,16 @@ def tone(row: Row, record: Record) -> str:
     return str(row["role"]) if row["role"] in {"common", "reference"} else "candidate"
 
 
-def mark(row: Row, record: Record) -> str:
-    """The tone in words; empty for a plain candidate."""
-    return _MARKS.get(tone(row, record), "")
+def verdict(row: Row, record: Record) -> str:
+    """The row's verdict in words; the first of a race that decided nothing is ahead, and not the fastest."""
+    if row["verdict"] is None:
+        return "–"
+    ahead = row["verdict"]["word"] == "fastest" and not record["winner"]["conclusive"]
+    return "ahead" if ahead else str(row["verdict"]["text"])
 
 
 def label(row: Row, record: Record, *, shortest: bool = False) -> str:
-    """A row's name in plots, short enough for a phone: its mark, compressor, client and number in flight.
+    """A row's name in plots and tables, short enough for a phone: its compressor, client and number in flight.
 
     Encoder and base64 stand in it where they are not those of the chosen pipeline. The presets have what they stand for
     and their number in flight in front: their long names are cut where there is no room.
@@ -43,7 +53,6 @@ def label(row: Row, record: Record, *, shortest: bool = False) -> str:
         record: Its record.
         shortest: Leave out the client, and the number in flight, too, where they are the chosen pipeline's.
     """
-    sign = {"chosen": "◆ ", "set": "● "}.get(tone(row, record), "")
     name = {"common": "common stack", "reference": "original design"}.get(tone(row, record))
     words, (usual, flight) = row["arm"].rpartition(" @")[0].split(" | "), _chosen(record)
     kept = f" @{row['in_flight']}"
@@ -54,7 +63,10 @@ def label(row: Row, record: Record, *, shortest: bool = False) -> str:
         kept = "" if shortest and not name and row["in_flight"] == flight else kept
     if name:
         return f"{name}{kept}: {' | '.join(words)}"
-    return f"{sign}{' | '.join(words)}{kept}"
+    more = sum(map(_for_text, record["results"])) - 1 if _for_text(row) else 0
+    stands_for = f" (and {more} more with base64)" if more else ""
+    chosen = " (chosen)" if tone(row, record) == "chosen" and not shortest else ""
+    return f"{' | '.join(words)}{kept}{chosen}{stands_for}"
 
 
 def left_out(record: Record, *, shortest: bool = False) -> str:

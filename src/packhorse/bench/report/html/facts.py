@@ -28,6 +28,13 @@ class Ratio:
     covers: str
 
 
+def multiple(value: float) -> str:
+    """``3.6 ×``: the one form in which the page writes how many times faster the choice is."""
+    if value < 0.995:
+        return f"{value:.2g} ×"
+    return f"{value:.1f} ×" if value < 9.95 else f"{value:,.0f} ×"
+
+
 def of_role(rows: list[Row], role: str) -> Row | None:
     """The measured row of a role."""
     return next((row for row in rows if row["role"] == role and row["captures_per_s"] is not None), None)
@@ -39,7 +46,7 @@ def times_over(record: Record, preset: str) -> Ratio | None:
         found = record["published"][f"over_{preset}"]
         return Ratio(**found) if found else None
     value = record["winner"][f"speedup_over_{preset}"]
-    return None if value is None else Ratio(value, None, None, "in the race, a median over processes")
+    return None if value is None else Ratio(value, None, None, "the race, a median over processes")
 
 
 def per_process(row: Row) -> dict[int, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from functools import lru_cache
 from typing import Any
 
@@ -34,6 +36,12 @@ def script() -> str:
 
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
     return f"(() => {{{bundle}}})();"
+
+
+@lru_cache(maxsize=1)
+def packed() -> str:
+    """The same as zlib's stream in base64: less than half the bytes, and the page inflates it when it opens."""
+    return base64.b64encode(zlib.compress(script().encode(), 9)).decode()
 
 
 def compiled(specification: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from packhorse.bench.report.export import csv_text
 from packhorse.bench.report.html import lists, race_figures, stage_figures, studies, verdict_figure
 from packhorse.bench.report.html.answer import answer
 from packhorse.bench.report.html.escape import csp_hash, script_json, visible, visible_data
-from packhorse.bench.report.html.library import compiled, require, script
+from packhorse.bench.report.html.library import compiled, packed, require, script
 from packhorse.bench.report.html.model import Section
 from packhorse.bench.report.html.steps_figure import steps
 from packhorse.bench.report.limits import limits
@@ -40,7 +40,7 @@ def render(record: Record, study_records: list[Record] | None = None) -> str:
     charts = [{"name": f.name, "spec": compiled(visible_data(f.chart))} for f in figures if f.chart is not None]
     tables = [figure.table for figure in figures] + [found for section in sections for _, found in section.tables]
     keys = sorted({visible(line.key) for found in tables for line in found.lines if line.key})
-    style, behaviour, library = _part("page.css"), _part("page.js"), script()
+    style, behaviour = _part("page.css"), _part("page.js")
     return _template().render(
         answer=answer(record),
         sections=sections,
@@ -49,10 +49,10 @@ def render(record: Record, study_records: list[Record] | None = None) -> str:
         data=script_json({"charts": charts, "keys": keys}),
         record=script_json(record),
         samples=script_json(csv_text(record)),
-        library=library,
+        library=packed(),
         style=style,
         behaviour=behaviour,
-        scripts_allowed=f"{csp_hash(library)} {csp_hash(behaviour)}",
+        scripts_allowed=f"{csp_hash(script())} {csp_hash(behaviour)}",
         styles_allowed=csp_hash(style),
     )
 
@@ -82,7 +82,13 @@ def race_sections(record: Record) -> list[Section]:
         Section("race", "The race, end to end", "race", whole),
         Section("sure", "How sure, and how late", "confidence", sure),
         Section("alone", "The stages alone", "stages", alone),
-        Section("doubts", "What limits this result", "limits", tables=doubts, notes=tuple(map(str, limits(record)))),
+        Section(
+            "doubts",
+            "What limits this result",
+            "limits",
+            tables=[one for one in doubts if one[1].lines],
+            notes=tuple(map(str, limits(record))),
+        ),
         Section("origin", "What it was measured on", "machine", tables=origin),
     ]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from packhorse.bench.report.html.arms import label, left_out, mark, ordered, tone
+from packhorse.bench.report.html.arms import label, left_out, ordered, tone, verdict
 from packhorse.bench.report.html.facts import per_process, usd_per_million
 from packhorse.bench.report.html.model import Cell, Figure, Line, Table, figure, text
 from packhorse.bench.report.html.order import median_interval
+from packhorse.bench.report.names import PRESETS
 from packhorse.bench.report.plots.bars import bars, spans
 from packhorse.bench.report.plots.pareto import front, pareto
-from packhorse.bench.report.text import bytes_, rate, seconds, times
+from packhorse.bench.report.text import bytes_, rate, seconds
 
 Record = dict[str, Any]
 Row = dict[str, Any]
@@ -25,8 +26,8 @@ def rates(record: Record) -> Figure:
         facts = {"value": row["captures_per_s"], "low": low, "high": high, "points": points}
         rows.append({**_common(row, record), **facts, "text": f"{rate(row['captures_per_s'])}/s"})
     about = (
-        "Captures a second over the whole mix: medians over rounds (bars), 95 % intervals of the median over processes "
-        f"(lines), and each process (ticks). ◆ chosen, ● in the winner set. {left_out(record)}"
+        "Captures a second over the whole mix: medians over rounds, 95 % intervals of the median over processes "
+        f"(lines), and each process (ticks). Orange: chosen. Blue: as good, or perhaps. {left_out(record)}"
     )
     description = "Captures per second of each pipeline, end to end"
     chart = bars(rows, title="captures/s", description=description) if rows else None
@@ -39,25 +40,23 @@ def _common(row: Row, record: Record) -> Row:
 
 def _ranking(record: Record) -> Table:
     columns = (
-        "pipeline", "captures/s", "× original", "in flight", "role", "stored", "CPU", "p50", "p99", "peak memory",
-        "$ per million", "raw bytes/s", "processes",
+        "pipeline", "captures/s", "verdict", "raw bytes/s", "stored", "CPU", "p50", "p99", "memory", "$ per million",
+        "processes",
     )  # fmt: skip
     lines = []
     for row in ordered(record):
         dollars = usd_per_million(row, record)
         cells = (
-            text(row["pipeline"], code=True),
+            text(label(row, record), code=True),
             figure(row["captures_per_s"], rate(row["captures_per_s"])),
-            figure(row["speedup_over_reference"], times(row["speedup_over_reference"])),
-            figure(row["in_flight"], str(row["in_flight"])),
-            text(mark(row, record)),
+            text(verdict(row, record).partition(";")[0]),
+            figure(row["raw_bytes_per_s"], bytes_(row["raw_bytes_per_s"])),
             figure(row["bytes_out"], bytes_(row["bytes_out"])),
             figure(row["cpu_s"], seconds(row["cpu_s"])),
             figure(row["latency"]["p50_s"], seconds(row["latency"]["p50_s"])),
             figure(row["latency"]["p99_s"], seconds(row["latency"]["p99_s"])),
             figure(row["peak_rss_bytes"], bytes_(row["peak_rss_bytes"])),
             figure(dollars, "–" if dollars is None else f"{dollars:.3g}"),
-            figure(row["raw_bytes_per_s"], f"{bytes_(row['raw_bytes_per_s'])}/s"),
             Cell(f"{row['processes']}{' (left early)' if row['left'] else ''}", row["processes"]),
         )
         lines.append(Line(cells, row["arm"], tone(row, record)))
@@ -66,17 +65,20 @@ def _ranking(record: Record) -> Table:
 
 def trade(record: Record) -> Figure:
     """Bytes stored against captures a second, end to end."""
-    rows, presets = [], {"common": "common stack", "reference": "original"}
+    chosen = record["winner"]["arm"]
+    rows, aside = [], set(PRESETS)  # two rows of one preset are named once
     for row in ordered(record):
         points = [1 / value for value in per_process(row).values()]
         low, high = median_interval(points) or (None, None)
-        names = {"label": label(row, record, shortest=True), "aside": presets.pop(tone(row, record), "")}
+        short = PRESETS.get(row["role"]) or label(row, record, shortest=True)
+        names = {"label": short, "aside": short if row["arm"] == chosen or row["role"] in aside else ""}
+        aside.discard(row["role"])
         facts = {"size": row["bytes_out"] / 1e3, "speed": row["captures_per_s"], "low": low, "high": high}
         rows.append({**_common(row, record), **names, **facts})
     best = front(rows)
     lines = [
         Line(
-            (text(row["key"], code=True), figure(row["size"], f"{row['size']:.4g} kB"),
+            (text(row["label"], code=True), figure(row["size"], f"{row['size']:.4g} kB"),
              figure(row["speed"], f"{rate(row['speed'])}/s"), text("on the front" if row["key"] in best else "")),
             row["key"], row["tone"],
         )
@@ -90,7 +92,7 @@ def trade(record: Record) -> Figure:
     )
     description = "Captures per second against kilobytes stored, by pipeline"
     size, speed = "kB stored per capture", "captures/s"
-    chart = pareto(rows, size=size, speed=speed, log=False, description=description) if rows else None
+    chart = pareto(rows, size=size, speed=speed, description=description) if rows else None
     return Figure("trade", "Pipelines: speed × size", about, table, chart)
 
 
@@ -103,7 +105,7 @@ def latencies(record: Record) -> Figure:
             continue
         shown = f"{seconds(p50)} · {seconds(p99)}"
         rows.append({**_common(row, record), "value": p50 * 1e3, "far": p99 * 1e3, "text": shown})
-        cells = (text(row["arm"], code=True), figure(p50, seconds(p50)), figure(p99, seconds(p99)))
+        cells = (text(label(row, record), code=True), figure(p50, seconds(p50)), figure(p99, seconds(p99)))
         lines.append(Line(cells, row["arm"], tone(row, record)))
     description = "Median and 99th percentile of latency by pipeline, in milliseconds"
     chart = spans(rows, title="ms", description=description) if rows else None

@@ -13,7 +13,7 @@ from packhorse.bench.report.text import bytes_, number, seconds
 Record = dict[str, Any]
 Row = dict[str, Any]
 
-_COLUMNS = ("candidate", "client CPU", "wall", "out", "out ÷ raw", "passes", "note")
+_COLUMNS = ("candidate", "client CPU", "wall", "out", "÷ raw", "passes")
 
 
 def _measured(record: Record, stage: str) -> list[Row]:
@@ -23,7 +23,9 @@ def _measured(record: Record, stage: str) -> list[Row]:
 def table(record: Record, stage: str, caption: str) -> Table:
     """Every candidate of a stage, failed and unmeasured ones included."""
     raw, used, lines = raw_bytes(record), _parts(record), []
-    for row in record["stages"].get(stage, ()):
+    stage_rows = record["stages"].get(stage, ())
+    noted = any(row["error"] or row["not_raced"] for row in stage_rows)
+    for row in stage_rows:
         out = row["bytes_out"]
         share = out / raw if out is not None and raw else None
         cells = (
@@ -33,10 +35,10 @@ def table(record: Record, stage: str, caption: str) -> Table:
             figure(out, bytes_(out)),
             figure(share, number(share)),
             figure(row["passes"], str(row["passes"])),
-            text(row["error"] or row["not_raced"] or ""),
+            *([text(row["error"] or row["not_raced"] or "")] if noted else []),
         )
         lines.append(Line(cells, row["candidate"], "chosen" if row["candidate"] in used else ""))
-    return Table(stage, _COLUMNS, tuple(lines), caption)
+    return Table(stage, (*_COLUMNS, "note") if noted else _COLUMNS, tuple(lines), caption)
 
 
 def _parts(record: Record) -> set[str]:
@@ -94,11 +96,11 @@ def compressors(record: Record) -> Figure:
             "size": 100 * row["bytes_out"] / raw, "speed": raw / row["cpu_s"] / 1e6, "low": None, "high": None,
         })  # fmt: skip
     about = (
-        "Left is smaller, up is faster, on a logarithmic axis; the dashed front joins what nothing beats in both, and "
-        "is named. Compact JSON, client CPU. No compression is left out here."
+        "Left is smaller, up is faster; the dashed front joins what nothing beats in both, and is named where there is "
+        "room. Compact JSON, client CPU. No compression is left out here."
     )
     description = "Megabytes per CPU second against compressed size in per cent of the raw capture, by compressor"
     size, speed = "size, % of raw", "MB of raw capture per CPU second"
-    chart = pareto(rows, size=size, speed=speed, log=True, description=description) if rows else None
+    chart = pareto(rows, size=size, speed=speed, description=description) if rows else None
     behind = table(record, "compress", "Compressors alone")
     return Figure("compressors", "Compressors: speed × size", about, behind, chart)

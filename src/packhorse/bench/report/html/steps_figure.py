@@ -37,8 +37,7 @@ def steps(record: Record) -> Figure:
             }
         )
         cells = (
-            text(row["arm"], code=True),
-            text(label),
+            text(label, code=True),
             figure(row["captures_per_s"], rate(row["captures_per_s"])),
             figure(row["cpu_s"], seconds(row["cpu_s"])),
             figure(row["bytes_out"], bytes_(row["bytes_out"])),
@@ -50,5 +49,5 @@ def steps(record: Record) -> Figure:
     )
     description = "Captures per second from bare parts to the uploader, and of what it replaces"
     chart = bars(rows, title="captures/s", description=description) if rows else None
-    table = Table("steps", ("arm", "step", "captures/s", "CPU", "stored"), tuple(lines), "The price of safety")
+    table = Table("steps", ("step", "captures/s", "CPU", "stored"), tuple(lines), "The price of safety")
     return Figure("steps", "What safety costs, as imported", about, table, chart)

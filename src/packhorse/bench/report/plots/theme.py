@@ -22,6 +22,10 @@ INK, SOFT, GRID = "var(--ink)", "var(--soft)", "var(--grid)"
 ROW_PX = 40
 #: Pixels of a bold character, of the usual size, at most on average.
 _CHARACTER_PX = 7.4
+#: Times the smallest value, beyond which an axis is logarithmic; and beyond which it names whole decades alone.
+_DECADE, _MANY = 12, 500
+#: How far such an axis reaches beyond its values.
+_WIDER = 1.15
 #: Names shrink a little where space is short.
 _NAME_SIZE: Spec = {"expr": "width < 440 ? 11 : width < 620 ? 11.5 : 12"}
 CONFIG: Spec = {
@@ -95,6 +99,28 @@ def named(rows: Sequence[Row]) -> list[Spec]:
         "encoding": {"x": {"value": "width"}, "text": {"field": "text"}, "opacity": FADED},
     }
     return [name, figure]
+
+
+def decades(values: Sequence[float]) -> bool:
+    """Whether values want a logarithmic axis: on one from zero the small ones could not be told apart."""
+    return min(values) > 0 and max(values) > _DECADE * min(values)
+
+
+def steps(low: float, high: float, *, digits: Sequence[int] = (1, 2, 5)) -> list[float]:
+    """Round values within the ends, for a logarithmic axis."""
+    found = [digit * 10.0**power for power in range(-9, 13) for digit in digits]
+    return [step for step in found if low <= step <= high]
+
+
+def decade_axis(values: Sequence[float]) -> Spec:
+    """Scale and axis over the decades that values span, a little wider than they are."""
+    low, high = min(values) / _WIDER, max(values) * _WIDER
+    few = max(values) > _MANY * min(values)
+    ticks = steps(low, high, digits=(1,) if few else (1, 2, 5))
+    return {
+        "scale": {"type": "log", "domain": [low, high], "nice": False},
+        "axis": {"format": ",.6~f", "values": ticks},
+    }
 
 
 def row_axis() -> Spec:
