@@ -17,7 +17,7 @@ from packhorse.errors import StoreError
 from packhorse.profiles.loading import Profile
 from packhorse.real_threads import Joinable, start_thread
 from packhorse.uploader import uwsgi_master
-from packhorse.uploader.account import Account, Line, Waiter
+from packhorse.uploader.account import WHOLE, Account, Line, Waiter
 from packhorse.uploader.adaptive import Permits
 from packhorse.uploader.client import Client
 from packhorse.uploader.crash_guard import tell
@@ -104,9 +104,11 @@ class Core:
         if refusal is not None:
             return refusal
         account = self.account
-        may_degrade = self.options.degrade and degradable(job.capture)
-        more_bytes = account.charge(job.held_bytes, job.guessed_bytes)
-        level = account.ladder.level(account.held_bytes, more_bytes, patient=patient, degradable=may_degrade)
+        held_bytes, more_bytes = account.held_bytes, account.charge(job.held_bytes, job.guessed_bytes)
+        level: int | None = WHOLE
+        if held_bytes + more_bytes > account.ladder.patient_bytes:  # else there is room for everybody
+            may_degrade = self.options.degrade and degradable(job.capture)
+            level = account.ladder.level(held_bytes, more_bytes, patient=patient, degradable=may_degrade)
         if level is None:
             return Why(Reason.NO_ROOM)
         if not self.pool.running and not self.pool.start() and not self.held:
@@ -188,8 +190,6 @@ class Core:
 
     def announce_room(self) -> None:
         """There may be room in the memory budget: let in who waits for it."""
-        if not self.line:
-            return
         for waiter, refusal in self.line.serve(self._decide_in_line):
             self.decided(waiter, refusal)
             with contextlib.suppress(RuntimeError):  # its event loop has been closed: nobody waits there any more
@@ -221,9 +221,8 @@ class Core:
 
     def _choose(self) -> Job | Claim | Wait:
         spool = self.spool
-        now_s = time.monotonic()
         files = 0 if spool is None else spool.waiting
-        found = self.scheduler.next(now_s, files=files, short=self.account.short)
+        found = self.scheduler.next(time.monotonic(), files=files, short=files > 0 and self.account.short)
         if isinstance(found, Send):
             return found.job
         if self.encodable():
@@ -237,11 +236,11 @@ class Core:
 
     def encodable(self) -> bool:
         """True when a capture waits to be encoded, and a thread may do that."""
-        return bool(self.table.queued) and self.table.count(State.ENCODING) < self.encode_threads
+        return bool(self.table.queued) and len(self.table.encoding) < self.encode_threads
 
     def encodes_alone(self) -> bool:
         """True when no other capture is being encoded or waits for that: the cores are there for one. Needs no lock."""
-        return not self.table.queued and self.table.count(State.ENCODING) <= 1
+        return not self.table.queued and len(self.table.encoding) <= 1
 
     def rouse(self, *, submitting: bool = False) -> None:
         """If there is something to do that nobody is about to look for, let one more thread look.
@@ -252,15 +251,17 @@ class Core:
         if pool.woken or self.stopping:
             return
         table = self.table
-        sendable = table.ready or table.retrying or (self.spool is not None and self.spool.waiting)
-        wanted = self.encodable() or (sendable and self.scheduler.may_begin)
-        if wanted and not pool.wake() and not (submitting and table.count(State.ENCODING)):
+        if not (table.queued and len(table.encoding) < self.encode_threads):
+            sendable = table.ready or table.retrying or (self.spool is not None and self.spool.waiting)
+            if not (sendable and self.scheduler.may_begin):
+                return
+        if not pool.wake() and not (submitting and table.encoding):
             self._start_another()
 
     def _leave_one(self) -> None:
         """This thread goes on to send: if no other is there for what submitters bring meanwhile, it starts one."""
         pool = self.pool
-        if not (pool.resting or pool.woken or self.table.count(State.ENCODING)):
+        if not (pool.woken or self.table.encoding or pool.resting):
             self._start_another()
 
     def _start_another(self) -> None:
@@ -269,7 +270,7 @@ class Core:
 
     def _most_threads(self) -> int:
         # Threads of parked streams wait with them: others take their permits.
-        return self.encode_threads + self.scheduler.permits.limit + self.table.count(State.PARKED)
+        return self.encode_threads + self.scheduler.permits.limit + len(self.table.parked)
 
     def _claim(self) -> Claim | None:
         assert self.spool is not None
@@ -426,8 +427,9 @@ class Core:
                     return
                 settled = True
                 self.settle(job, fate, reason)
-                self.scheduler.ended(job)
-                if receipt is not None:
+                if receipt is None:
+                    self.scheduler.ended(job)
+                else:
                     self._stored(job, receipt)
                 self.hold(job, 0)
         finally:
@@ -484,7 +486,9 @@ class Core:
 
     def settle(self, job: Job, fate: Fate, reason: Why) -> None:
         """The final fate, in the account, in the table, on the ticket."""
-        job.ticket.fate, job.ticket.reason = fate, reason.sentence
+        job.ticket.fate = fate
+        if reason is not NO_REASON:
+            job.ticket.reason = reason.sentence
         self.account.settle(fate, reason)
         self.table.move(job, State.DONE)
         self.settled.notify_all()
@@ -493,14 +497,13 @@ class Core:
         """From now on a job counts for so many bytes, and nothing of it is guessed."""
         before, job.held_bytes = job.held_bytes, held_bytes
         guessed, job.guessed_bytes = job.guessed_bytes, 0
-        self.trimming.note(self.account.exact_bytes, before + self.account.charge(0, guessed))
+        freed_bytes = before + self.account.charge(0, guessed) if guessed else before
+        self.trimming.note(self.account.exact_bytes, freed_bytes)
         self._count_held(held_bytes - before, -guessed)
 
     def _count_held(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
-        account = self.account
-        before_bytes = account.held_bytes
-        account.hold(exact_bytes, guessed_bytes)
-        if account.held_bytes < before_bytes:
+        self.account.hold(exact_bytes, guessed_bytes)
+        if self.line.waiters:
             self.announce_room()
 
     def spill(self) -> None:
