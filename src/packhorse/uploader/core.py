@@ -100,10 +100,9 @@ class Core:
 
     def admit(self, job: Job, *, patient: bool) -> Why | None:
         """Let a job in that has been counted, or say why not."""
-        refusal = self.hopeless(job)
-        if refusal is not None:
-            return refusal
         account = self.account
+        if self.closing or job.held_bytes + job.guessed_bytes > account.budget_bytes:
+            return self.hopeless(job)
         held_bytes, more_bytes = account.held_bytes, account.charge(job.held_bytes, job.guessed_bytes)
         level: int | None = WHOLE
         if held_bytes + more_bytes > account.ladder.patient_bytes:  # else there is room for everybody
@@ -210,7 +209,7 @@ class Core:
             while not self.stopping:
                 task = self._choose()
                 if not isinstance(task, Wait):
-                    self.rouse()  # there may be more, for others
+                    self.rouse(ordering=True)  # there may be more, for others
                     if not isinstance(task, Job) or task.state is State.SENDING:
                         self._leave_one()
                     return task
@@ -242,10 +241,13 @@ class Core:
         """True when no other capture is being encoded or waits for that: the cores are there for one. Needs no lock."""
         return not self.table.queued and len(self.table.encoding) <= 1
 
-    def rouse(self, *, submitting: bool = False) -> None:
+    def rouse(self, *, submitting: bool = False, ordering: bool = False) -> None:
         """If there is something to do that nobody is about to look for, let one more thread look.
 
-        A submitter starts none while one encodes, which will look soon: starting a thread waits for it to run.
+        Args:
+            submitting: A submitter starts none while one encodes, which will look soon: starting a thread waits for it
+                to run.
+            ordering: The caller will start what is ordered (``Pool.order``).
         """
         pool = self.pool
         if pool.woken or self.stopping:
@@ -256,17 +258,20 @@ class Core:
             if not (sendable and self.scheduler.may_begin):
                 return
         if not pool.wake() and not (submitting and table.encoding):
-            self._start_another()
+            self._start_another(ordering=ordering)
 
     def _leave_one(self) -> None:
         """This thread goes on to send: if no other is there for what submitters bring meanwhile, it starts one."""
         pool = self.pool
         if not (pool.woken or self.table.encoding or pool.resting):
-            self._start_another()
+            self._start_another(ordering=True)
 
-    def _start_another(self) -> None:
+    def _start_another(self, *, ordering: bool) -> None:
         if self.pool.running < self._most_threads():
-            self.pool.start()
+            if ordering:
+                self.pool.order()
+            else:
+                self.pool.start()
 
     def _most_threads(self) -> int:
         # Threads of parked streams wait with them: others take their permits.
@@ -293,12 +298,17 @@ class Core:
             self.held = True
             return False
         if self.held:
-            self._let_go()
+            with self.lock:
+                self._let_go()
         try:
-            self.threads.append(start_thread(partial(self._run, loop), name))
+            thread = start_thread(partial(self._run, loop), name)
         except RuntimeError:
             return False
-        self._running += 1
+        with self.lock:
+            self.threads.append(thread)
+            self._running += 1
+        if self.stopping and not self.lock.owned():  # its caller is waited for, but perhaps not this one any more
+            thread.join()
         return True
 
     def _run(self, loop: Callable[[], None]) -> None:
@@ -334,7 +344,7 @@ class Core:
             else:
                 self.hold(job, self._encoded_bytes(job))
                 if self.scheduler.goes_on(job):
-                    self.rouse()  # for what this thread would have encoded next
+                    self.rouse(ordering=True)  # for what this thread would have encoded next
                     self._leave_one()
                     return True
                 self.table.move(job, State.READY)
@@ -454,7 +464,7 @@ class Core:
         if self.spool is not None:
             self._s3_said(now_s, Tried.WORKED)
         self.account.store(receipt)
-        if job.body is not None:
+        if job.body is not None and job.permit.reached:
             scheduler.permits.answered(job.permit, now_s - job.marks["put"], receipt.stored_bytes, now_s)
 
     def drained(self, claim: Claim, stored_bytes: int = 0, *, tried: Tried, wait_s: float = 0.0) -> None:
@@ -499,10 +509,12 @@ class Core:
         guessed, job.guessed_bytes = job.guessed_bytes, 0
         freed_bytes = before + self.account.charge(0, guessed) if guessed else before
         self.trimming.note(self.account.exact_bytes, freed_bytes)
-        self._count_held(held_bytes - before, -guessed)
+        self.account.hold(held_bytes - before, -guessed)
+        if self.line.waiters:
+            self.announce_room()
 
-    def _count_held(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
-        self.account.hold(exact_bytes, guessed_bytes)
+    def _count_held(self, exact_bytes: int) -> None:
+        self.account.hold(exact_bytes)
         if self.line.waiters:
             self.announce_room()
 

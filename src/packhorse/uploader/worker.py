@@ -29,11 +29,15 @@ class Worker:
         while True:
             try:
                 task = core.next_task()
+                if core.pool.ordered:
+                    core.pool.start_ordered()
                 if task is None:
                     return
                 if not isinstance(task, Job):
                     drain(core, task)
                 elif task.state is State.SENDING or self._encode(task):
+                    if core.pool.ordered:
+                        core.pool.start_ordered()
                     self._send(task)
                 core.relieve()
                 guard.worked()
