@@ -127,7 +127,8 @@ class Clients:
         return self._client((1, 0), 0.0, READING_LIMIT_S)
 
     def _client(self, use: tuple[int, int], more_s: float, limit_s: float | None) -> S3Store:
-        check_alive(self.endpoint)
+        if lost():
+            check_alive(self.endpoint)
         found = self._made.get(use)
         if found is None:
             with self._lock:
@@ -249,10 +250,7 @@ class ObstoreRequests:
 
     def way_out(self) -> Boto3Put | None:
         """The boto3 store that whole objects go through as well: in a forked child, and after an answer without end."""
-        if not (self._huge or lost()):
-            self.clients()
-            return None
-        return self.boto3()
+        return self.boto3() if self._huge or lost() else None
 
     def boto3(self) -> Boto3Put:
         """A boto3 store for the same endpoint, made when it is first needed."""

@@ -104,10 +104,6 @@ class Guesses:
         self.rate = 1.0
         self.unseen_bytes = 0.0
 
-    def weight_of(self, guessed_bytes: int, captures: int) -> int:
-        """What so many captures are taken for that were guessed at ``guessed_bytes`` in all."""
-        return int(guessed_bytes * self.rate * self.MARGIN + captures * self.unseen_bytes)
-
     def learn(self, guessed_bytes: int, weight_bytes: float) -> None:
         """A capture was guessed, and turned out to weigh ``weight_bytes``. A tiny one says nothing about others."""
         if max(guessed_bytes, weight_bytes) < self.LEAST_BYTES:
@@ -158,7 +154,9 @@ class Account:
         """Bytes counted against the budget: what is known, and what captures that wait to be encoded are taken for."""
         if not self.guessed:
             return self.exact_bytes
-        return self.exact_bytes + self.guesses.weight_of(self.guessed_bytes, self.guessed)
+        guesses = self.guesses
+        taken_for = self.guessed_bytes * guesses.rate * guesses.MARGIN + self.guessed * guesses.unseen_bytes
+        return self.exact_bytes + int(taken_for)
 
     def hold(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
         """Count bytes as held; negative when they are let go. ``guessed_bytes`` are those of one capture."""
@@ -172,7 +170,8 @@ class Account:
         """What a capture would count for. What others were keeps none out for good."""
         if not guessed_bytes:
             return exact_bytes
-        taken_for = exact_bytes + self.guesses.weight_of(guessed_bytes, 1)
+        guesses = self.guesses
+        taken_for = exact_bytes + int(guessed_bytes * guesses.rate * guesses.MARGIN + guesses.unseen_bytes)
         return min(taken_for, max(self.budget_bytes, exact_bytes + guessed_bytes))
 
     def settle(self, fate: Fate, why: Why) -> None:

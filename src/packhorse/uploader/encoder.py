@@ -116,9 +116,11 @@ class Encoder:
         if job.guessed_bytes and next(self._turns) % WEIGHED_EVERY == 0:
             weight = weigh(job.capture, drawn=1, most=MOST_OPENED)
         capture, closing = encodable(job.capture)
-        capture, reduced = degraded(capture, job.level)
+        reduced = False
+        if job.level:
+            capture, reduced = degraded(capture, job.level)
         job.tally = Tally(digest=sha256() if self._options.plain_sha256 else None)
-        if closing is None and self._is_short(job, capture) and not self._is_wary():
+        if closing is None and self._is_short(job, capture) and not (self._wary and self._is_wary()):
             job.body = self._in_one_go(codec, capture, job.tally)
         else:
             self._in_chunks(codec, job, (capture, closing), overlap=overlap, end_s=end_s)
@@ -211,12 +213,13 @@ class Encoder:
 
     def _describe(self, job: Job, *, reduced: bool) -> None:
         """Headers. Of a stream size and digest are not known yet, and the metadata goes before the content."""
-        known = job.stream is None
-        plain_bytes = job.tally.plain_bytes if known else None
-        sha256_hex = (job.tally.freeze() or None) if known else None  # while it waits, a capture is what it weighs
-        job.info = self._headers.of(
-            plain_bytes=plain_bytes, crc32=job.tally.crc32 if known else None, sha256=sha256_hex
-        )
+        tally, sha256_hex = job.tally, None
+        if job.stream is not None:
+            job.info = self._headers.of(plain_bytes=None, crc32=None, sha256=None)
+        else:
+            if tally.digest is not None:
+                sha256_hex = tally.freeze()  # while it waits, a capture is what it weighs
+            job.info = self._headers.of(plain_bytes=tally.plain_bytes, crc32=tally.crc32, sha256=sha256_hex)
         if reduced:
             job.info = replace(job.info, metadata={**job.info.metadata, META_DEGRADED: SAYS[job.level]})
 

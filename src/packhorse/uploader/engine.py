@@ -192,7 +192,7 @@ class Engine:
                 self.give_up(waiter, Reason.INTERRUPTED)
                 raise
             self.ask_last(waiter)
-        return self.outcome(waiter)
+        return job.ticket if waiter.refusal is None else self.outcome(waiter)
 
     def ask(self, job: Job, wake: Callable[[], None]) -> Waiter:
         """Count a job as submitted and let it in, refuse it, or put it in line; ``wake`` is called once decided there.

@@ -257,7 +257,8 @@ class Scheduler:
         job.paid = False
         if job.attempts == 1:
             self.budget.first_attempt()
-        job.permit = self.permits.begin(self.uploading)
+        if self.permits.adaptive:
+            job.permit = self.permits.begin(self.uploading)
 
     def failed(self, job: Job, error: StoreError, now_s: float) -> bool:
         """An attempt failed. True when the job is in ``RETRY_WAIT`` now, False when it is not tried any more."""
