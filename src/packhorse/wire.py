@@ -11,11 +11,12 @@ from typing import Any
 
 from packhorse.checksum import written
 from packhorse.codec import Codec
-from packhorse.errors import CorruptObjectError, UnavailableError
+from packhorse.errors import CorruptObjectError, InputError, UnavailableError
 from packhorse.pipeline import Pipeline
 from packhorse.stages import registry
 from packhorse.stages.base import Stage
 from packhorse.stores.base import ObjectInfo
+from packhorse.stores.url import CheckedMetadata, check_metadata
 
 #: Version of the layout of metadata and bodies. A reader refuses versions it does not know.
 FORMAT_VERSION = "1"
@@ -27,6 +28,9 @@ META_PROFILE = "packhorse-profile"
 META_PLAIN_BYTES = "packhorse-plain-bytes"
 META_PLAIN_CRC32 = "packhorse-plain-crc32"
 META_PLAIN_SHA256 = "packhorse-plain-sha256"
+
+#: What differs from object to object, as long as it can be.
+_LONGEST = {META_PLAIN_BYTES: "9" * 20, META_PLAIN_CRC32: "f" * 8, META_PLAIN_SHA256: "f" * 64}
 
 _CONTENT_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "msgpack": "application/msgpack"}
 #: The content codings that HTTP clients undo (IANA's registry). Others are told by the key's ending and the metadata: a
@@ -95,6 +99,11 @@ class Headers:
             META_PIPELINE: str(pipeline.cpu),
             META_PROFILE: profile,
         }
+        try:
+            check_metadata({**self._metadata, **_LONGEST})
+            self._checked: type[dict[str, str]] = CheckedMetadata
+        except InputError:  # a profile's name: the store says so, of each capture
+            self._checked = dict
         if text == "base64":  # no HTTP client undoes base64, so the object is plain text to them
             self._content: tuple[str, str | None] = ("text/plain; charset=us-ascii", None)
         else:
@@ -102,7 +111,7 @@ class Headers:
 
     def of(self, *, plain_bytes: int | None, crc32: int | None, sha256: str | None) -> ObjectInfo:
         """As :func:`describe`."""
-        metadata = dict(self._metadata)
+        metadata = self._checked(self._metadata)
         if plain_bytes is not None:
             metadata[META_PLAIN_BYTES] = str(plain_bytes)
         if crc32 is not None:

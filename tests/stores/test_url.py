@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packhorse.errors import InputError
-from packhorse.stores.url import MAX_KEY_BYTES, check_key, escape_key, parse_s3_url
+from packhorse.pipeline import Pipeline
+from packhorse.stores.url import (
+    MAX_KEY_BYTES,
+    MAX_METADATA_BYTES,
+    CheckedMetadata,
+    check_key,
+    check_metadata,
+    escape_key,
+    parse_s3_url,
+)
+from packhorse.wire import Headers
 
 
 @pytest.mark.parametrize(
@@ -67,3 +77,14 @@ def test_escaping_keeps_texts_apart(segments: list[str]) -> None:
     except InputError:
         return
     assert unquote_to_bytes(key).decode("utf-8", "surrogatepass") == "/".join(segments)
+
+
+@pytest.mark.parametrize("profile", ["default", "é", " default", "x" * MAX_METADATA_BYTES])
+def test_metadata_that_is_made_here_is_taken_as_checked_only_when_it_is_good(profile: str) -> None:
+    info = Headers(Pipeline.parse("orjson | gzip:1 | raw"), profile).of(plain_bytes=1, crc32=2, sha256="0" * 64)
+    if profile == "default":
+        assert isinstance(info.metadata, CheckedMetadata)
+        assert check_metadata(dict(info.metadata)) == info.metadata
+    else:
+        with pytest.raises(InputError):
+            check_metadata(info.metadata)

@@ -374,6 +374,35 @@ def test_no_thread_to_be_had_is_a_counted_refusal(monkeypatch: pytest.MonkeyPatc
     assert balanced(up.stats())
 
 
+def test_one_thread_more_that_is_not_to_be_had_costs_no_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = []
+
+    def refuse(self: threading.Thread) -> None:
+        refused.append(self.name)
+        raise RuntimeError("can't start new thread")
+
+    store = FakeStore()
+    up = uploader(store, max_in_flight=8)
+    up.upload(CAPTURE, timeout_s=60)
+    store.gate.clear()  # whoever sends is needed again, and not there
+    pool = up._engine.core.pool
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        tickets = [up.submit(CAPTURE) for _ in range(20)]
+        end_s = time.monotonic() + 60
+        while not refused and time.monotonic() < end_s:
+            time.sleep(0.01)
+        store.gate.set()
+        for ticket in tickets:
+            ticket.result(60)
+    assert refused
+    with up._engine.core.lock:
+        threads = [thread for thread in up._engine.core.threads if thread.is_alive()]
+        assert (pool.running, pool.ordered) == (len(threads), 0)
+    up.close()
+    assert balanced(up.stats())
+
+
 def test_an_interrupted_wait_for_room_is_counted() -> None:
     """The main thread is interrupted where it waits, by a signal, as Ctrl-C does it."""
     store = FakeStore()

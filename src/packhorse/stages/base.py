@@ -7,7 +7,6 @@ thread.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -56,12 +55,12 @@ class Encoder(Protocol):
         ...
 
 
-class InOneCall(ABC):
+class InOneCall:
     """An encoder that can also write a capture in one call of its library, which holds the interpreter meanwhile."""
 
-    @abstractmethod
     def whole(self, capture: Any) -> bytes:
         """The encoded capture. For small ones. Raises CaptureError."""
+        raise NotImplementedError
 
 
 class Transform(Protocol):
@@ -83,12 +82,12 @@ class Transform(Protocol):
         ...
 
 
-class CompressesAtOnce(ABC):
+class CompressesAtOnce:
     """A compressor that can also take a whole capture in one call, which lets go of the interpreter once only."""
 
-    @abstractmethod
     def whole(self, plain: bytes) -> tuple[bytes, int | None]:
         """The compressed capture, and the CRC-32 of the plain one where the format holds it."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,8 @@ class Writer:
             StoreError: It is not stored, or whether it is is not known (then it is retryable).
         """
         check_request(key, info)
-        yield from self.ready(key)
+        if not (self._looked_at_tls and self._keeps_what_exists):
+            yield from self.ready(key)
         try:
             answer = yield from self._requests.put(key, body, info)
         except StoreError as refused:
@@ -154,7 +155,8 @@ class Writer:
                 raise
             # The key exists: perhaps by our own put, whose answer was lost.
             return PutResult((yield from self._tag_of_same(key, body, info, refused)), len(body))
-        return PutResult((yield from self.confirmed(answer, "put", key, (body, len(body), info))), len(body))
+        tag = self._proven(answer, body) or (yield from self._seen(answer, "put", key, len(body), info))
+        return PutResult(tag, len(body))
 
     def ready(self, key: str) -> Steps[None]:
         """Before the first request of a store: whether TLS comes about, and whether ``create_only`` is heeded."""
@@ -175,10 +177,18 @@ class Writer:
             sent: Body (None where its MD5 is not the entity tag, as of several parts), its size, and its headers.
         """
         body, size_bytes, info = sent
-        tag = answer.etag.strip('"') if _ENTITY_TAG.fullmatch(answer.etag) else ""
+        return self._proven(answer, body) or (yield from self._seen(answer, action, key, size_bytes, info))
+
+    def _proven(self, answer: Answer, body: bytes | None) -> str:
+        """The entity tag of an answer that can be nobody's but S3's; empty when that has to be looked at."""
+        tag = _tag_of(answer)
         if tag and (answer.proven or (self._seen_s3 and self._authenticated) or self._tags.proves(tag, body)):
             self._seen_s3 = True
             return tag
+        return ""
+
+    def _seen(self, answer: Answer, action: str, key: str, size_bytes: int, info: ObjectInfo) -> Steps[str]:
+        tag = _tag_of(answer)
         try:
             looked: Looked | None = yield from self._requests.look(key)
         except StoreError as unseen:
@@ -282,6 +292,10 @@ class Tags:
     def doubt(self) -> None:
         """A request failed: hash the next ones."""
         self._proven = 0
+
+
+def _tag_of(answer: Answer) -> str:
+    return answer.etag.strip('"') if _ENTITY_TAG.fullmatch(answer.etag) else ""
 
 
 def is_md5(tag: str, body: bytes | None) -> bool:

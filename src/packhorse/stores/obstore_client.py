@@ -109,28 +109,32 @@ class Clients:
         self.endpoint = self.plan.endpoint
         refuse_directory_bucket(self.endpoint, "obstore")
         self._lock = threading.Lock()
-        self._made: dict[tuple[str, int], S3Store] = {}
+        #: By the idle connections that they keep and the size of bodies that they are for; 0 is for reading.
+        self._made: dict[tuple[int, int], S3Store] = {}
         hold(self)
 
     def of(self, body_bytes: int, pool: int) -> S3Store:
         """The client for a body of that size that keeps up to ``pool`` idle connections."""
         # Above the classes in powers of two, so that few clients are made whatever sizes come.
-        size = next((bound for bound in CLASSES if body_bytes <= bound), 1 << (body_bytes - 1).bit_length())
+        size = CLASSES[0]
+        if body_bytes > size:
+            size = next((bound for bound in CLASSES if body_bytes <= bound), 1 << (body_bytes - 1).bit_length())
         more_s = 0.0 if size == CLASSES[0] else size / SLOWEST_BYTES_PER_S
-        return self._client(f"writing, {pool}", size, lambda: self._new(pool, more_s, None))
+        return self._client((pool, size), more_s, None)
 
     def reading(self) -> S3Store:
         """The client for reading objects, which may take long."""
-        return self._client("reading", 0, lambda: self._new(1, 0.0, READING_LIMIT_S))
+        return self._client((1, 0), 0.0, READING_LIMIT_S)
 
-    def _client(self, use: str, size: int, make: Callable[[], S3Store]) -> S3Store:
-        check_alive(self.endpoint)
-        found = self._made.get((use, size))
+    def _client(self, use: tuple[int, int], more_s: float, limit_s: float | None) -> S3Store:
+        if lost():
+            check_alive(self.endpoint)
+        found = self._made.get(use)
         if found is None:
             with self._lock:
-                if (use, size) not in self._made:
-                    self._made[use, size] = make()
-                found = self._made[use, size]
+                if use not in self._made:
+                    self._made[use] = self._new(use[0], more_s, limit_s)
+                found = self._made[use]
         return found
 
     def _new(self, pool: int, more_s: float, limit_s: float | None) -> S3Store:
@@ -246,10 +250,7 @@ class ObstoreRequests:
 
     def way_out(self) -> Boto3Put | None:
         """The boto3 store that whole objects go through as well: in a forked child, and after an answer without end."""
-        if not (self._huge or lost()):
-            self.clients()
-            return None
-        return self.boto3()
+        return self.boto3() if self._huge or lost() else None
 
     def boto3(self) -> Boto3Put:
         """A boto3 store for the same endpoint, made when it is first needed."""

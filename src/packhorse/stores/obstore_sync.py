@@ -27,6 +27,7 @@ from packhorse.stores.obstore_client import (
     boto3_in_place_of_obstore,
     client_version,
     looked_of,
+    translated,
     translating,
 )
 from packhorse.stores.obstore_forks import check_alive, lost
@@ -58,10 +59,14 @@ class ObstoreSync:
         self._writer = Writer(self._requests)
 
     def _call(self, action: str, key: str, function: str, client: Any, *arguments: Any, **options: Any) -> Any:
-        with translating(action, key, self._requests.endpoint):
+        try:
             if function == "bytes":
                 return client.bytes()
             return getattr(obstore, function)(client, key, *arguments, **options)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  # as ``translating``, without its four calls: this is every put's
+            raise translated(error, action, key, self._requests.endpoint) from None
 
     def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
         """As :meth:`packhorse.stores.base.Store.put`."""

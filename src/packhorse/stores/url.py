@@ -120,6 +120,10 @@ def escape_key(text: str) -> str:
     return check_key("/".join(segments))
 
 
+class CheckedMetadata(dict[str, str]):
+    """Metadata that :func:`check_metadata` takes as it is: whoever makes it has checked it, and nobody changes it."""
+
+
 def check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
     """Return ``metadata`` if it can travel in headers and come back the same.
 
@@ -127,6 +131,8 @@ def check_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:
         InputError: A name that is not lower-case ASCII, a value that is not printable ASCII or that begins or ends
             with a space, or more than 2,048 bytes in all. Values are never shown.
     """
+    if isinstance(metadata, CheckedMetadata):
+        return metadata
     for name, value in metadata.items():
         if not _METADATA_NAME.fullmatch(name):
             raise InputError(f"metadata name {_shown(name)}: only a-z, 0-9, '-', '_' and '.' come back unchanged")

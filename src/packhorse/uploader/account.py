@@ -104,10 +104,6 @@ class Guesses:
         self.rate = 1.0
         self.unseen_bytes = 0.0
 
-    def weight_of(self, guessed_bytes: int, captures: int) -> int:
-        """What so many captures are taken for that were guessed at ``guessed_bytes`` in all."""
-        return int(guessed_bytes * self.rate * self.MARGIN + captures * self.unseen_bytes)
-
     def learn(self, guessed_bytes: int, weight_bytes: float) -> None:
         """A capture was guessed, and turned out to weigh ``weight_bytes``. A tiny one says nothing about others."""
         if max(guessed_bytes, weight_bytes) < self.LEAST_BYTES:
@@ -156,20 +152,26 @@ class Account:
     @property
     def held_bytes(self) -> int:
         """Bytes counted against the budget: what is known, and what captures that wait to be encoded are taken for."""
-        return self.exact_bytes + self.guesses.weight_of(self.guessed_bytes, self.guessed)
+        if not self.guessed:
+            return self.exact_bytes
+        guesses = self.guesses
+        taken_for = self.guessed_bytes * guesses.rate * guesses.MARGIN + self.guessed * guesses.unseen_bytes
+        return self.exact_bytes + int(taken_for)
 
     def hold(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
         """Count bytes as held; negative when they are let go. ``guessed_bytes`` are those of one capture."""
         self.exact_bytes += exact_bytes
         self.guessed_bytes += guessed_bytes
         self.guessed += (guessed_bytes > 0) - (guessed_bytes < 0)
-        self.peak_held_bytes = max(self.peak_held_bytes, self.held_bytes)
+        if exact_bytes > 0 or guessed_bytes > 0:
+            self.peak_held_bytes = max(self.peak_held_bytes, self.held_bytes)
 
     def charge(self, exact_bytes: int, guessed_bytes: int) -> int:
         """What a capture would count for. What others were keeps none out for good."""
         if not guessed_bytes:
             return exact_bytes
-        taken_for = exact_bytes + self.guesses.weight_of(guessed_bytes, 1)
+        guesses = self.guesses
+        taken_for = exact_bytes + int(guessed_bytes * guesses.rate * guesses.MARGIN + guesses.unseen_bytes)
         return min(taken_for, max(self.budget_bytes, exact_bytes + guessed_bytes))
 
     def settle(self, fate: Fate, why: Why) -> None:
@@ -192,7 +194,7 @@ class Account:
     @property
     def in_flight(self) -> int:
         """Captures without a final fate."""
-        return self.submitted - self._fates.total()
+        return self.submitted - sum(self._fates.values())
 
     @property
     def lost(self) -> int:
@@ -300,21 +302,24 @@ class Line:
 
     Whoever makes room decides for those in front and wakes them alone: with thousands waiting, waking all for each
     place would cost more than the uploads, and would let the last one win.
+
+    Attributes:
+        waiters: Who stands in it.
     """
 
     def __init__(self) -> None:
-        self._waiters: deque[Waiter] = deque()
+        self.waiters: deque[Waiter] = deque()
 
     def __len__(self) -> int:
-        return len(self._waiters)
+        return len(self.waiters)
 
     def join(self, waiter: Waiter) -> None:
         """Stand at the end."""
-        self._waiters.append(waiter)
+        self.waiters.append(waiter)
 
     def leave(self, waiter: Waiter) -> None:
         """Go away undecided."""
-        self._waiters.remove(waiter)
+        self.waiters.remove(waiter)
 
     def serve(self, decide: Callable[[Any], tuple[bool, Why | None]]) -> Iterator[tuple[Waiter, Why | None]]:
         """Decide for as many as possible from the front; yields them with the refusal.
@@ -322,10 +327,10 @@ class Line:
         Args:
             decide: Tells for a job whether that can be decided now, and if so, why it is refused (None: admitted).
         """
-        while self._waiters:
-            waiter = self._waiters[0]
+        while self.waiters:
+            waiter = self.waiters[0]
             decided, refusal = decide(waiter.job)
             if not decided:
                 return
-            self._waiters.popleft()
+            self.waiters.popleft()
             yield waiter, refusal

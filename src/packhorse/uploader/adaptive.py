@@ -329,29 +329,28 @@ NO_PERMIT = Permit(-1, reached=False)
 
 
 class Permits:
-    """The limit in force. Not thread-safe: its owner holds a lock."""
+    """The limit in force. Not thread-safe: its owner holds a lock.
+
+    Attributes:
+        limit: Uploads at once, now.
+    """
 
     def __init__(self, limit: int | Adaptive) -> None:
-        self._fixed = 0
         self._limiter: Limiter | None = None
         self.set(limit)
 
     def set(self, limit: int | Adaptive) -> None:
         """Change to a fixed limit, or to an adaptive one from its start."""
         if isinstance(limit, int):
-            self._fixed, self._limiter = limit, None
+            self.limit, self._limiter = limit, None
         else:
             self._limiter = Limiter(limit, random.uniform)
-
-    @property
-    def limit(self) -> int:
-        """Uploads at once, now."""
-        return self._fixed if self._limiter is None else self._limiter.limit
+            self.limit = self._limiter.limit
 
     @property
     def most(self) -> int:
         """The most that :attr:`limit` may become by itself."""
-        return self._fixed if self._limiter is None else self._limiter.settings.max_in_flight
+        return self.limit if self._limiter is None else self._limiter.settings.max_in_flight
 
     @property
     def adaptive(self) -> bool:
@@ -367,11 +366,17 @@ class Permits:
         """It succeeded. True when the limit has changed."""
         if self._limiter is None or not permit.reached:
             return False
-        return self._limiter.answered(permit.epoch, seconds, size_bytes, now_s)
+        changed = self._limiter.answered(permit.epoch, seconds, size_bytes, now_s)
+        self.limit = self._limiter.limit
+        return changed
 
     def overloaded(self, permit: Permit) -> bool:
         """It was refused for load, or timed out. True when the limit has changed."""
-        return self._limiter is not None and self._limiter.overloaded(permit.epoch)
+        if self._limiter is None:
+            return False
+        changed = self._limiter.overloaded(permit.epoch)
+        self.limit = self._limiter.limit
+        return changed
 
 
 def checked_limit(limit: Limit, pool: int | None, shown: str) -> int | Adaptive:

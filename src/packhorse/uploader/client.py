@@ -73,12 +73,14 @@ class Client:
         if self.options.store is not None:
             return self.options.store
         place = current_ident() if replaced() else 0
-        with self._lock:
-            store = self._stores.get(place)
-            if store is None:
-                with first_use():
-                    store = self._stores[place] = self._made()
-            return store
+        store = self._stores.get(place)
+        if store is None:
+            with self._lock:
+                store = self._stores.get(place)
+                if store is None:
+                    with first_use():
+                        store = self._stores[place] = self._made()
+        return store
 
     def is_lost(self) -> bool:
         """True when the client would be obstore's, in the child of a process that had used obstore."""

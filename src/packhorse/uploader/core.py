@@ -17,7 +17,7 @@ from packhorse.errors import StoreError
 from packhorse.profiles.loading import Profile
 from packhorse.real_threads import Joinable, start_thread
 from packhorse.uploader import uwsgi_master
-from packhorse.uploader.account import Account, Line, Waiter
+from packhorse.uploader.account import WHOLE, Account, Line, Waiter
 from packhorse.uploader.adaptive import Permits
 from packhorse.uploader.client import Client
 from packhorse.uploader.crash_guard import tell
@@ -100,13 +100,14 @@ class Core:
 
     def admit(self, job: Job, *, patient: bool) -> Why | None:
         """Let a job in that has been counted, or say why not."""
-        refusal = self.hopeless(job)
-        if refusal is not None:
-            return refusal
         account = self.account
-        may_degrade = self.options.degrade and degradable(job.capture)
-        more_bytes = account.charge(job.held_bytes, job.guessed_bytes)
-        level = account.ladder.level(account.held_bytes, more_bytes, patient=patient, degradable=may_degrade)
+        if self.closing or job.held_bytes + job.guessed_bytes > account.budget_bytes:
+            return self.hopeless(job)
+        held_bytes, more_bytes = account.held_bytes, account.charge(job.held_bytes, job.guessed_bytes)
+        level: int | None = WHOLE
+        if held_bytes + more_bytes > account.ladder.patient_bytes:  # else there is room for everybody
+            may_degrade = self.options.degrade and degradable(job.capture)
+            level = account.ladder.level(held_bytes, more_bytes, patient=patient, degradable=may_degrade)
         if level is None:
             return Why(Reason.NO_ROOM)
         if not self.pool.running and not self.pool.start() and not self.held:
@@ -188,8 +189,6 @@ class Core:
 
     def announce_room(self) -> None:
         """There may be room in the memory budget: let in who waits for it."""
-        if not self.line:
-            return
         for waiter, refusal in self.line.serve(self._decide_in_line):
             self.decided(waiter, refusal)
             with contextlib.suppress(RuntimeError):  # its event loop has been closed: nobody waits there any more
@@ -210,7 +209,7 @@ class Core:
             while not self.stopping:
                 task = self._choose()
                 if not isinstance(task, Wait):
-                    self.rouse()  # there may be more, for others
+                    self.rouse(ordering=True)  # there may be more, for others
                     if not isinstance(task, Job) or task.state is State.SENDING:
                         self._leave_one()
                     return task
@@ -221,9 +220,8 @@ class Core:
 
     def _choose(self) -> Job | Claim | Wait:
         spool = self.spool
-        now_s = time.monotonic()
         files = 0 if spool is None else spool.waiting
-        found = self.scheduler.next(now_s, files=files, short=self.account.short)
+        found = self.scheduler.next(time.monotonic(), files=files, short=files > 0 and self.account.short)
         if isinstance(found, Send):
             return found.job
         if self.encodable():
@@ -237,39 +235,47 @@ class Core:
 
     def encodable(self) -> bool:
         """True when a capture waits to be encoded, and a thread may do that."""
-        return bool(self.table.queued) and self.table.count(State.ENCODING) < self.encode_threads
+        return bool(self.table.queued) and len(self.table.encoding) < self.encode_threads
 
     def encodes_alone(self) -> bool:
         """True when no other capture is being encoded or waits for that: the cores are there for one. Needs no lock."""
-        return not self.table.queued and self.table.count(State.ENCODING) <= 1
+        return not self.table.queued and len(self.table.encoding) <= 1
 
-    def rouse(self, *, submitting: bool = False) -> None:
+    def rouse(self, *, submitting: bool = False, ordering: bool = False) -> None:
         """If there is something to do that nobody is about to look for, let one more thread look.
 
-        A submitter starts none while one encodes, which will look soon: starting a thread waits for it to run.
+        Args:
+            submitting: A submitter starts none while one encodes, which will look soon: starting a thread waits for it
+                to run.
+            ordering: The caller will start what is ordered (``Pool.order``).
         """
         pool = self.pool
         if pool.woken or self.stopping:
             return
         table = self.table
-        sendable = table.ready or table.retrying or (self.spool is not None and self.spool.waiting)
-        wanted = self.encodable() or (sendable and self.scheduler.may_begin)
-        if wanted and not pool.wake() and not (submitting and table.count(State.ENCODING)):
-            self._start_another()
+        if not (table.queued and len(table.encoding) < self.encode_threads):
+            sendable = table.ready or table.retrying or (self.spool is not None and self.spool.waiting)
+            if not (sendable and self.scheduler.may_begin):
+                return
+        if not pool.wake() and not (submitting and table.encoding):
+            self._start_another(ordering=ordering)
 
     def _leave_one(self) -> None:
         """This thread goes on to send: if no other is there for what submitters bring meanwhile, it starts one."""
         pool = self.pool
-        if not (pool.resting or pool.woken or self.table.count(State.ENCODING)):
-            self._start_another()
+        if not (pool.woken or self.table.encoding or pool.resting):
+            self._start_another(ordering=True)
 
-    def _start_another(self) -> None:
+    def _start_another(self, *, ordering: bool) -> None:
         if self.pool.running < self._most_threads():
-            self.pool.start()
+            if ordering:
+                self.pool.order()
+            else:
+                self.pool.start()
 
     def _most_threads(self) -> int:
         # Threads of parked streams wait with them: others take their permits.
-        return self.encode_threads + self.scheduler.permits.limit + self.table.count(State.PARKED)
+        return self.encode_threads + self.scheduler.permits.limit + len(self.table.parked)
 
     def _claim(self) -> Claim | None:
         assert self.spool is not None
@@ -292,12 +298,17 @@ class Core:
             self.held = True
             return False
         if self.held:
-            self._let_go()
+            with self.lock:
+                self._let_go()
         try:
-            self.threads.append(start_thread(partial(self._run, loop), name))
+            thread = start_thread(partial(self._run, loop), name)
         except RuntimeError:
             return False
-        self._running += 1
+        with self.lock:
+            self.threads.append(thread)
+            self._running += 1
+        if self.stopping and not self.lock.owned():  # its caller is waited for, but perhaps not this one any more
+            thread.join()
         return True
 
     def _run(self, loop: Callable[[], None]) -> None:
@@ -333,7 +344,7 @@ class Core:
             else:
                 self.hold(job, self._encoded_bytes(job))
                 if self.scheduler.goes_on(job):
-                    self.rouse()  # for what this thread would have encoded next
+                    self.rouse(ordering=True)  # for what this thread would have encoded next
                     self._leave_one()
                     return True
                 self.table.move(job, State.READY)
@@ -426,8 +437,9 @@ class Core:
                     return
                 settled = True
                 self.settle(job, fate, reason)
-                self.scheduler.ended(job)
-                if receipt is not None:
+                if receipt is None:
+                    self.scheduler.ended(job)
+                else:
                     self._stored(job, receipt)
                 self.hold(job, 0)
         finally:
@@ -452,7 +464,7 @@ class Core:
         if self.spool is not None:
             self._s3_said(now_s, Tried.WORKED)
         self.account.store(receipt)
-        if job.body is not None:
+        if job.body is not None and job.permit.reached:
             scheduler.permits.answered(job.permit, now_s - job.marks["put"], receipt.stored_bytes, now_s)
 
     def drained(self, claim: Claim, stored_bytes: int = 0, *, tried: Tried, wait_s: float = 0.0) -> None:
@@ -484,7 +496,9 @@ class Core:
 
     def settle(self, job: Job, fate: Fate, reason: Why) -> None:
         """The final fate, in the account, in the table, on the ticket."""
-        job.ticket.fate, job.ticket.reason = fate, reason.sentence
+        job.ticket.fate = fate
+        if reason is not NO_REASON:
+            job.ticket.reason = reason.sentence
         self.account.settle(fate, reason)
         self.table.move(job, State.DONE)
         self.settled.notify_all()
@@ -493,14 +507,15 @@ class Core:
         """From now on a job counts for so many bytes, and nothing of it is guessed."""
         before, job.held_bytes = job.held_bytes, held_bytes
         guessed, job.guessed_bytes = job.guessed_bytes, 0
-        self.trimming.note(self.account.exact_bytes, before + self.account.charge(0, guessed))
-        self._count_held(held_bytes - before, -guessed)
+        freed_bytes = before + self.account.charge(0, guessed) if guessed else before
+        self.trimming.note(self.account.exact_bytes, freed_bytes)
+        self.account.hold(held_bytes - before, -guessed)
+        if self.line.waiters:
+            self.announce_room()
 
-    def _count_held(self, exact_bytes: int, guessed_bytes: int = 0) -> None:
-        account = self.account
-        before_bytes = account.held_bytes
-        account.hold(exact_bytes, guessed_bytes)
-        if account.held_bytes < before_bytes:
+    def _count_held(self, exact_bytes: int) -> None:
+        self.account.hold(exact_bytes)
+        if self.line.waiters:
             self.announce_room()
 
     def spill(self) -> None:

@@ -116,30 +116,17 @@ class Encoder:
         if job.guessed_bytes and next(self._turns) % WEIGHED_EVERY == 0:
             weight = weigh(job.capture, drawn=1, most=MOST_OPENED)
         capture, closing = encodable(job.capture)
-        with ExitStack() as stack:
-            if closing is not None:
-                stack.callback(closing.close)
+        reduced = False
+        if job.level:
             capture, reduced = degraded(capture, job.level)
-            job.tally = Tally(digest=sha256() if self._options.plain_sha256 else None)
-            if self._is_short(job, capture) and not self._is_wary():
-                job.body = self._in_one_go(codec, capture, job.tally)
-            else:
-                plain = self._plain(codec, capture)
-                chunks = codec.compressed(plain, tally=job.tally, overlap=overlap, gather_bytes=GATHER_BYTES)
-                head: list[bytes] = []
-                size_bytes = 0
-                for chunk in chunks:
-                    head.append(chunk)
-                    size_bytes += len(chunk)
-                    if size_bytes > self._options.stream_above_bytes and self._streams:
-                        job.stream = Stream(head, chunks, stack.pop_all())
-                        self._describe(job, reduced=reduced)
-                        return reduced
-                    if size_bytes > self._options.stream_above_bytes:
-                        job.body = self._kept_whole(job, chain(head, chunks), end_s)
-                        break
-                else:
-                    job.body = head[0] if len(head) == 1 else b"".join(head)
+        job.tally = Tally(digest=sha256() if self._options.plain_sha256 else None)
+        if closing is None and self._is_short(job, capture) and not (self._wary and self._is_wary()):
+            job.body = self._in_one_go(codec, capture, job.tally)
+        else:
+            self._in_chunks(codec, job, (capture, closing), overlap=overlap, end_s=end_s)
+            if job.stream is not None:
+                self._describe(job, reduced=reduced)
+                return reduced
         plain_bytes = max(1, job.tally.plain_bytes)
         if weight is not None and not reduced:
             self._beside_per_byte = weight.beside_text_bytes / plain_bytes
@@ -147,6 +134,28 @@ class Encoder:
         job.capture = None
         self._describe(job, reduced=reduced)
         return reduced
+
+    def _in_chunks(self, codec: Codec, job: Job, opened: tuple[Any, Any], *, overlap: bool, end_s: float) -> None:
+        """Encode what may be large, and what was opened to be read, as far as a body may go; from there on a stream."""
+        capture, closing = opened
+        most_bytes = self._options.stream_above_bytes
+        with ExitStack() as stack:
+            if closing is not None:
+                stack.callback(closing.close)
+            plain = self._plain(codec, capture)
+            chunks = codec.compressed(plain, tally=job.tally, overlap=overlap, gather_bytes=GATHER_BYTES)
+            head: list[bytes] = []
+            size_bytes = 0
+            for chunk in chunks:
+                head.append(chunk)
+                size_bytes += len(chunk)
+                if size_bytes > most_bytes and self._streams:
+                    job.stream = Stream(head, chunks, stack.pop_all())
+                    return
+                if size_bytes > most_bytes:
+                    job.body = self._kept_whole(job, chain(head, chunks), end_s)
+                    return
+            job.body = head[0] if len(head) == 1 else b"".join(head)
 
     def _kept_whole(self, job: Job, chunks: Iterable[bytes], end_s: float) -> bytes:
         """The body of a large capture whose coding has no checksum: its digest must be known before it is sent.
@@ -204,12 +213,13 @@ class Encoder:
 
     def _describe(self, job: Job, *, reduced: bool) -> None:
         """Headers. Of a stream size and digest are not known yet, and the metadata goes before the content."""
-        known = job.stream is None
-        plain_bytes = job.tally.plain_bytes if known else None
-        sha256_hex = (job.tally.freeze() or None) if known else None  # while it waits, a capture is what it weighs
-        job.info = self._headers.of(
-            plain_bytes=plain_bytes, crc32=job.tally.crc32 if known else None, sha256=sha256_hex
-        )
+        tally, sha256_hex = job.tally, None
+        if job.stream is not None:
+            job.info = self._headers.of(plain_bytes=None, crc32=None, sha256=None)
+        else:
+            if tally.digest is not None:
+                sha256_hex = tally.freeze()  # while it waits, a capture is what it weighs
+            job.info = self._headers.of(plain_bytes=tally.plain_bytes, crc32=tally.crc32, sha256=sha256_hex)
         if reduced:
             job.info = replace(job.info, metadata={**job.info.metadata, META_DEGRADED: SAYS[job.level]})
 

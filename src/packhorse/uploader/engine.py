@@ -124,13 +124,12 @@ class Engine:
     def job(self, capture: Any, key: str | None) -> Job:
         """A job with its key fixed and its size estimated; not submitted yet. Raises InputError."""
         capture_comes()
-        # Opened later, when the process may be in another folder.
-        if isinstance(capture, (str, os.PathLike)) and os.path.exists(capture):
-            capture = os.path.abspath(capture)
         chosen = new_key(self._prefix, self._suffix) if key is None else checked_key(key)
         held_bytes, guessed_bytes = read_bytes(capture), 0
         if held_bytes is None:
             held_bytes, guessed_bytes = 0, self._guess(capture)
+        elif isinstance(capture, (str, os.PathLike)) and os.path.exists(capture):
+            capture = os.path.abspath(capture)  # opened later, when the process may be in another folder
         weight_bytes = self.core.account.charge(held_bytes, guessed_bytes)
         if weight_bytes > self.options.stream_above_bytes and held_bytes != STREAM_HELD_BYTES:
             held_bytes += STREAM_HELD_BYTES  # it stays whole while it is streamed
@@ -193,7 +192,7 @@ class Engine:
                 self.give_up(waiter, Reason.INTERRUPTED)
                 raise
             self.ask_last(waiter)
-        return self.outcome(waiter)
+        return job.ticket if waiter.refusal is None else self.outcome(waiter)
 
     def ask(self, job: Job, wake: Callable[[], None]) -> Waiter:
         """Count a job as submitted and let it in, refuse it, or put it in line; ``wake`` is called once decided there.
@@ -207,7 +206,7 @@ class Engine:
             self._check_open(job)
             core.count(job)
             # Whoever stands in line goes first; what can never be let in need not stand there.
-            refusal = core.hopeless(job) or Why(Reason.NO_ROOM) if core.line else core.admit(job, patient=True)
+            refusal = core.hopeless(job) or Why(Reason.NO_ROOM) if core.line.waiters else core.admit(job, patient=True)
             if refusal is not None and refusal.reason is Reason.NO_ROOM:
                 core.line.join(waiter)
             else:

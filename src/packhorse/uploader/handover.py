@@ -10,8 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from packhorse.real_threads import Condition, current_ident, make_rlock, start_new_thread
 
@@ -98,7 +97,7 @@ class HandoverLock(Generic[Left]):
         with suppress(RuntimeError):  # it has not
             self._lock.release()
 
-    def release(self) -> None:
+    def release(self, *_raised: object) -> None:
         """As ``threading.RLock.release``, which only the owner may call."""
         if self._times > 1:
             self._times -= 1
@@ -106,16 +105,12 @@ class HandoverLock(Generic[Left]):
         # No call until the last: Ctrl-C strikes as one begins or ends.
         self._owner = 0
         self._lock.release()
-        self._serve()
+        if self._left or self._afterwards:
+            self._serve()
 
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
+    # The same functions: each capture takes the lock five times.
+    __enter__ = acquire
+    __exit__ = release
 
     def _serve(self) -> None:
         # Until nothing is left: whoever leaves something meanwhile relies on the owner, and on nobody else.

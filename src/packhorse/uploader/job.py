@@ -186,8 +186,10 @@ class JobTable:
         self._told = False
         # The queues of the way that every capture goes.
         self.queued = self._by_state[State.QUEUED]
+        self.encoding = self._by_state[State.ENCODING]
         self.ready = self._by_state[State.READY]
         self.sending = self._by_state[State.SENDING]
+        self.parked = self._by_state[State.PARKED]
         self.retrying = self._by_state[State.RETRY_WAIT]
 
     def enter(self, job: Job, state: State = State.WAITING) -> None:

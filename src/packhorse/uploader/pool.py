@@ -17,6 +17,8 @@ from packhorse.uploader.job import Job
 class Pool:
     """Not thread-safe: its owner holds the lock, also of :meth:`rest`, which lets go of it meanwhile.
 
+    Only :meth:`start_ordered` is called without it.
+
     Args:
         lock: The owner's.
         start: Starts a thread of that name; False when the system or a finishing interpreter gives none.
@@ -25,6 +27,7 @@ class Pool:
         work: What a thread does; it ends when that returns.
         running: Threads that have not ended.
         woken: Those that were started or woken and have not looked for something to do yet.
+        ordered: Of these, those that are to be started.
     """
 
     def __init__(self, lock: HandoverLock[Job], start: Callable[[Callable[[], None], str], bool]) -> None:
@@ -34,6 +37,7 @@ class Pool:
         self.work: Callable[[], None] = _nothing
         self.running = 0
         self.woken = 0
+        self.ordered = 0
 
     @property
     def resting(self) -> int:
@@ -61,6 +65,27 @@ class Pool:
         self.running += 1
         self.woken += 1
         return True
+
+    def order(self) -> None:
+        """As :meth:`start`, by a thread that calls :meth:`start_ordered` as soon as it has let go of the lock.
+
+        Whoever starts a thread waits until that has the GIL, and all others would wait for the lock meanwhile.
+        """
+        self.running += 1
+        self.woken += 1
+        self.ordered += 1
+
+    def start_ordered(self) -> None:
+        """Start what was ordered, without the lock. Idempotent."""
+        while self.ordered:
+            with self._lock:
+                if not self.ordered:
+                    return
+                self.ordered -= 1
+            if not self._start(self._run, f"packhorse-upload-{self.running}"):
+                with self._lock:
+                    self.running -= 1
+                    self.woken -= 1
 
     def _run(self) -> None:
         with self._lock:

@@ -37,6 +37,8 @@ JOB_BYTES = 3 * KIB
 
 def read_bytes(capture: Any) -> int | None:
     """What a capture weighs that is no object yet: exactly, or as the buffers that reading and sending it take."""
+    if isinstance(capture, (dict, list)):  # most are; asking the abstract classes below takes longer
+        return None
     if isinstance(capture, (bytes, bytearray, memoryview)):
         return len(capture)
     return STREAM_HELD_BYTES if isinstance(capture, (EntryStream, str, os.PathLike, Iterator)) else None

@@ -119,7 +119,8 @@ class Scheduler:
     @property
     def may_begin(self) -> bool:
         """True when there is a permit."""
-        return not self.halted and self.uploading + self.returning < self.permits.limit
+        in_use = len(self._table.sending) + self.draining + self.returning
+        return in_use < self.permits.limit and not self.halted
 
     def next(self, now_s: float, *, files: int = 0, short: bool = False) -> Send | Drain | Wait:
         """What to do now. A capture that is to be sent is ``SENDING`` then.
@@ -129,14 +130,15 @@ class Scheduler:
             files: Spooled files that nobody has in hand.
             short: True while memory is short: no file is brought into it then.
         """
-        if not self.may_begin:
+        table = self._table
+        if not (table.ready or table.retrying or files or self.breaker.open) or not self.may_begin:
             return _NEVER
         job = self._job(now_s)
         if job is not None:
             return Send(job)
         if not short and self.drainable(files, now_s):
             return _DRAIN
-        if not (files or self._table.retrying or self.breaker.open):
+        if not (files or table.retrying or self.breaker.open):
             return _NEVER
         waits = [wait for wait in (self.wait_s(now_s), self._drain_wait_s(files, now_s)) if wait is not None]
         return Wait(min(waits)) if waits else _NEVER
@@ -255,7 +257,8 @@ class Scheduler:
         job.paid = False
         if job.attempts == 1:
             self.budget.first_attempt()
-        job.permit = self.permits.begin(self.uploading)
+        if self.permits.adaptive:
+            job.permit = self.permits.begin(self.uploading)
 
     def failed(self, job: Job, error: StoreError, now_s: float) -> bool:
         """An attempt failed. True when the job is in ``RETRY_WAIT`` now, False when it is not tried any more."""
@@ -290,8 +293,8 @@ class Scheduler:
         """A request failed: decide whether it is made again, and when at the soonest."""
         self.ended(turn)
         self.ended(job)  # or it would wait for itself: what finds out from now on is its next request
-        if not error.retryable and error.status is not None:
-            self._give_back(turn.tries)
+        if turn.tries > 0 and not error.retryable and error.status is not None:
+            self.budget.give_back()
         turn.tries += 1
         turn.due_s = now_s + self._pause_s(turn.tries, error)
         turn.end_s = job.submitted_s + self._options.deadline_s
@@ -339,10 +342,6 @@ class Scheduler:
         pause = pause_s(tries, base_s=base_s, max_s=max_s, uniform=random.uniform)
         return max(pause, error.retry_after_s or 0.0)
 
-    def _give_back(self, retries: int) -> None:
-        if retries > 0:
-            self.budget.give_back()
-
     def _unpay(self, job: Job) -> None:
         if job.paid:
             job.paid = False
@@ -350,7 +349,8 @@ class Scheduler:
 
     def answered(self, retries: int = 0) -> bool:
         """S3 has answered after so many retries. True when it was thought to be out until now."""
-        self._give_back(retries)
+        if retries > 0:
+            self.budget.give_back()
         was_out = self.breaker.open
         if was_out:
             self.breaker.close()

@@ -37,7 +37,8 @@ class Uploader(Face):
             UploaderClosed: After :meth:`close`.
             InputError: The key cannot be carried by S3, or ``timeout_s`` is no finite number.
         """
-        check_wait("timeout_s", timeout_s)
+        if timeout_s is not None:
+            check_wait("timeout_s", timeout_s)
         return self._engine.submit(capture, key, wait_s=timeout_s)
 
     def submit_nowait(self, capture: Any, *, key: str | None = None) -> Ticket:

@@ -108,7 +108,8 @@ class Ticket:
             UploadFailed: The capture was dropped or failed; ``fate`` and ``reason`` say why.
             InputError: ``timeout_s`` is no finite number.
         """
-        check_wait("timeout_s", timeout_s)
+        if timeout_s is not None:
+            check_wait("timeout_s", timeout_s)
         if not self.done() and not self._wait(timeout_s):
             raise TimeoutError(f"{self.key!a} has no final fate after {timeout_s} s; the upload goes on")
         return self._outcome()
@@ -151,7 +152,8 @@ class Ticket:
         if self.fate is not Fate.IN_FLIGHT:
             self._receipt = receipt
             self._published = True
-            self._call()
+            if self._callbacks:
+                self._call()
 
     def _outcome(self) -> Receipt:
         if self._receipt is None:

@@ -60,14 +60,20 @@ def _guess(value: Any, turn: float) -> int:
     size = float(getsizeof(value))
     for _ in range(_MOST_LEVELS):
         if isinstance(value, dict):
-            values = _some_values(value)
-            if not values:
+            values = value.values() if len(value) <= _MOST_VALUES else _some_values(value)
+            sizes = largest = 0
+            found = None
+            for inner in values:
+                inner_size = getsizeof(inner)
+                sizes += inner_size
+                if inner_size > largest and isinstance(inner, _CONTAINERS):
+                    found, largest = inner, inner_size
+            if not sizes:
                 break
-            size += sum(map(getsizeof, values)) * (len(value) / len(values))
-            containers = [inner for inner in values if isinstance(inner, _CONTAINERS)]
-            if not containers:
+            size += sizes * (len(value) / len(values))
+            if found is None:
                 break
-            value = max(containers, key=getsizeof)
+            value = found
         else:
             number = len(value) if isinstance(value, _CONTAINERS) else 0
             if number:
@@ -133,16 +139,22 @@ def _weigh(capture: Any, drawn: int, most: int, turn: float) -> Weight:
         if isinstance(value, dict) and len(value) > _SHARED_KEYS:
             own += _KEY_BYTES * len(value)
         values = _some_values(value) if isinstance(value, dict) else _some(value, _MOST_VALUES, turn)
-        plain = [inner for inner in values if not isinstance(inner, _CONTAINERS)]
-        sizes = sum(map(getsizeof, plain))
+        containers = []
+        sizes = text_bytes = 0
+        for inner in values:
+            if isinstance(inner, _CONTAINERS):
+                containers.append(inner)
+            else:
+                sizes += getsizeof(inner)
+                if isinstance(inner, str):
+                    text_bytes += len(inner)
         each = weight * len(value) / max(1, len(values))
         held += weight * own + each * sizes
-        beside += weight * own + each * (sizes - sum([len(text) for text in plain if isinstance(text, str)]))
-        if len(plain) < len(values):
-            containers = [inner for inner in values if isinstance(inner, _CONTAINERS)]
+        beside += weight * own + each * (sizes - text_bytes)
+        if containers:
             looked_into = containers if isinstance(value, dict) else _some(containers, drawn, turn)
             each *= len(containers) / len(looked_into)
-            waiting.extend((inner, each) for inner in looked_into)
+            waiting.extend([(inner, each) for inner in looked_into])
     share = 1.0 + sum(weight for _, weight in waiting) / opened
     return Weight(held * share, beside * share)
 

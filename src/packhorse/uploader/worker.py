@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from packhorse.errors import StoreError
 from packhorse.uploader.core import Core
 from packhorse.uploader.crash_guard import CrashGuard, tell
@@ -31,11 +29,15 @@ class Worker:
         while True:
             try:
                 task = core.next_task()
+                if core.pool.ordered:
+                    core.pool.start_ordered()
                 if task is None:
                     return
                 if not isinstance(task, Job):
                     drain(core, task)
                 elif task.state is State.SENDING or self._encode(task):
+                    if core.pool.ordered:
+                        core.pool.start_ordered()
                     self._send(task)
                 core.relieve()
                 guard.worked()
@@ -109,5 +111,7 @@ class Worker:
 
 
 def _let_go(job: Job) -> None:
-    with suppress(BaseException):  # an iterator that raises when it is closed
+    try:  # noqa: SIM105  # every capture's: a context manager makes three calls
         job.release()
+    except BaseException:  # noqa: BLE001, S110  # an iterator that raises when it is closed
+        pass
