@@ -29,7 +29,7 @@ def test_planted_secrets_are_all_gone(scanner: Any) -> None:
 @pytest.mark.parametrize(
     ("front", "secret"),
     [
-        ("openssl rsa -pass ", "hunter22x"),
+        ("tool --pass ", "hunter22x"),
         ("tool -passwd ", "hunter22x"),
         ("tool -apikey ", "ab12cd34"),
         ("key=", "pk_" + "prod_" + "Zq81Zq81Zq81"),
@@ -42,6 +42,11 @@ def test_each_way_that_a_scan_knows_is_decided(front: str, secret: str, scanner:
         pytest.importorskip("pyperscan")
     new = Redactor(key=KEY, scanner=scanner).encoded(json.dumps({"text": f"{front}{secret} and more"}).encode())
     assert secret not in new.decode()
+
+
+def test_a_word_that_ends_with_pass_is_no_option() -> None:
+    data = b'{"text":"a high-pass filter(20kHz), and the by-pass road-A66!"}'
+    assert Redactor(key=KEY).encoded(data) is data
 
 
 def test_the_check_sees_a_redactor_that_misses() -> None:
