@@ -7,11 +7,17 @@ import os
 import random
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 
 import pytest
 
+from packhorse.redact import scan_native
 from packhorse.redact.native import _built, native
+from packhorse.redact.patterns import patterns_of
 from packhorse.redact.redactor import Redactor
+from packhorse.redact.rules import builtin_rules
+from packhorse.units import KIB, MIB
 
 pytestmark = pytest.mark.skipif(native is None, reason="not compiled; apt-get install gcc, then pip install again")
 KEY = b"the same in both"
@@ -27,6 +33,13 @@ PARTS = [
     *(b"token", b"password", b"apiKey", b"Authorization", b"Set-Cookie", b"sid", b"code", b"sig", b"null", b"false"),
     *(b"[redacted:12345678]", b"x", b"ab12cd34ef", b"text/plain"),
     *(b'"mimeType":"text/plain"', b',"text":"a,password\\n1,2"'),
+]  # fmt: skip
+SIGNS = [
+    *(b" =", b" :", b" ||", b" ??", b"</", b"<\\/", b"`", b"'", b">", b"-", b"_", b".", b")", b"&quot;", b"&amp;#"),
+    *(b"s",),
+    *(b"Confirmation", b'"cookies":["a', b'"requestCookies" : {"', b'"params":{"', b'"headers":["', b'"opcode":2'),
+    *(b'content-disposition: form-data; name="', b"eyJhbGciOiJIUzI1NiJ9", b".abcdefgh", b"text/csv"),
+    *(b"/AB12cd34ef56gh78ij",),
 ]  # fmt: skip
 CAPTURE = json.dumps(
     {
@@ -100,15 +113,74 @@ def test_what_is_rare_is_found_up_to_the_last_byte() -> None:
     ):
         for front in range(40):
             data = b" " * front + text
-            hits = native.rare(data, 0, len(data), 1, 2, 3)
+            hits, _ = native.scan(None, data, 0, 0, len(data), len(data), 1, 2, 3)
             assert [hit >> 10 for hit in hits] == [front + end], data
-            assert native.rare(data, 0, front + end - 1, 1, 2, 3) == []
+            assert native.scan(None, data, 0, 0, front + end - 1, front + end - 1, 1, 2, 3) == ([], [])
 
 
-@pytest.mark.parametrize(("start", "stop"), [(-1, 2), (0, 4), (2, 9)])
-def test_places_outside_the_text_are_refused(start: int, stop: int) -> None:
+@pytest.mark.parametrize("places", [(-1, 0, 2, 2), (0, 0, 4, 4), (1, 0, 2, 2), (0, 0, 3, 2)])
+def test_places_outside_the_text_are_refused(places: tuple[int, int, int, int]) -> None:
     with pytest.raises(ValueError, match="within the text"):
-        native.rare(b"abc", start, stop, 1, 2, 3)
+        native.scan(None, b"abc", *places, 1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "row", [(b"ab", 0, 0, 1, b"", b"", b"x"), (b"abc", 0, 0, 1, b"", b"", b""), (b"abcd", 0, 0, 1, b"x", b"", b"")]
+)
+def test_a_word_that_cannot_be_found_is_refused(row: tuple[object, ...]) -> None:
+    with pytest.raises(ValueError, match="a window"):
+        native.finder((row,))
+
+
+def test_the_compiled_scanner_leads_to_the_same() -> None:
+    pytest.importorskip("pyperscan")
+    compiled, other = Redactor(key=KEY), Redactor(key=KEY, scanner="hyperscan")
+    rnd = random.Random(7)
+    for text in [*_texts(2, 400), *(_named(rnd) for _ in range(1500)), *_at_the_ends_of_pieces(rnd)]:
+        assert compiled.encoded(text) == other.encoded(text), text[-2000:]
+    assert compiled.report() == other.report()
+    assert sum(compiled.report().values()) > 1000
+
+
+def _named(rnd: random.Random) -> bytes:
+    """Names of rules in all spellings and beginnings of tokens, between signs."""
+    rules = builtin_rules()
+    names = [name for name in (*rules.anywhere, *rules.header, *rules.query) if name != "*"]
+    needles = [needle for rule in rules.token for needle in rule.needles]
+    parts = []
+    for _ in range(rnd.randrange(1, 25)):
+        which = rnd.random()
+        if which < 0.4:
+            name = rnd.choice(names).replace("*", rnd.choice(("", "my_", "X-", "n", "%20", "\\u00fc")))
+            name = name.replace("_", rnd.choice(("_", "-", "", ".", " ", "][", "%5f", "_-")))
+            parts.append(rnd.choice((name, name.upper(), name.title())).encode())
+        elif which < 0.5:
+            parts.append(rnd.choice(needles).encode() + b"0123456789abcdef0123456789ABCDEFGHIJ"[rnd.randrange(36) :])
+        else:
+            parts.append(rnd.choice((*PARTS, *SIGNS)))
+    return b"".join(parts)
+
+
+def _at_the_ends_of_pieces(rnd: random.Random) -> Iterator[bytes]:
+    for size in (256 * KIB, 512 * KIB, 1024 * KIB):
+        for filler in (b"a", b"key ", b"lorem ipsum "):
+            text = _named(rnd) + b'"token":"abc123def456"'
+            yield (filler * size)[: size - rnd.randrange(len(text))] + text + filler * 9
+
+
+@pytest.mark.parametrize(
+    "word", [b"key ", b"a", b'"token', b"eyJ", b"password", b"-----BEGIN ", b"login ", b"&amp;", b"\\"]
+)
+def test_no_text_takes_the_scanner_more_than_its_size(word: bytes) -> None:
+    scanner = scan_native.Scanner(patterns_of(builtin_rules()))
+    taken = []
+    for size in (MIB // 4, 2 * MIB):
+        data = word * (size // len(word))
+        start = time.thread_time()
+        for _ in scanner.hits(data, 0, len(data)):
+            pass
+        taken.append(time.thread_time() - start)
+    assert taken[1] < 40 * taken[0] + 0.05
 
 
 def test_what_is_no_edit_is_refused() -> None:

@@ -25,6 +25,30 @@ def test_planted_secrets_are_all_gone(scanner: Any) -> None:
     assert outcome.changed_innocent == 0
 
 
+@pytest.mark.parametrize("scanner", ["auto", "hyperscan", "plain"])
+@pytest.mark.parametrize(
+    ("front", "secret"),
+    [
+        ("tool --pass ", "hunter22x"),
+        ("tool -passwd ", "hunter22x"),
+        ("tool -apikey ", "ab12cd34"),
+        ("key=", "pk_" + "prod_" + "Zq81Zq81Zq81"),
+        ("see ", "rk_" + "org_live_" + "Zq81Zq81Zq81"),
+        ("see ", "dp." + "said." + "Zq81" * 12),
+    ],
+)
+def test_each_way_that_a_scan_knows_is_decided(front: str, secret: str, scanner: Any) -> None:
+    if scanner == "hyperscan":
+        pytest.importorskip("pyperscan")
+    new = Redactor(key=KEY, scanner=scanner).encoded(json.dumps({"text": f"{front}{secret} and more"}).encode())
+    assert secret not in new.decode()
+
+
+def test_a_word_that_ends_with_pass_is_no_option() -> None:
+    data = b'{"text":"a high-pass filter(20kHz), and the by-pass road-A66!"}'
+    assert Redactor(key=KEY).encoded(data) is data
+
+
 def test_the_check_sees_a_redactor_that_misses() -> None:
     class Blind(Redactor):
         def entry(self, entry: Any) -> Any:

@@ -1,7 +1,8 @@
 /* What redaction does most often, compiled. Optional: without it the Python code beside it finds the same, more slowly.
  *
- * rare()    finds what is rare but costs an automaton much to look for: cards, letters written as escapes, user:password@.
- *           It tells only those places that the deciders in tokens.py and named.py do not turn down at once.
+ * scan()    finds what a scan looks for: words by _native_find.h, and what is rare but costs an automaton much to look for:
+ *           cards, letters written as escapes, user:password@. Of these it tells only those places that the deciders in
+ *           tokens.py and named.py do not turn down at once.
  * decide()  decides the commonest hits: headers and lists of cookies as our encoders write them, and names that turn out
  *           not to be secret. It stops at the first hit that is anything else.
  * splice()  puts a text together again, with its edits.
@@ -12,10 +13,11 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
 #include <Python.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NUMBER_BITS 10
-#define BLOCK 4096
+#define BLOCK 2048
 #define LONGEST_NAME 120
 #define LONGEST_HARMLESS 16
 #define USERINFO_BYTES 520
@@ -27,19 +29,28 @@ typedef unsigned char byte;
 static int is_digit(byte c) { return (byte)(c - '0') < 10; }
 static int is_letter(byte c) { return (byte)((c | 32) - 'a') < 26; }
 static int is_space(byte c) { return c == ' ' || (byte)(c - 9) < 5; }
-static int hex_of(byte c) {
-    if (is_digit(c)) return c - '0';
-    c |= 32;
-    return (byte)(c - 'a') < 6 ? c - 'a' + 10 : -1;
-}
-static int is_hex(byte c) { return hex_of(c) >= 0; }
 
-/* Two hexadecimal digits as a number; -1 when they are none. */
-static int hex_pair(const byte *p) {
-    int high = hex_of(p[0]), low;
-    if (high < 0 || (low = hex_of(p[1])) < 0) return -1;
-    return high * 16 + low;
+/* Classes of bytes: what the tail of a name in patterns.py holds, what separates its words, what tokens are made of, the rest of a
+ * name in named.py, and what ends user:password. */
+enum { IN_TAIL = 1, IN_SEPARATOR = 2, IN_TOKEN = 4, IN_REST = 8, ENDS_USERINFO = 16 };
+static byte class_of[256];
+static signed char hex_of[256];
+
+static void fill_classes(void) {
+    for (int c = 0; c < 256; c++) {
+        byte b = (byte)c;
+        int word = is_letter(b) || is_digit(b);
+        class_of[c] = (byte)((word || (c && strchr("-_.[]", c)) ? IN_TAIL : 0) | (c && strchr("-_. [])", c) ? IN_SEPARATOR : 0)
+                             | (word || c == '-' || c == '_' ? IN_TOKEN : 0) | (word || (c && strchr("_.~[]-", c)) ? IN_REST : 0)
+                             | (c && (is_space(b) || strchr("/\\\"'<>@?#", c)) ? ENDS_USERINFO : 0));
+        hex_of[c] = (signed char)(is_digit(b) ? c - '0' : (byte)((c | 32) - 'a') < 6 ? (c | 32) - 'a' + 10 : -1);
+    }
 }
+
+static int is_hex(byte c) { return hex_of[c] >= 0; }
+
+/* Two hexadecimal digits as a number; negative when they are none. */
+static int hex_pair(const byte *p) { return hex_of[p[0]] * 16 | hex_of[p[1]]; }
 
 /* patterns.py, _PLAIN_HEX: letters, digits, - . _ */
 static int is_plain(int c) { return c >= 0 && (is_digit((byte)c) || is_letter((byte)c) || c == '-' || c == '.' || c == '_') && c < 128; }
@@ -48,24 +59,32 @@ static int is_plain(int c) { return c >= 0 && (is_digit((byte)c) || is_letter((b
 static int is_named(int c) { return c == 0x2d || c == 0x2e || (c >= 0x30 && c < 0x80); }
 static int is_named_percent(int c) { return c == 0x2d || c == 0x2e || (c >= 0x30 && c < 0x3a) || (c >= 0x40 && c < 0x80); }
 
+/* Part of a text that was read already, and whether up to its end. */
+typedef struct {
+    Py_ssize_t start, end;
+    int ended;
+} Run;
+
+/* What is looked for begins between start and stop. Nothing is told that reaches out of low to limit. */
 typedef struct {
     const byte *data;
-    Py_ssize_t length, start, stop;
+    Py_ssize_t length, low, start, stop, limit;
     long card, escaped, userinfo;
     Py_ssize_t rest_end; /* up to where the last name with an escape in it was read, and whether a sign follows */
     int rest_sign;
-    PyObject *hits;
+    Run tail, token;
+    PyObject *hits, *maybe;
 } Search;
 
-static int tell(Search *s, Py_ssize_t end, long number) {
-    PyObject *hit;
-    int failed;
-    if (number < 0 || end > s->stop) return 0;
-    hit = PyLong_FromSsize_t((end << NUMBER_BITS) | number);
-    if (hit == NULL) return -1;
-    failed = PyList_Append(s->hits, hit);
-    Py_DECREF(hit);
+static int tell_in(PyObject *list, Py_ssize_t at, long number) {
+    PyObject *hit = PyLong_FromSsize_t((at << NUMBER_BITS) | number);
+    int failed = hit == NULL ? -1 : PyList_Append(list, hit);
+    Py_XDECREF(hit);
     return failed;
+}
+
+static int tell(Search *s, Py_ssize_t end, long number) {
+    return number < 0 || end > s->limit ? 0 : tell_in(s->hits, end, number);
 }
 
 /* ---- cards ---- */
@@ -156,7 +175,7 @@ static int sign_follows(Search *s, Py_ssize_t at) {
     Py_ssize_t length = s->length;
     if (at <= s->rest_end) return s->rest_sign;
     for (;;) {
-        while (at < length && (is_digit(p[at]) || is_letter(p[at]) || (p[at] && strchr("_.~[]-", p[at]) != NULL))) at++;
+        while (at < length && class_of[p[at]] & IN_REST) at++;
         if (at >= length) break;
         if (p[at] == '\\') {
             Py_ssize_t next = at;
@@ -200,7 +219,7 @@ static int look_at_escape(Search *s, Py_ssize_t at) {
 
 /* ---- user:password@ ---- */
 
-static int ends_userinfo(byte c) { return c == 0 ? 0 : is_space(c) || strchr("/\\\"'<>@?#", c) != NULL; }
+static int ends_userinfo(byte c) { return class_of[c] & ENDS_USERINFO; }
 
 /* tokens.py, _USERINFO: from an @ back to // with a colon between. */
 static int look_at_at(Search *s, Py_ssize_t at) {
@@ -233,7 +252,8 @@ typedef byte lanes __attribute__((vector_size(LANES), aligned(1), may_alias));
 #define BUFFER (BEFORE + BLOCK + AHEAD + 2 * LANES)
 
 typedef struct {
-    byte text[BUFFER], digit[BUFFER], four[BUFFER];
+    const byte *text; /* of BUFFER bytes, the block begins behind BEFORE */
+    byte copy[BUFFER], digit[BUFFER], four[BUFFER];
     byte flags[BLOCK];
     unsigned long long any[BLOCK / LANES];
 } Block;
@@ -292,39 +312,89 @@ static int look_at_all(Search *s, Py_ssize_t at, const byte *flags, Py_ssize_t c
     return 0;
 }
 
-static int search(Search *s) {
+#include "_native_find.h"
+
+/* A block that begins at a place: where it stands, or a copy with zeros around it near the ends of the text. */
+static void read_block(Block *b, const Search *s, Py_ssize_t at) {
+    Py_ssize_t before = at < BEFORE ? at : BEFORE, left = s->length - at, size = left < BUFFER - BEFORE ? left : BUFFER - BEFORE;
+    if (before == BEFORE && size == BUFFER - BEFORE) {
+        b->text = s->data + at - BEFORE;
+        return;
+    }
+    memset(b->copy, 0, BUFFER);
+    memcpy(b->copy + BEFORE - before, s->data + at - before, (size_t)(before + size));
+    b->text = b->copy;
+}
+
+static int search(Search *s, const Finder *f) {
     Block b;
     for (Py_ssize_t at = s->start; at < s->stop; at += BLOCK) {
-        Py_ssize_t before = at < BEFORE ? at : BEFORE, left = s->length - at, size = left < BLOCK + AHEAD ? left : BLOCK + AHEAD;
         Py_ssize_t count = s->stop - at < BLOCK ? s->stop - at : BLOCK;
-        memset(b.text, 0, BEFORE);
-        memcpy(b.text + BEFORE - before, s->data + at - before, (size_t)(before + size));
-        memset(b.text + BEFORE + size, 0, (size_t)(BUFFER - BEFORE - size));
+        read_block(&b, s, at);
         flag(&b);
         for (Py_ssize_t i = 0; i < count; i += LANES)
             if (b.any[i / LANES] && look_at_all(s, at + i, b.flags + i, count - i)) return -1;
+        if (f != NULL && find(s, f, b.text + BEFORE, at, (int)count)) return -1;
     }
     return 0;
 }
 
-PyDoc_STRVAR(rare_doc,
-"rare(data, start, stop, card, escaped, userinfo) -> list[int]\n\n"
-"Hits between two places as Scan.hits tells them, not in order. The last three are numbers of patterns.");
+PyDoc_STRVAR(scan_doc,
+"scan(finder, data, low, start, stop, limit, card, escaped, userinfo) -> tuple[list[int], list[int]]\n\n"
+"Hits that begin between two places, as Scan.hits tells them, not in order; and words that have to be looked at, by where they\n"
+"begin. The last three are numbers of patterns. Without a finder only these are looked for.");
 
-static PyObject *rare(PyObject *module, PyObject *args) {
+static PyObject *scan(PyObject *module, PyObject *args) {
     Search s = {0};
-    PyObject *data;
+    PyObject *data, *capsule;
+    const Finder *f;
     char *text;
-    if (!PyArg_ParseTuple(args, "Snnlll", &data, &s.start, &s.stop, &s.card, &s.escaped, &s.userinfo)) return NULL;
-    if (PyBytes_AsStringAndSize(data, &text, &s.length) < 0) return NULL;
+    if (!PyArg_ParseTuple(args, "OSnnnnlll", &capsule, &data, &s.low, &s.start, &s.stop, &s.limit, &s.card, &s.escaped, &s.userinfo))
+        return NULL;
+    f = capsule == Py_None ? NULL : PyCapsule_GetPointer(capsule, NULL);
+    if ((f == NULL && capsule != Py_None) || PyBytes_AsStringAndSize(data, &text, &s.length) < 0) return NULL;
     s.data = (const byte *)text;
-    if (s.start < 0 || s.stop > s.length) {
-        PyErr_SetString(PyExc_ValueError, "start and stop must lie within the text");
+    if (s.low < 0 || s.start < s.low || s.stop > s.limit || s.limit > s.length) {
+        PyErr_SetString(PyExc_ValueError, "places must lie within the text, in order");
         return NULL;
     }
     s.hits = PyList_New(0);
-    if (s.hits != NULL && search(&s)) Py_CLEAR(s.hits);
-    return s.hits;
+    s.maybe = PyList_New(0);
+    if (s.hits != NULL && s.maybe != NULL && !search(&s, f)) return Py_BuildValue("NN", s.hits, s.maybe);
+    Py_XDECREF(s.hits);
+    Py_XDECREF(s.maybe);
+    return NULL;
+}
+
+static int is_base64(byte c) { return is_letter(c) || is_digit(c) || c == '+' || c == '/' || c == '='; }
+
+WIDEST static Py_ssize_t base64_lanes(const byte *p, Py_ssize_t size) {
+    Py_ssize_t at = 0;
+    for (; at + 4 * LANES <= size; at += 4 * LANES) {
+        lanes all = {0};
+        unsigned long long part[LANES / 8];
+        for (int i = 0; i < 4 * LANES; i += LANES) {
+            const lanes c = AT_(p + at + i);
+            all |= ~((lanes)(((c | 32) - 'a') < 26) | (lanes)((c - '0') < 10) | (lanes)(c == '+') | (lanes)(c == '/') | (lanes)(c == '='));
+        }
+        memcpy(part, &all, LANES);
+        if (part[0] | part[1] | part[2] | part[3]) break;
+    }
+    return at;
+}
+
+PyDoc_STRVAR(only_base64_doc, "only_base64(text) -> bool\n\nWhether a text holds nothing but the characters of base64.");
+
+static PyObject *only_base64(PyObject *module, PyObject *text) {
+    Py_buffer view;
+    Py_ssize_t at;
+    int all;
+    if (PyObject_GetBuffer(text, &view, PyBUF_SIMPLE)) return NULL;
+    at = base64_lanes(view.buf, view.len);
+    while (at < view.len && is_base64(((const byte *)view.buf)[at])) at++;
+    all = at == view.len;
+    PyBuffer_Release(&view);
+    return PyBool_FromLong(all);
 }
 
 /* ---- deciding ---- */
@@ -336,10 +406,16 @@ enum { FAILED = -1, OPEN, DECIDED };
 
 #define LIST_BYTES 16384
 #define RECENT 8
+#define RULES 5 /* header, query, form, cookie, and one to spare */
 
 typedef struct {
     const byte *data;
     Py_ssize_t length, done, read_to;
+    /* Names of rules, made once. */
+    struct {
+        const char *text;
+        PyObject *made;
+    } rules[RULES];
     PyObject *work, *edits, *anywhere, *param, *books[3], *lists, *counts, *seen, *nothing;
     /* Lists that were met of late: one that comes again is known by a comparison, which a hash of it takes ten times as long. */
     struct {
@@ -381,8 +457,25 @@ static int add(Text *t, PyObject *edit, Py_ssize_t end) {
     return DECIDED;
 }
 
+/* The name of a rule: borrowed. */
+static PyObject *rule_of(Text *t, const char *rule) {
+    int i = 0;
+    while (i < RULES - 1 && t->rules[i].made != NULL && strcmp(t->rules[i].text, rule) != 0) i++;
+    if (t->rules[i].made == NULL) {
+        t->rules[i].text = rule;
+        t->rules[i].made = PyUnicode_InternFromString(rule);
+    }
+    return t->rules[i].made;
+}
+
 static PyObject *edit_of(Text *t, Py_ssize_t start, Py_ssize_t end, const byte *secret, Py_ssize_t size, const char *rule) {
-    return Py_BuildValue("nny#sO", start, end, (const char *)secret, size, rule, t->nothing);
+    PyObject *first = PyLong_FromSsize_t(start), *last = PyLong_FromSsize_t(end), *edit = NULL;
+    PyObject *text = PyBytes_FromStringAndSize((const char *)secret, size), *name = rule_of(t, rule);
+    if (first != NULL && last != NULL && text != NULL && name != NULL) edit = PyTuple_Pack(5, first, last, text, name, t->nothing);
+    Py_XDECREF(first);
+    Py_XDECREF(last);
+    Py_XDECREF(text);
+    return edit;
 }
 
 /* work.py, Work.replace: 1 for what may be replaced, 0 for a word that is no secret, -1 for what Python has to look at. */
@@ -705,6 +798,7 @@ static PyObject *decide(PyObject *module, PyObject *args) {
     PyObject *data, *hits, *kinds;
     Py_ssize_t index, count, numbers;
     char *text, *kind_of;
+    int failed = 0;
     if (!PyArg_ParseTuple(args, "OSO!nnnSO!(OOOOO)OOO!", &t.work, &data, &PyList_Type, &hits, &index, &t.done, &t.read_to, &kinds,
                           &PyList_Type, &t.edits, &t.anywhere, &t.param, t.books + QUERY, t.books + FORM, t.books + COOKIE,
                           &t.lists, &t.counts, &PyDict_Type, &t.seen)) return NULL;
@@ -722,14 +816,12 @@ static PyObject *decide(PyObject *module, PyObject *args) {
             if (end <= t.done) what = end <= t.read_to ? OPEN : DECIDED;
             else what = number < numbers ? decide_hit(&t, end, kind_of[number]) : OPEN;
         }
-        if (what == FAILED) {
-            Py_DECREF(t.nothing);
-            return NULL;
-        }
-        if (what == OPEN) break;
+        failed = what == FAILED;
+        if (what != DECIDED) break;
     }
     Py_DECREF(t.nothing);
-    return Py_BuildValue("nn", index, t.done);
+    for (int i = 0; i < RULES; i++) Py_XDECREF(t.rules[i].made);
+    return failed ? NULL : Py_BuildValue("nn", index, t.done);
 }
 
 /* ---- splicing ---- */
@@ -745,6 +837,21 @@ static int read_edit(PyObject *edit, Py_ssize_t *start, Py_ssize_t *end, PyObjec
     *secret = PyTuple_GetItem(edit, 2);
     *text = PyTuple_GetItem(edit, 4);
     return PyErr_Occurred() ? -1 : 0;
+}
+
+PyDoc_STRVAR(inside_doc, "inside(edits, start, stop) -> list\n\nThe edits that reach into a part of a text.");
+
+static PyObject *inside(PyObject *module, PyObject *args) {
+    PyObject *edits, *found;
+    Py_ssize_t start, stop;
+    if (!PyArg_ParseTuple(args, "O!nn", &PyList_Type, &edits, &start, &stop)) return NULL;
+    found = PyList_New(0);
+    for (Py_ssize_t i = 0; found != NULL && i < PyList_Size(edits); i++) {
+        PyObject *edit = PyList_GetItem(edits, i), *secret, *text;
+        Py_ssize_t first, last;
+        if (read_edit(edit, &first, &last, &secret, &text) || (first < stop && last > start && PyList_Append(found, edit))) Py_CLEAR(found);
+    }
+    return found;
 }
 
 PyDoc_STRVAR(splice_doc,
@@ -814,16 +921,22 @@ end:
 }
 
 static PyMethodDef methods[] = {
-    {"rare", rare, METH_VARARGS, rare_doc},
+    {"finder", finder, METH_VARARGS, finder_doc},
+    {"scan", scan, METH_VARARGS, scan_doc},
+    {"only_base64", only_base64, METH_O, only_base64_doc},
     {"decide", decide, METH_VARARGS, decide_doc},
+    {"inside", inside, METH_VARARGS, inside_doc},
     {"splice", splice, METH_VARARGS, splice_doc},
     {NULL, NULL, 0, NULL},
 };
 
 /* Counted up with every change of what is passed in and out: native.py does not use a module that was built for another. */
-#define CALLS 1
+#define CALLS 2
 
-static int fill(PyObject *module) { return PyModule_AddIntConstant(module, "CALLS", CALLS); }
+static int fill(PyObject *module) {
+    fill_classes();
+    return PyModule_AddIntConstant(module, "CALLS", CALLS);
+}
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)fill}, {0, NULL}};
 

@@ -6,9 +6,10 @@ import re
 from itertools import pairwise
 
 from packhorse.redact.names import Place
+from packhorse.redact.native import native
 from packhorse.redact.quoting import LONGEST_NAME, string_end
 from packhorse.redact.values import Sign, is_words, signs, text_of
-from packhorse.redact.work import KnownList, Work, spliced
+from packhorse.redact.work import Edit, KnownList, Work, spliced
 
 #: A list longer than this is read every time.
 _LIST_BYTES = 16_384
@@ -124,11 +125,16 @@ def plain_items(work: Work, at: int, place: Place) -> int:
 def _replaced(work: Work, known: KnownList, text: bytes) -> bytes:
     """A list without what was found in it when it came first, by its names or otherwise (a token in a path)."""
     start, stop = known.at, known.at + len(text)
-    inside = [edit for edit in work.edits if edit[0] < stop and edit[1] > start]
+    if native is not None:
+        inside: list[Edit] = native.inside(work.edits, start, stop)
+    else:
+        inside = [edit for edit in work.edits if edit[0] < stop and edit[1] > start]
     if known.data is work.data and all(start <= edit[0] and edit[1] <= stop for edit in inside):
-        work.marks.counts.update([edit[3] for edit in inside if edit[2] is not None])
-        work.marks.counts.subtract([edit[3] for edit in known.edits])
-        return spliced(text, sorted((edit[0] - start, edit[1] - start, *edit[2:]) for edit in inside), work.marks)
+        if inside != known.edits:
+            work.marks.counts.update([edit[3] for edit in inside if edit[2] is not None])
+            work.marks.counts.subtract([edit[3] for edit in known.edits])
+        moved = [(first - start, last - start, secret, rule, around) for first, last, secret, rule, around in inside]
+        return spliced(text, sorted(moved), work.marks)
     edits = [(edit[0] - start, edit[1] - start, *edit[2:]) for edit in known.edits]
     return work.beside(spliced(text, edits, work.marks)).result()
 

@@ -16,7 +16,7 @@ from packhorse.redact.names import Place
 from packhorse.redact.patterns import Kind, Pattern
 
 #: The calls that are written here, as ``_native.c`` counts them. An editable install may have an older build of it.
-_CALLS = 1
+_CALLS = 2
 
 
 def _built() -> Any:
@@ -36,16 +36,21 @@ NATIVE_PLACES: tuple[Place, ...] = ("anywhere", "param", "query", "form", "cooki
 RARE_KINDS = (Kind.CARD, Kind.ESCAPED, Kind.USERINFO)
 
 
+def rare_numbers(patterns: Sequence[Pattern]) -> tuple[int, ...]:
+    """The numbers under which the compiled code tells what is rare."""
+    first = {pattern.kind: number for number, pattern in reversed(list(enumerate(patterns)))}
+    return tuple(first.get(kind, -1) for kind in RARE_KINDS)
+
+
 class Rare:
     """Finds what is rare in a text and dear to look for with an automaton."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
-        first = {pattern.kind: number for number, pattern in reversed(list(enumerate(patterns)))}
-        self._numbers = tuple(first.get(kind, -1) for kind in RARE_KINDS)
+        self._numbers = rare_numbers(patterns)
 
     def hits(self, data: bytes, start: int, stop: int) -> list[int]:
         """As one piece of ``Scan.hits``, in no order. Only what the deciders do not turn down at once."""
-        found: list[int] = native.rare(data, start, stop, *self._numbers)
+        found: list[int] = native.scan(None, data, start, start, stop, stop, *self._numbers)[0]
         return found
 
 

@@ -37,6 +37,22 @@ class Kind(IntEnum):
     TOKEN = auto()  # a secret known by its shape
 
 
+class How(IntEnum):
+    """What the compiled scanner looks at around a needle, as ``_native_find.h`` numbers it."""
+
+    LITERAL = 0  # nothing: the needle is all of the match
+    MAYBE = auto()  # the pattern, in Python
+    NAMES = auto()  # the rest of a name and a sign
+    PARAMS = auto()
+    ITEMS = auto()
+    QUOTED = auto()  # a quote or a colon
+    JARS = auto()
+    HEADERS = auto()
+    OBJECTS = auto()
+    WEB_TOKENS = auto()
+    ENCODINGS = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """One thing that a scan looks for.
@@ -48,6 +64,9 @@ class Pattern:
         caseless: ASCII letters match both cases.
         before, after: A match is no more than so many bytes before and behind where its needle begins.
         gate: Matches behind a needle wherever ``pattern`` may, and is faster.
+        how: What the compiled scanner looks at.
+        names: The words of each name, and whether it is the end of a name only.
+        front: Bytes one of which stands before a needle; empty for any.
     """
 
     kind: Kind
@@ -57,6 +76,9 @@ class Pattern:
     before: int = 0
     after: int = 64
     gate: bytes = b""
+    how: How = How.MAYBE
+    names: tuple[tuple[tuple[bytes, ...], bool], ...] = ()
+    front: bytes = b""
 
 
 #: Names in one pattern.
@@ -85,7 +107,7 @@ def _words(written: str) -> list[bytes]:
 
 
 #: Words that are in every capture: of a name with another word, that one is looked for.
-_COMMON = frozenset(
+COMMON = frozenset(
     {b"id", b"number", b"response", b"code", b"x", b"set", b"net", b"access", b"key", b"user", b"data", b"de"}
 )
 
@@ -94,16 +116,19 @@ def _fewest_words(names: set[tuple[bytes, ...]]) -> tuple[bytes, ...]:
     """As few words as may be, of which each name holds one."""
     left, chosen = set(names), []
     while left:
-        words = {word for name in left for word in name if word not in _COMMON or _COMMON.issuperset(name)}
+        words = {word for name in left for word in name if word not in COMMON or COMMON.issuperset(name)}
         best = max(sorted(words), key=lambda word: (sum(word in b" ".join(name) for name in left), len(word)))
         chosen.append(best)
         left = {name for name in left if best not in b" ".join(name)}
     return tuple(chosen)
 
 
-def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
+_SIGN_OF = {How.NAMES: _SIGN, How.PARAMS: _PARAM_SIGN, How.ITEMS: rb"\\*\"\s{0,8}[,}]"}
+
+
+def _names(kind: Kind, names: Iterable[str], how: How) -> list[Pattern]:
     """Words of secret names with a sign behind them. What stands before them is the decider's matter."""
-    patterns = []
+    patterns, sign = [], _SIGN_OF[how]
     by_tail: dict[bytes, set[tuple[bytes, ...]]] = {}
     for name in names:
         by_tail.setdefault(_TAIL if name.startswith("*") else rb"[-_. \[\])]{0,2}", set()).add(tuple(_words(name)))
@@ -117,7 +142,10 @@ def _names(kind: Kind, names: Iterable[str], sign: bytes) -> list[Pattern]:
         longest = max(sum(map(len, one)) + 2 * len(one) for one in words)
         pattern = b"(?:" + b"|".join(branches) + b")" + sign
         gate = rb"(?:[a-z0-9_\-.\[\])]| (?=[a-z0-9])){0,99}" + sign
-        patterns.append(Pattern(kind, pattern, needles, before=longest + 6, after=longest + 64, gate=gate))
+        listed = tuple((one, tail is _TAIL) for tail, some in sorted(by_tail.items()) for one in sorted(some))
+        patterns.append(
+            Pattern(kind, pattern, needles, before=longest + 6, after=longest + 64, gate=gate, how=how, names=listed)
+        )
     return patterns
 
 
@@ -133,7 +161,7 @@ def _middles(names: Iterable[str], sign: bytes) -> list[Pattern]:
     needles = tuple(separator + word for word in last for separator in (b"-", b"_"))
     if not last:
         return []
-    return [Pattern(Kind.NAME, b"[-_](?:" + b"|".join(last) + b")" + sign, needles)]
+    return [Pattern(Kind.NAME, b"[-_](?:" + b"|".join(last) + b")" + sign, needles, how=How.QUOTED)]
 
 
 _FIXED = (
@@ -141,20 +169,30 @@ _FIXED = (
     Pattern(
         Kind.TABLE,
         rb"text\\?/(?:csv|tab-separated-values|plain)",
-        tuple(b"text" + slash + b"/" + kind for slash in (b"", b"\\") for kind in (b"csv", b"tab-sep", b"plain")),
+        tuple(
+            b"text" + slash + b"/" + kind
+            for slash in (b"", b"\\")
+            for kind in (b"csv", b"tab-separated-values", b"plain")
+        ),
+        how=How.LITERAL,
     ),
     Pattern(
         Kind.NAMED_LIST,
         rb"\"(?:query(?:string|params)?|params|form(?:data)?)" + _OPENING + rb"\{\s{0,64}\\*\"",
-        (b"query", b"params", b"form"),
-        before=16,
-        after=128,
+        tuple(
+            b'"' + word + sign
+            for word in (b"query", b"querystring", b"queryparams", b"params", b"form", b"formdata")
+            for sign in (b'"', b"\\")
+        ),
+        after=192,
+        how=How.OBJECTS,
     ),
     Pattern(
         Kind.NAMED_LIST,
         rb"(?:headers|trailers)" + _OPENING + rb"\[\s{0,64}(?:\[\s{0,64})?\\*\"",
         tuple(word + sign for word in (b"headers", b"trailers") for sign in (b'"', b"\\")),
         after=192,
+        how=How.HEADERS,
     ),
     Pattern(
         Kind.COOKIES,
@@ -162,6 +200,7 @@ _FIXED = (
         (b'cookies"', b"cookies\\"),
         before=10,
         after=128,
+        how=How.JARS,
     ),
     Pattern(Kind.PART, rb"content-disposition:\s{0,8}form-data", (b"form-data",), before=40),
     Pattern(
@@ -170,6 +209,7 @@ _FIXED = (
         + rb"2|base64_string" + _OPENING,
         (b"base64", b"opcode"),
         before=40,
+        how=How.ENCODINGS,
     ),
     Pattern(Kind.USERINFO, rb"[^/\\\s\"'<>@?#:]@[a-z0-9\[_%\x80-\xff]", (b"@",), before=2, after=4),
     Pattern(Kind.ESCAPED, rb"\\u00" + _PLAIN_HEX, tuple(b"\\u00" + one for one in _PLAIN_HEXES), after=8),
@@ -220,16 +260,24 @@ def patterns_of(rules: Rules) -> tuple[Pattern, ...]:
     keys = {*rules.anywhere, *rules.header}
     params = {*rules.query, *rules.form, *rules.cookie} - keys - {"*"}
     tokens = [
-        Pattern(Kind.TOKEN, rule.scan.encode(), tuple(n.encode() for n in rule.needles), caseless=False, after=256)
+        Pattern(
+            Kind.TOKEN,
+            rule.scan.encode(),
+            tuple(n.encode() for n in rule.needles),
+            caseless=False,
+            after=256,
+            how=How.WEB_TOKENS if rule.name == "jwt" else How.MAYBE,
+            front=rule.front,
+        )
         for rule in rules.token
     ]
     return (
         *tokens,
         # "cookies" is in every capture many times, and has a pattern of its own.
-        *(pattern for some in _parts(keys - {"cookies"}) for pattern in _names(Kind.NAME, some, _SIGN)),
+        *(pattern for some in _parts(keys - {"cookies"}) for pattern in _names(Kind.NAME, some, How.NAMES)),
         *_middles(keys, rb"[\"':]"),
-        *_names(Kind.NAME, params, _PARAM_SIGN),
-        *_names(Kind.ITEM, params, rb"\\*\"\s{0,8}[,}]"),
+        *_names(Kind.NAME, params, How.PARAMS),
+        *_names(Kind.ITEM, params, How.ITEMS),
         *_FIXED,
         *CARDS,
     )

@@ -33,7 +33,8 @@ class Redactor:
         rules: What is secret; None takes the packaged list.
         key: 1 to 64 bytes that key the digests; None takes a random key, so that equal secrets look equal within this
             object's life only.
-        scanner: ``auto`` takes Hyperscan where it is installed; ``plain`` never does. Both find the same.
+        scanner: ``auto`` takes the compiled one where it is built, else Hyperscan where it is installed, else
+            ``plain``. All lead to the same.
 
     Raises:
         InputError: The key is empty or longer than 64 bytes.

@@ -29,6 +29,7 @@ class TokenRule:
         needles: Every match contains one of these.
         scan: ``pattern`` for the fast scanner: without look-around, no longer than decides it, ending within a match.
         leads: Letters and digits right before a needle belong to the secret.
+        front: Bytes one of which stands before a needle, unless the text begins there; empty for any.
     """
 
     name: str
@@ -36,6 +37,7 @@ class TokenRule:
     needles: tuple[str, ...]
     scan: str
     leads: bool = False
+    front: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,10 @@ class Rules:
 _NAME_LISTS = ("anywhere", "header", "query", "form", "cookie", "followed_by", "keep")
 #: Before a token that no letter or digit stands before: but the letter of an escape may.
 _ALONE = rb"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
+#: What that lets through, and a little more.
+_ALONE_FRONT = bytes(
+    byte for byte in range(256) if not chr(byte).isalnum() or byte > 127 or byte in b"abcdefABCDEFnrt0123456789"
+)
 _NAME = re.compile(r"\*|\*?[^*\s][^*]*|[^*\s]+\*[^*]*[^*\s]")
 
 
@@ -100,6 +106,7 @@ def builtin_rules() -> Rules:
             needles=tuple(needles),
             scan=scan,
             leads=row.get("leads", False),
+            front=_ALONE_FRONT if row.get("alone") else row.get("front", "").encode(),
         )
         for row in table.pop("token")
         for needles, pattern, scan in row.get("forms") or [(row["needles"], row["pattern"], row["scan"])]
