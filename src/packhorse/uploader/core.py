@@ -22,6 +22,7 @@ from packhorse.uploader.adaptive import Permits
 from packhorse.uploader.client import Client
 from packhorse.uploader.crash_guard import tell
 from packhorse.uploader.endings import capture_comes
+from packhorse.uploader.enough import Enough
 from packhorse.uploader.handover import HandoverLock
 from packhorse.uploader.job import IN_HAND, Job, JobTable, State, oldest
 from packhorse.uploader.options import UploaderOptions
@@ -83,6 +84,8 @@ class Core:
         self.scheduler = Scheduler(self.options, self.table, permits)
         self.line = Line()
         self.pool = Pool(self.lock, self.start_thread)
+        self.enough = Enough(encode_threads)
+        self._watched = False
         self.threads: list[Joinable] = []
         self._running = 0
         self.held = False
@@ -215,8 +218,19 @@ class Core:
                     return task
                 if self.pool.running > self._most_threads():
                     return None
-                self.pool.rest(task.seconds)
+                self._rest(task.seconds)
             return None
+
+    def _rest(self, wait_s: float | None) -> None:
+        """Rest; of those that rest while enough is in flight, one looks again by itself when S3 may be stalled."""
+        if self._watched or not self._waits_for_encoder():
+            self.pool.rest(wait_s)
+            return
+        self._watched = True
+        try:
+            self.pool.rest(min(wait_s or self.enough.stalled_s, self.enough.stalled_s))
+        finally:
+            self._watched = False
 
     def _choose(self) -> Job | Claim | Wait:
         spool = self.spool
@@ -235,7 +249,15 @@ class Core:
 
     def encodable(self) -> bool:
         """True when a capture waits to be encoded, and a thread may do that."""
+        return self._waits_for_encoder() and not self.has_enough()
+
+    def _waits_for_encoder(self) -> bool:
         return bool(self.table.queued) and len(self.table.encoding) < self.encode_threads
+
+    def has_enough(self) -> bool:
+        """True when as much is in flight as keeps the encoders busy: one that comes back does it with fewer threads."""
+        in_flight = len(self.table.sending)
+        return in_flight >= self.enough.in_flight and self.enough.has(in_flight, time.monotonic())
 
     def encodes_alone(self) -> bool:
         """True when no other capture is being encoded or waits for that: the cores are there for one. Needs no lock."""
@@ -253,9 +275,12 @@ class Core:
         if pool.woken or self.stopping:
             return
         table = self.table
-        if not (table.queued and len(table.encoding) < self.encode_threads):
+        waits = table.queued and len(table.encoding) < self.encode_threads
+        if not waits or self.has_enough():
             sendable = table.ready or table.retrying or (self.spool is not None and self.spool.waiting)
             if not (sendable and self.scheduler.may_begin):
+                if waits and not self._watched:
+                    pool.wake()  # it finds nothing, and looks again in time
                 return
         if not pool.wake() and not (submitting and table.encoding):
             self._start_another(ordering=ordering)
@@ -464,8 +489,11 @@ class Core:
         if self.spool is not None:
             self._s3_said(now_s, Tried.WORKED)
         self.account.store(receipt)
-        if job.body is not None and job.permit.reached:
-            scheduler.permits.answered(job.permit, now_s - job.marks["put"], receipt.stored_bytes, now_s)
+        if job.body is not None:
+            upload_s = now_s - job.marks["put"]
+            self.enough.answered(receipt.seconds["encode"], upload_s, now_s)
+            if job.permit.reached:
+                scheduler.permits.answered(job.permit, upload_s, receipt.stored_bytes, now_s)
 
     def drained(self, claim: Claim, stored_bytes: int = 0, *, tried: Tried, wait_s: float = 0.0) -> None:
         """A spooled file has been tried; its permit is free.
