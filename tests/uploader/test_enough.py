@@ -8,7 +8,7 @@ import time
 import pytest
 
 from packhorse.stores.base import ObjectInfo, PutResult
-from packhorse.uploader.enough import STALLED_S, STALLED_TIMES, WINDOW_S, Enough
+from packhorse.uploader.enough import MORE_S, STALLED_S, STALLED_TIMES, WINDOW_S, Enough
 from packhorse.uploader.sync import Uploader
 from tests.uploader.fakes import PROFILE, FakeStore, options
 
@@ -59,6 +59,18 @@ def test_without_an_answer_for_a_while_nothing_is_enough() -> None:
     slow = Enough(1)
     slow.answered(0.001, 0.020, 5.0)
     assert slow.stalled_s == STALLED_TIMES * 0.020
+
+
+def test_while_captures_wait_one_more_is_let_in_now_and_then() -> None:
+    enough = Enough(1)
+    enough.answered(0.001, 0.001, 0.0)
+    assert enough.in_flight == 2
+    for step in range(10):
+        enough.waits(step * 1.01 * MORE_S)
+        enough.waits((step + 0.5) * 1.01 * MORE_S)  # too soon
+    assert enough.in_flight == 2 + 10
+    enough.answered(0.001, 0.001, 1.0)
+    assert enough.in_flight == 2 + 10
 
 
 def test_where_answers_come_at_once_few_threads_do_it_all() -> None:

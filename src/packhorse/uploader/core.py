@@ -227,6 +227,7 @@ class Core:
             self.pool.rest(wait_s)
             return
         self._watched = True
+        self.enough.waits(time.monotonic())
         try:
             self.pool.rest(min(wait_s or self.enough.stalled_s, self.enough.stalled_s))
         finally:

@@ -63,7 +63,7 @@ def test_a_race_of_given_pipelines_leaves_a_valid_record_and_its_report(tmp_path
         assert row.eligible == (row.role is Role.CANDIDATE)
         assert row.captures_per_s is not None
         assert row.captures_per_s > 0
-        assert row.processes >= 2
+        assert row.processes == 1 if row.role is Role.REFERENCE else row.processes >= 2  # a quick race has it once
         assert row.way is (Way.HOT if row.role in (Role.CANDIDATE, Role.TWIN) else Way.BARE)
         assert (row.verdict is not None) == (row.role is Role.CANDIDATE)
         assert row.speedup_over_reference is not None
