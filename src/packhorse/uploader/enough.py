@@ -4,8 +4,8 @@ By Little's law: while one capture is encoded, ``upload / encode`` others have t
 encodes. More of them bring nothing where S3 answers in a millisecond, as on the own network: each costs a thread and a
 connection, about a millisecond of CPU. S3 itself takes 30 ms: there the limit is that of the profile.
 
-A server may get faster still with more in flight than that, though each takes longer. So while captures wait, one more is
-let in every now and then: a burst ends before that costs anything, and a backlog gets all that the limit allows.
+A server may get faster still with more in flight than that, though each takes longer. So while captures wait, one more
+is let in every now and then: a burst ends before that costs anything, and a backlog gets all that the limit allows.
 """
 
 from __future__ import annotations

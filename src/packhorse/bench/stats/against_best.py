@@ -22,11 +22,11 @@ from packhorse.bench.stats.two_way import Fit, fit
 ALPHA = 0.05
 #: Costs that do not vary (bytes) are equal within this, in log units.
 EQUAL_LOG = 0.0005
-#: What an arm's figure differs by from process to process beside what its rounds explain, in log units: process means
-#: of one arm were measured to differ by 0.8 to 1.5 %.
-BETWEEN_SD = 0.015
+#: What an arm's figure may differ by from process to process beside what its rounds explain, in log units: means of one
+#: arm were measured to differ by 0.8 to 1.5 %.
+BETWEEN_SD = 0.02
 #: Processes that differ by more than rounds and :data:`BETWEEN_SD` explain, at this level, have an error of their own.
-POOLING = 0.25
+POOLING = 0.05
 
 
 @dataclass(frozen=True, slots=True)
