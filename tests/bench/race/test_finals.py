@@ -15,7 +15,7 @@ from packhorse.bench.race.options import FULL, MOST_PROCESSES, QUICK, Effort
         (60.0, 1.2, 0.9, QUICK, 10),
         (12.0, 1.2, 0.9, QUICK, 3),  # with fewer rounds
         (60.0, 3.0, 2.0, FULL, 6),
-        (30.0, 3.0, 2.0, FULL, 4),  # fewer processes, of three rounds
+        (30.0, 3.0, 2.0, FULL, 5),  # fewer processes, of two rounds
         (10.0, 3.0, 2.0, QUICK, 2),
         (0.5, 3.0, 2.0, QUICK, 2),  # the least that can show how processes differ
         (-5.0, 3.0, 2.0, QUICK, 2),

@@ -19,7 +19,7 @@ from packhorse.bench.stats.against_best import Standing
 #: Seconds that a process gets at the least.
 LEAST_PROCESS_S = 2.0
 #: Rounds and processes at the least, where the time is short: see :func:`processes_planned`.
-FEW_ROUNDS, FEW_PROCESSES = 3, 2
+FEW_ROUNDS, FEW_PROCESSES = 2, 2
 
 
 def processes_planned(left_s: float, fixed_s: float, round_s: float, effort: Effort) -> int:
