@@ -99,6 +99,25 @@ def test_a_publications_samples_are_of_one_capture_each(tmp_path: Path) -> None:
     assert all(s.captures >= 2 for s in samples)
 
 
+@pytest.mark.parametrize(
+    ("size", "once_s", "wanted"),
+    [
+        (1_000_000, 0.006, 13),  # not 33: parsing takes time; and never as few as cores because of that
+        (20_000, 0.0005, 300),
+        (1_000_000, 0.5, 2),  # the original design
+        (3_000_000, 0.03, 2),  # eight of them are more than may be parsed
+        (1_500_000, 0.03, 8),
+    ],
+)
+def test_copies_of_a_publications_sample(tmp_path: Path, size: int, once_s: float, wanted: int) -> None:
+    racers_ = Racers(task(tmp_path, arm(in_flight=8), apart=True, sample_s=0.2), Told())
+    racers_._texts, racers_._cores = [b" " * size], 2
+    racers_._once_s[arm(in_flight=8).name] = once_s
+    copies = racers_._copies(arm(in_flight=8).name, 0)
+    assert copies is not None
+    assert len(copies) == wanted
+
+
 def test_what_fails_is_told_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, calls = hot_path.Lanes.upload, {"n": 0}
 

@@ -297,10 +297,11 @@ class Racers:
         mean_bytes = sum(map(len, self._texts)) / len(self._texts)
         once_s = self._once_s[name] * len(self._texts[which]) / mean_bytes
         in_flight = self._arms[name].in_flight
-        count = max(in_flight, min(MOST_COPIES, int(self._task.sample_s / max(once_s, 1e-6))))
+        size = len(self._texts[which])
         # Parsing the copies takes time, too, beside the clock.
-        count = max(in_flight, min(count, int(COPIED_BYTES_PER_S * self._task.sample_s) // len(self._texts[which])))
-        if count * once_s > LONG_COPIES * self._task.sample_s or count * len(self._texts[which]) > self._most_bytes:
+        most = min(int(COPIED_BYTES_PER_S * self._task.sample_s), self._most_bytes) // size
+        count = max(in_flight, min(MOST_COPIES, most, int(self._task.sample_s / max(once_s, 1e-6))))
+        if count * once_s > LONG_COPIES * self._task.sample_s or count * size > self._most_bytes:
             count = self._cores
         return [which] * count
 
