@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
 
-from packhorse.stores.base import ObjectInfo, PutResult
 from packhorse.uploader.enough import MORE_S, STALLED_S, STALLED_TIMES, WINDOW_S, Enough
 from packhorse.uploader.sync import Uploader
 from tests.uploader.fakes import PROFILE, FakeStore, options
@@ -73,46 +71,36 @@ def test_while_captures_wait_one_more_is_let_in_now_and_then() -> None:
     assert enough.in_flight == 2 + 10
 
 
+def upload(up: Uploader, count: int) -> None:
+    for ticket in [up.submit(CAPTURE) for _ in range(count)]:
+        ticket.result(60)
+
+
+def uploader(store: FakeStore, max_in_flight: int) -> Uploader:
+    opts = options(store, max_in_flight=max_in_flight)
+    return Uploader("s3://bucket/pre", profile=PROFILE, redact=False, options=opts)
+
+
 def test_where_answers_come_at_once_few_threads_do_it_all() -> None:
-    store = FakeStore()
-    opts = options(store, max_in_flight=64)
-    with Uploader("s3://bucket/pre", profile=PROFILE, redact=False, options=opts) as up:
-        for ticket in [up.submit(CAPTURE) for _ in range(10)]:
-            ticket.result(60)
-        for ticket in [up.submit(CAPTURE) for _ in range(200)]:
-            ticket.result(60)
+    with uploader(FakeStore(), 64) as up:
+        upload(up, 10)
+        upload(up, 200)
         assert up._engine.core.pool.running < 30  # it was 66
     assert up.stats().uploaded == 210
 
 
-class Stalling(FakeStore):
-    """Answers at once until it is told to stall; then nothing comes back until it is told so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stall = threading.Event()
-
-    def put(self, key: str, body: bytes, info: ObjectInfo) -> PutResult:
-        if self.stall.is_set():
-            self.gate.clear()
-        return super().put(key, body, info)
-
-
 def test_uploads_that_hang_keep_nobody_from_encoding() -> None:
-    store = Stalling()
-    opts = options(store, max_in_flight=16)
-    with Uploader("s3://bucket/pre", profile=PROFILE, redact=False, options=opts) as up:
-        for ticket in [up.submit(CAPTURE) for _ in range(20)]:
-            ticket.result(60)
+    store = FakeStore()
+    with uploader(store, 16) as up:
+        upload(up, 20)
         assert up._engine.core.enough.in_flight < 16
-        store.stall.set()
+        store.gate.clear()
         tickets = [up.submit(CAPTURE) for _ in range(40)]
         table, until = up._engine.core.table, time.monotonic() + 30
         while (table.queued or table.encoding) and time.monotonic() < until:
             time.sleep(0.01)
         assert not table.queued  # all are encoded, and 16 of them under way
         assert store.concurrent == 16
-        store.stall.clear()
         store.gate.set()
         for ticket in tickets:
             ticket.result(60)

@@ -13,7 +13,7 @@ from packhorse.redact.native import RARE_KINDS, native, rare_numbers
 from packhorse.redact.patterns import COMMON, NUMBER_BITS, How, Pattern
 from packhorse.units import KIB
 
-#: Scanned while the interpreter's lock is held: a tenth of a millisecond, in hostile texts five.
+#: Scanned while the interpreter's lock is held: a tenth of a millisecond, in hostile texts up to nine.
 PIECE_BYTES = 128 * KIB
 _NUMBER = (1 << NUMBER_BITS) - 1
 #: Bytes by which a word is found: it has at least one less.

@@ -1,7 +1,7 @@
 """Chooses the scanner: the compiled one where it is built, else Hyperscan where it is installed, else a literal finder.
 
 All lead to the same. A scanner is made when the first text is scanned and shared by all redactors with the same rules.
-That takes 10 ms, or 50 to 100 with Hyperscan, once per process; whoever comes meanwhile waits for it, so that a new
+That takes 30 to 70 ms, several times that with Hyperscan, once per process. Whoever comes meanwhile waits for it: a new
 redactor finds what an old one does.
 """
 

@@ -276,7 +276,7 @@ class Core:
         if pool.woken or self.stopping:
             return
         table = self.table
-        waits = table.queued and len(table.encoding) < self.encode_threads
+        waits = self._waits_for_encoder()
         if not waits or self.has_enough():
             sendable = table.ready or table.retrying or (self.spool is not None and self.spool.waiting)
             if not (sendable and self.scheduler.may_begin):

@@ -125,10 +125,10 @@ class Question:
 def decide(found: Costs, question: Question) -> Decision | None:
     """Decide by one cost; None where no arm was measured."""
     left = {leaver.arm for leaver in question.leavers}
-    processed = by_process({name: by for name, by in found.items() if name not in left})
-    if not processed.table:
+    measured = by_process({name: by for name, by in found.items() if name not in left})
+    if not measured.table:
         return None
-    table, standing = processed.table, stand(processed, question.alpha)
+    table, standing = measured.table, stand(measured, question.alpha)
     members = standing.members
     known = {
         name: Member(

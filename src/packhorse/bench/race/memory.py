@@ -18,7 +18,6 @@ from packhorse.bench.child_side import Connection
 from packhorse.bench.race.hot_path import parsed
 from packhorse.bench.race.racers import make_lane
 from packhorse.bench.race.spec import Task
-from packhorse.redact import Redactor
 from packhorse.stores.base import Endpoint
 from packhorse.units import KIB
 
@@ -38,8 +37,7 @@ def main(connection: Connection) -> None:
         baseline = rss_bytes()
         exact = reset_peak()
         try:
-            endpoint = Endpoint(**(task.endpoint or {"bucket": "none"}))
-            lane = make_lane(arm, endpoint, f"{task.key_prefix}memory", Redactor())
+            lane = make_lane(arm, Endpoint(**(task.endpoint or {"bucket": "none"})), f"{task.key_prefix}memory")
             set_up_peak, ready = peak_rss_bytes(), rss_bytes()
             exact = reset_peak() and exact
             lane.upload([captures[index % len(captures)] for index in range(max(2 * arm.in_flight, len(captures)))])

@@ -44,10 +44,10 @@ MOST_COPIES = 300
 #: Bytes of compact JSON that are parsed for a publication's sample of 0.7 s at the most, for a shorter one by as much
 #: less; as objects they take several times that.
 MOST_BYTES, MOST_BYTES_S = 48_000_000, 0.7
-#: Mean size of captures above which the original design goes without a warm-up: it takes half a second for a megabyte.
-REFERENCE_WARM_BYTES = 300_000
 #: The same for a sample of the finals, which has so many: parsing takes as long as what is timed.
 MOST_BUNDLE_BYTES = 12_000_000
+#: Mean size of captures above which the original design goes without a warm-up: it takes half a second for a megabyte.
+REFERENCE_WARM_BYTES = 300_000
 #: Opens a connection at next to no cost.
 TINY = b'{"log":{"version":"1.2","creator":{"name":"packhorse","version":"0"},"entries":[]}}'
 
@@ -92,8 +92,8 @@ class UploaderLane:
         self._uploader.close()
 
 
-def make_lane(arm: Arm, endpoint: Endpoint, prefix: str, redactor: Redactor) -> Lane:
-    """Make an arm ready: contexts, client, threads. Arms that redact share the redactor, as threads of a service do.
+def make_lane(arm: Arm, endpoint: Endpoint, prefix: str, redactor: Redactor | None = None) -> Lane:
+    """Make an arm ready: contexts, client, threads. An arm that redacts makes a redactor of its own unless given one.
 
     Raises:
         PackhorseError: It cannot be made; the race goes on without it.
@@ -104,7 +104,7 @@ def make_lane(arm: Arm, endpoint: Endpoint, prefix: str, redactor: Redactor) -> 
     store = make_store(pipeline, endpoint)
     if arm.way is Way.BARE:
         return Lanes([bare_parts(pipeline, store) for _ in range(arm.in_flight)], store, prefix)
-    scrub = redactor if arm.way is Way.HOT else None
+    scrub = (redactor or Redactor()) if arm.way is Way.HOT else None
     return Lanes([hot_path(pipeline, scrub, store) for _ in range(arm.in_flight)], store, prefix)
 
 
@@ -149,7 +149,8 @@ class Racers:
         self._tell = connection.send
         self._texts = [(Path(task.folder) / name).read_bytes() for name in task.captures]
         self._endpoint = Endpoint(**(task.endpoint or {"bucket": "none"}))
-        self._redactor = Redactor()
+        # Arms share it, as threads of a service do.
+        self._redactor = Redactor() if any(arm.way is Way.HOT for arm in task.arms) else None
         self._cores = os.cpu_count() or 1
         self._most_bytes = int(MOST_BYTES * min(1.0, task.sample_s / MOST_BYTES_S))
         self._watch = GcWatch()
@@ -295,9 +296,8 @@ class Racers:
             return None
         which = index % len(self._texts)
         mean_bytes = sum(map(len, self._texts)) / len(self._texts)
-        once_s = self._once_s[name] * len(self._texts[which]) / mean_bytes
-        in_flight = self._arms[name].in_flight
-        size = len(self._texts[which])
+        size, in_flight = len(self._texts[which]), self._arms[name].in_flight
+        once_s = self._once_s[name] * size / mean_bytes
         # Parsing the copies takes time, too, beside the clock.
         most = min(int(COPIED_BYTES_PER_S * self._task.sample_s), self._most_bytes) // size
         count = max(in_flight, min(MOST_COPIES, most, int(self._task.sample_s / max(once_s, 1e-6))))

@@ -102,7 +102,7 @@ def named(rows: Sequence[Row]) -> list[Spec]:
 
 
 def decades(values: Sequence[float]) -> bool:
-    """Whether values want a logarithmic axis: on one from zero the small ones could not be told apart."""
+    """Whether the largest value is so many times the smallest that both can be read on a logarithmic axis only."""
     return min(values) > 0 and max(values) > _DECADE * min(values)
 
 
